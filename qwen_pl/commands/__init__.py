@@ -1,0 +1,1 @@
+"""What else can a user ask for? One file per verb."""

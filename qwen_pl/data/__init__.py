@@ -1,0 +1,1 @@
+"""How does a PDF become a batch?"""
