@@ -1,0 +1,87 @@
+"""``python -m qwen_pl VERB``: finds the verb and imports only what it needs."""
+
+import os
+import sys
+from importlib import import_module
+
+from qwen_pl import __version__
+from qwen_pl.errors import InputError
+
+RUN_VERBS = {
+    "fit": "train, or resume with --ckpt_path last",
+    "validate": "measure a checkpoint on the validation part",
+    "test": "measure a checkpoint on the test part",
+    "predict": "complete a file of prompts",
+}
+COMMANDS = {
+    "extract": "turn PDFs into clean text",
+    "train-tokenizer": "train a tokenizer on PDFs or text",
+    "tokenize": "show how a text is tokenized",
+    "prepare": "do all that a config needs before training",
+    "generate": "write with a trained model",
+}
+
+
+def main() -> None:
+    """Runs one verb; what the user can mend ends in one line and exit code 2."""
+    verb = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if verb in ("-h", "--help"):
+        print(_usage())
+    elif verb == "--version":
+        print(f"qwen_pl {__version__}")
+    elif verb in RUN_VERBS or verb in COMMANDS:
+        sys.exit(_run(verb))
+    else:
+        sys.exit(_complain(f"no such verb: {verb}{_suggestion(verb)}"))
+
+
+def _run(verb: str) -> int:
+    try:
+        if verb in COMMANDS:
+            module = import_module(f"qwen_pl.commands.{verb.replace('-', '_')}")
+            module.main(sys.argv[2:])
+        else:
+            # Lightning starts further processes with this same command line, so it stays as it is.
+            import_module("qwen_pl.cli").main()
+    except InputError as error:
+        return _complain(str(error))
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output, head for one, has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return 0
+
+
+def _complain(message: str) -> int:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+def _suggestion(verb: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(verb, [*RUN_VERBS, *COMMANDS], n=1)
+    return f" (did you mean {near[0]}?)" if near else "; --help lists them"
+
+
+def _usage() -> str:
+    def table(verbs: dict[str, str]) -> str:
+        return "\n".join(f"  {name:<16} {what}" for name, what in verbs.items())
+
+    return f"""usage: python -m qwen_pl VERB [options]
+
+Pretrain a Qwen3 language model on your own PDFs.
+
+a run, described by --config configs/NAME.yaml:
+{table(RUN_VERBS)}
+
+around it:
+{table(COMMANDS)}
+
+Each verb answers to --help. To start: python -m qwen_pl fit --config configs/tiny.yaml"""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,285 @@
+"""How a run is put together: LightningCLI with fixed run folders and errors of one line."""
+
+import difflib
+import logging
+import os
+import re
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+from jsonargparse import Namespace
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
+
+from qwen_pl.data.datamodule import PDFDataModule
+from qwen_pl.errors import InputError
+from qwen_pl.files import write_text
+from qwen_pl.generation.generate import generate
+from qwen_pl.generation.sampling import Sampling
+from qwen_pl.runs import LOGS, run_dir
+from qwen_pl.training.checkpoint import FOLDER, newest_checkpoint, step_of
+from qwen_pl.training.checkpoint_io import WholeCheckpointIO
+from qwen_pl.training.curves import TrainingCurves
+from qwen_pl.training.module import Qwen3Module
+from qwen_pl.training.predictions import PredictionWriter
+from qwen_pl.training.progress import StepProgress
+from qwen_pl.training.random_state import RandomState
+from qwen_pl.training.saving import BestCheckpoint, StepCheckpoint, StopOnSignal
+
+VOCABULARY_MULTIPLE = 64  # matrix kernels like sizes that divide
+
+TRAINER_DEFAULTS = {
+    "check_val_every_n_epoch": None,  # training has no epochs: its loader never ends
+    "val_check_interval": 1000,
+    "log_every_n_steps": 10,
+    "use_distributed_sampler": False,  # ours deals the windows to the processes
+    "enable_model_summary": False,
+    "gradient_clip_val": 1.0,
+}
+
+
+def main() -> None:
+    """Runs ``fit``, ``validate``, ``test`` or ``predict`` as the command line says."""
+    _quieten()
+    QwenCLI()
+
+
+def data_of_config(args: list[str]) -> PDFDataModule:
+    """The datamodule that ``fit`` would have with these arguments; the whole config is checked.
+
+    Raises:
+        InputError: If a setting cannot be used; a misspelt one ends the process with a line.
+    """
+    return DataOnlyCLI(args=args, run=False).datamodule
+
+
+class RunParser(LightningArgumentParser):
+    """Complains in one line, with the nearest name where one is misspelt."""
+
+    def error(self, message: str, ex: Exception | None = None) -> None:
+        line = " ".join(str(message).split())
+        for unknown in re.findall(r"--([\w.]+)|[Kk]ey '([\w.]+)'", line):
+            name = unknown[0] or unknown[1]
+            known = [option.removeprefix("--") for option in self._option_string_actions]
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+            if near and name not in known:
+                line += f" (did you mean {near[0]}?)"
+                break
+        print(f"error: {line}", file=sys.stderr)
+        sys.exit(2)
+
+
+class SaveRunConfig(SaveConfigCallback):
+    """Writes the whole config into the run's folder: ``config.yaml`` at the start.
+
+    A run that resumes with another config leaves that one beside it, under the step it began at.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, save_to_log_dir=False, **kwargs)
+
+    def save_config(self, trainer: Trainer, pl_module: Qwen3Module, stage: str) -> None:
+        if stage != "fit":
+            return
+        text = self.parser.dump(self.config, skip_none=False)
+        folder = Path(trainer.checkpoint_callback.dirpath).parent
+        first = folder / "config.yaml"
+        resumed_at = self.config.get("ckpt_path")
+        if resumed_at is None:
+            write_text(first, text)
+        elif not first.is_file() or first.read_text(encoding="utf-8") != text:
+            write_text(folder / f"config.from-step-{step_of(Path(resumed_at))}.yaml", text)
+
+
+class QwenCLI(LightningCLI):
+    """Gives every run one fixed folder, finds its checkpoints, and chooses what was left open."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        # Without it, --trainer.max_step would be taken for --trainer.max_steps.
+        strict = {"allow_abbrev": False}
+        super().__init__(
+            Qwen3Module,
+            PDFDataModule,
+            parser_class=RunParser,
+            parser_kwargs=strict | {verb: dict(strict) for verb in self.subcommands()},
+            trainer_defaults=TRAINER_DEFAULTS,
+            save_config_callback=SaveRunConfig,
+            seed_everything_default=42,
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+            **kwargs,
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_argument(
+            "--run",
+            type=str | None,
+            default=None,
+            help=f"Name of the run and its folder in {LOGS}; by default that of the config file.",
+        )
+        parser.add_lightning_class_args(StepCheckpoint, "checkpoint")
+        parser.link_arguments("data.vocab_size", "model.config.vocab_size", _padded)
+        parser.link_arguments("data.seq_len", "model.config.max_position_embeddings")
+        parser.link_arguments("seed_everything", "data.seed", int)
+
+    def _parse_ckpt_path(self) -> None:
+        """Does nothing: Lightning would let what a checkpoint says override what the user says."""
+
+    def before_instantiate_classes(self) -> None:
+        config = self.config[self.subcommand]
+        self.run_dir = run_dir(config.run or _config_name(config), config.trainer.default_root_dir)
+        config.checkpoint.dirpath = str(self.run_dir / FOLDER)
+        if self.subcommand == "fit":
+            self._check_free(config)
+        elif config.ckpt_path is None:
+            config.ckpt_path = "last"
+        config.ckpt_path = self._checkpoint(config.ckpt_path)
+        if config.trainer.precision is None:
+            config.trainer.precision = _fitting_precision(config.trainer.accelerator)
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        config = self._get(self.config, "trainer")
+        kwargs["plugins"] = [*_as_list(self._get(self.config_init, "trainer").plugins)]
+        kwargs["plugins"].append(WholeCheckpointIO())
+        if config.logger in (None, True):
+            kwargs["logger"] = self._tensorboard() if self.subcommand == "fit" else False
+        return super().instantiate_trainer(**kwargs)
+
+    def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
+        checkpoint = next(c for c in callbacks if isinstance(c, StepCheckpoint))
+        curves = TrainingCurves()
+        callbacks += [RandomState(), curves, StopOnSignal(checkpoint)]
+        callbacks.append(BestCheckpoint(self.run_dir / FOLDER))
+        if self.subcommand == "predict":
+            callbacks.append(PredictionWriter(self.run_dir / "predictions.jsonl"))
+        if self.subcommand == "fit" and config.get("enable_progress_bar") is not False:
+            callbacks.append(StepProgress(curves))
+        return super()._instantiate_trainer(config, callbacks)
+
+    def after_fit(self) -> None:
+        if self.trainer.is_global_zero:
+            self._print_results()
+
+    def before_predict(self) -> None:
+        self.model.write = lambda network, batch: _complete(network, batch, self.datamodule)
+
+    def _check_free(self, config: Namespace) -> None:
+        """Takes the run's folder for this process, unless it holds another run already."""
+        if rank_zero_only.rank:
+            return  # process 0 has looked
+        held = any((self.run_dir / FOLDER).glob("*.ckpt"))
+        if held and config.ckpt_path is None:
+            raise InputError(
+                f"{self.run_dir} already holds a run: continue it with --ckpt_path last, start "
+                "another with --run NAME, or remove the folder"
+            )
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(self.run_dir / ".lock")
+        try:
+            self._lock.acquire(blocking=False)
+        except Timeout:
+            raise InputError(
+                f"{self.run_dir} is being trained by another process: wait for it, or start "
+                "another run with --run NAME"
+            ) from None
+
+    def _checkpoint(self, given: str | None) -> str | None:
+        """The file that ``--ckpt_path`` means: ``last``, ``best`` or a path."""
+        if given is None:
+            return None
+        if given == "last":
+            return str(newest_checkpoint(self.run_dir))
+        path = self.run_dir / FOLDER / "best.ckpt" if given == "best" else Path(given)
+        if not path.is_file():
+            raise InputError(f"no checkpoint {path}: --ckpt_path takes last, best or a file")
+        return str(path)
+
+    def _tensorboard(self) -> TensorBoardLogger:
+        resumed_from = self._get(self.config, "ckpt_path")
+        return TensorBoardLogger(
+            save_dir=self.run_dir.parent.parent,
+            name=LOGS,
+            version=self.run_dir.name,
+            default_hp_metric=False,
+            # Steps logged after this checkpoint and before a crash would show twice.
+            purge_step=step_of(Path(resumed_from)) + 1 if resumed_from else None,
+        )
+
+    def _print_results(self) -> None:
+        """Where everything is, and what to do next."""
+        prepared, run = self.datamodule.prepared, self.run_dir.name
+        checkpoints = sorted((self.run_dir / FOLDER).glob("*.ckpt"))
+        rows = [
+            *(("text", document.text_file) for document in prepared.documents[:3]),
+            ("tokenizer", prepared.tokenizer_dir),
+            *(("checkpoint", path) for path in checkpoints),
+            ("curves", f"tensorboard --logdir {self.run_dir.parent}"),
+            ("write", f'python -m qwen_pl generate --run {run} --prompt "..."'),
+        ]
+        print()
+        for name, value in rows:
+            print(f"{name:<11} {value}")
+
+
+class DataOnlyCLI(QwenCLI):
+    """Reads a whole run's config, with all its checks, and makes only the datamodule."""
+
+    def before_instantiate_classes(self) -> None:
+        """Does nothing: no folder of a run is touched."""
+
+    def instantiate_trainer(self, **kwargs: Any) -> None:
+        """Makes no trainer."""
+
+
+def _complete(network: Any, batch: dict[str, Any], data: PDFDataModule) -> dict[str, str]:
+    """One line of predictions: a prompt and what the network writes after it."""
+    tokenizer = data.tokenizer
+    ids = generate(
+        network,
+        batch["input_ids"].tolist(),
+        Sampling(seed=data.seed),
+        stop_ids=[tokenizer.token_to_id("<|endoftext|>")],
+        num_tokens=tokenizer.get_vocab_size(),
+    )
+    return {"prompt": batch["prompt"], "completion": tokenizer.decode(list(ids))}
+
+
+def _padded(vocab_size: int) -> int:
+    return -(-vocab_size // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE
+
+
+def _config_name(config: Namespace) -> str:
+    files = config.get("config") or []
+    return Path(str(files[0])).stem if files else "default"
+
+
+def _fitting_precision(accelerator: str) -> str:
+    """bfloat16 where a GPU computes in it, else float32: most CPUs are slower in bfloat16."""
+    on_gpu = accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+    return "bf16-mixed" if on_gpu and torch.cuda.is_bf16_supported(False) else "32-true"
+
+
+def _as_list(value: Any) -> list:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _quieten() -> None:
+    """Leaves out what Lightning says on every run and no user of this project can act on."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    for message in (
+        r".*does not have many workers.*",
+        r".*Checkpoint directory .* exists and is not empty.*",
+        r".*lr_scheduler\.step.* before .*optimizer\.step.*",
+    ):
+        warnings.filterwarnings("ignore", message)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")

@@ -1,0 +1,103 @@
+"""``generate``: writes with a trained model, on the terminal as it goes."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from qwen_pl.commands.arguments import VerbParser
+from qwen_pl.errors import InputError
+from qwen_pl.runs import newest_run, run_dir
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+    from qwen_pl.model.qwen3 import Qwen3ForCausalLM
+
+
+class Writer(NamedTuple):
+    """What it takes to write: a network and the tokenizer it was trained with."""
+
+    network: "Qwen3ForCausalLM"
+    tokenizer: "Tokenizer"
+
+
+def main(args: list[str]) -> None:
+    """Continues a prompt and prints both.
+
+    Raises:
+        InputError: If no checkpoint is found or a sampling setting cannot be used.
+    """
+    parser = VerbParser("generate", "Write with a trained model.")
+    parser.add_argument("--prompt", required=True, metavar="TEXT", help="what to continue")
+    parser.add_argument("--run", metavar="NAME", help="the run; without it the newest one")
+    parser.add_argument(
+        "--ckpt_path", default="last", metavar="last|best|FILE", help="the checkpoint to write with"
+    )
+    parser.add_argument("--max_new_tokens", type=int, default=128, help="when to stop")
+    parser.add_argument("--temperature", type=float, default=0.8, help="0 takes the likeliest")
+    parser.add_argument("--top_k", type=int, default=50, help="tokens to choose from, 0 for all")
+    parser.add_argument("--top_p", type=float, default=0.95, help="their summed probability")
+    parser.add_argument("--seed", type=int, help="the same seed writes the same text")
+    options = parser.parse_args(args)
+
+    from qwen_pl.generation.generate import generate
+    from qwen_pl.generation.sampling import Sampling
+    from qwen_pl.generation.stream import TextStream
+
+    sampling = Sampling(
+        max_new_tokens=options.max_new_tokens,
+        temperature=options.temperature,
+        top_k=options.top_k,
+        top_p=options.top_p,
+        seed=options.seed,
+    )
+    checkpoint = find_checkpoint(options.ckpt_path, options.run)
+    network, tokenizer = load_writer(checkpoint)
+    print(f"{checkpoint}:", file=sys.stderr, flush=True)
+    print(options.prompt, end="", flush=True)
+    stream = TextStream(lambda ids: tokenizer.decode(ids))
+    ids = generate(
+        network,
+        tokenizer.encode(options.prompt).ids,
+        sampling,
+        stop_ids=[tokenizer.token_to_id("<|endoftext|>")],
+        num_tokens=tokenizer.get_vocab_size(),
+    )
+    for token_id in ids:
+        print(stream.push(token_id), end="", flush=True)
+    print(stream.flush())
+
+
+def find_checkpoint(ckpt_path: str, run: str | None) -> Path:
+    """The file that ``last``, ``best`` or a path means, in ``run`` or the newest run.
+
+    Raises:
+        InputError: If there is none.
+    """
+    from qwen_pl.training.checkpoint import FOLDER, newest_checkpoint
+
+    if ckpt_path not in ("last", "best"):
+        return Path(ckpt_path)
+    folder = run_dir(run) if run is not None else newest_run()
+    if not folder.is_dir():
+        raise InputError(f"no run {folder}")
+    return newest_checkpoint(folder) if ckpt_path == "last" else folder / FOLDER / "best.ckpt"
+
+
+def load_writer(checkpoint: Path) -> Writer:
+    """The network in a checkpoint, on the fastest device there is, and its tokenizer.
+
+    Raises:
+        InputError: If the checkpoint cannot be read or has no tokenizer in it.
+    """
+    import torch
+    from tokenizers import Tokenizer
+
+    from qwen_pl.training.checkpoint import load_network
+
+    network, rest = load_network(checkpoint)
+    data = rest.get("PDFDataModule")
+    if data is None:
+        raise InputError(f"{checkpoint} has no tokenizer in it")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return Writer(network.to(device), Tokenizer.from_str(data["tokenizer"]))

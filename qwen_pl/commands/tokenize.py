@@ -1,0 +1,78 @@
+"""``tokenize``: shows how a text is cut into tokens and whether it comes back whole."""
+
+import sys
+import unicodedata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qwen_pl.commands.arguments import VerbParser
+from qwen_pl.errors import InputError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+TRAINED = Path("data/tokenizer")
+PREPARED = Path("data/cache/tokenizer")
+
+
+def main(args: list[str]) -> None:
+    """Prints ids, pieces and the round trip.
+
+    Raises:
+        InputError: If no tokenizer is found.
+    """
+    parser = VerbParser("tokenize", "Show how a text is cut into tokens.")
+    parser.add_argument("text", metavar="TEXT", help="- reads standard input")
+    parser.add_argument("--run", metavar="NAME", help="use the tokenizer of this run")
+    parser.add_argument(
+        "--tokenizer",
+        type=Path,
+        metavar="DIR",
+        help=f"a tokenizer folder; without it {TRAINED}, or else the newest prepared one",
+    )
+    options = parser.parse_args(args)
+
+    tokenizer = _tokenizer(options.run, options.tokenizer)
+    text = sys.stdin.read() if options.text == "-" else options.text
+    encoded = tokenizer.encode(text)
+    decoded = tokenizer.decode(encoded.ids, skip_special_tokens=False)
+    num_bytes = len(text.encode())
+    print("ids:   ", *encoded.ids)
+    print("pieces:", " | ".join(_piece(tokenizer, i) for i in encoded.ids))
+    per_token = f", {num_bytes / len(encoded.ids):.2f} bytes per token" if encoded.ids else ""
+    print(f"{len(encoded.ids)} tokens for {num_bytes} bytes{per_token}")
+    whole = decoded == unicodedata.normalize("NFC", text)
+    print("round trip:", "exact" if whole else f"differs: {decoded!r}")
+
+
+def _piece(tokenizer: "Tokenizer", token_id: int) -> str:
+    """The text of one token, with its newlines visible; bytes that are no character as escapes."""
+    from tokenizers import pre_tokenizers
+
+    token = tokenizer.id_to_token(token_id)
+    text = tokenizer.decode([token_id], skip_special_tokens=False)
+    if "\ufffd" in text and set(token) <= set(pre_tokenizers.ByteLevel.alphabet()):
+        return token
+    return text.replace("\n", "\\n")
+
+
+def _tokenizer(run: str | None, folder: Path | None) -> "Tokenizer":
+    from qwen_pl.data.tokenizer import load_tokenizer
+
+    if run is not None and folder is not None:
+        raise InputError("give --run or --tokenizer, not both")
+    if run is not None:
+        from qwen_pl.commands.generate import load_writer
+        from qwen_pl.runs import run_dir
+        from qwen_pl.training.checkpoint import newest_checkpoint
+
+        return load_writer(newest_checkpoint(run_dir(run))).tokenizer
+    if folder is None:
+        prepared = sorted(PREPARED.glob("*/tokenizer.json"), key=lambda f: f.stat().st_mtime)
+        folder = TRAINED if TRAINED.is_dir() else prepared[-1].parent if prepared else None
+        if folder is None:
+            raise InputError(
+                "no tokenizer yet: run prepare or train-tokenizer, or give --tokenizer"
+            )
+        print(f"tokenizer: {folder}", file=sys.stderr)
+    return load_tokenizer(folder)

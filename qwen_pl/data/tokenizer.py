@@ -1,0 +1,152 @@
+"""Trains, saves and loads a byte-level BPE tokenizer with Qwen's pre-tokenisation."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from tokenizers import (
+    AddedToken,
+    Regex,
+    Tokenizer,
+    decoders,
+    normalizers,
+    pre_tokenizers,
+    processors,
+)
+from tokenizers.models import BPE
+from tokenizers.trainers import BpeTrainer
+
+from qwen_pl.errors import InputError
+from qwen_pl.files import whole_folder
+
+TOKENIZER_VERSION = 1  # raised whenever the same text would give another tokenizer
+
+END_OF_TEXT = "<|endoftext|>"
+SPECIAL_TOKENS = (END_OF_TEXT, "<|im_start|>", "<|im_end|>")
+"""The special tokens of Qwen2's base models, behind the learned vocabulary as there."""
+
+# How Qwen2 and Qwen3 cut text before BPE: English contractions, words with the character before
+# them, single digits, runs of punctuation with the newlines that follow, white space.
+# Source: the pre_tokenizer of the published Qwen/Qwen3-0.6B tokenizer.json.
+QWEN_PATTERN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|"
+    r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+SMALLEST_VOCABULARY = 256 + len(SPECIAL_TOKENS)
+
+
+def train_tokenizer(texts: Iterable[str], vocab_size: int, *, progress: bool = False) -> Tokenizer:
+    """Learns byte-pair merges until ``vocab_size`` ids are in use, special tokens included.
+
+    A text that holds too few repeated pairs gives a smaller vocabulary: ask ``get_vocab_size()``.
+
+    Source: Sennrich et al. 2016, https://arxiv.org/abs/1508.07909, on bytes as in GPT-2 (2019).
+
+    Raises:
+        InputError: If ``vocab_size`` does not hold the 256 bytes and the special tokens.
+
+    >>> tokenizer = train_tokenizer(["low lower lowest"] * 9, vocab_size=263)
+    >>> tokenizer.encode("lower").tokens, tokenizer.decode(tokenizer.encode("Tränen").ids)
+    (['low', 'e', 'r'], 'Tränen')
+    """
+    if vocab_size < SMALLEST_VOCABULARY:
+        raise InputError(
+            f"vocab_size {vocab_size} is too small: {SMALLEST_VOCABULARY} ids are needed for the "
+            f"256 bytes and {len(SPECIAL_TOKENS)} special tokens"
+        )
+    tokenizer = Tokenizer(BPE())
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(QWEN_PATTERN), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
+    trainer = BpeTrainer(
+        vocab_size=vocab_size - len(SPECIAL_TOKENS),
+        min_frequency=2,
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=progress,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.add_special_tokens([AddedToken(t, special=True) for t in SPECIAL_TOKENS])
+    return tokenizer
+
+
+def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
+    """Writes ``tokenizer.json``, ``vocab.json``, ``merges.txt`` and ``tokenizer_config.json``.
+
+    Transformers' ``AutoTokenizer`` and llama.cpp's converter read such a folder.
+    """
+    with whole_folder(folder) as unfinished:
+        tokenizer.save(str(unfinished / "tokenizer.json"))
+        tokenizer.model.save(str(unfinished))
+        config = json.dumps(_tokenizer_config(tokenizer), indent=2, ensure_ascii=False)
+        (unfinished / "tokenizer_config.json").write_text(config + "\n", encoding="utf-8")
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """Reads a folder that ``save_tokenizer`` or Transformers wrote.
+
+    Raises:
+        InputError: If it holds no readable ``tokenizer.json`` or lacks ``<|endoftext|>``.
+    """
+    file = folder / "tokenizer.json"
+    if not file.is_file():
+        raise InputError(f"no tokenizer in {folder}: it needs a tokenizer.json")
+    try:
+        tokenizer = Tokenizer.from_file(str(file))
+    except Exception as error:  # the library raises bare Exceptions
+        raise InputError(f"{file} is not a tokenizer: {error}") from None
+    if tokenizer.token_to_id(END_OF_TEXT) is None:
+        raise InputError(f"{file} has no {END_OF_TEXT} token, which ends every document here")
+    return tokenizer
+
+
+def token_num_bytes(tokenizer: Tokenizer) -> np.ndarray:
+    """UTF-8 bytes that each id stands for, ``(vocab_size,)`` int64; special tokens stand for none.
+
+    >>> tokenizer = train_tokenizer(["ää ää ää"], vocab_size=261)
+    >>> sizes = token_num_bytes(tokenizer)
+    >>> ids = tokenizer.encode("ää <|endoftext|>").ids
+    >>> int(sizes[ids].sum()) == len("ää ".encode())
+    True
+    """
+    sizes = np.zeros(tokenizer.get_vocab_size(), dtype=np.int64)
+    added = tokenizer.get_added_tokens_decoder()
+    for token, index in tokenizer.get_vocab().items():
+        if index in added:
+            sizes[index] = 0 if added[index].special else len(token.encode())
+        else:
+            sizes[index] = len(token)  # a byte-level token has one character per byte
+    return sizes
+
+
+def _tokenizer_config(tokenizer: Tokenizer) -> dict:
+    added = {
+        str(tokenizer.token_to_id(token)): {
+            "content": token,
+            "lstrip": False,
+            "normalized": False,
+            "rstrip": False,
+            "single_word": False,
+            "special": True,
+        }
+        for token in SPECIAL_TOKENS
+    }
+    return {
+        "add_prefix_space": False,
+        "added_tokens_decoder": added,
+        "additional_special_tokens": list(SPECIAL_TOKENS[1:]),
+        "bos_token": None,
+        "clean_up_tokenization_spaces": False,
+        "eos_token": END_OF_TEXT,
+        "errors": "replace",
+        "pad_token": END_OF_TEXT,
+        "split_special_tokens": False,
+        "tokenizer_class": "Qwen2Tokenizer",
+        "unk_token": None,
+    }

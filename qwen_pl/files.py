@@ -1,0 +1,83 @@
+"""Writes files and folders whole or not at all."""
+
+import contextlib
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """Opens a file beside ``path`` for bytes; it becomes ``path`` only when the block ends well.
+
+    A crash at any moment leaves either the old file or the new one, flushed to the disk.
+
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "deep" / "file.txt"
+    >>> with whole_file(target) as file:
+    ...     _ = file.write(b"all of it")
+    >>> target.read_bytes()
+    b'all of it'
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+    try:
+        with unfinished.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    _flush_folder(path.parent)
+
+
+@contextlib.contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Gives an empty folder to fill; it becomes ``path`` only when the block ends well.
+
+    ``path`` must not exist yet, since no system renames over a folder that holds something.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    try:
+        yield unfinished
+        for file in unfinished.iterdir():
+            with file.open("rb+") as handle:
+                os.fsync(handle.fileno())
+        unfinished.rename(path)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    _flush_folder(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes ``text`` as UTF-8 with plain newlines, on every system."""
+    with whole_file(path) as file:
+        file.write(text.encode())
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's content, read in pieces."""
+    digest = hashlib.sha256()  # hashlib.file_digest would do, but needs Python 3.11
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def _flush_folder(folder: Path) -> None:
+    """Makes a rename survive a power cut, where folders can be flushed (not on Windows)."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,31 @@
+"""Where a run lives: lightning_logs/NAME, with its config, checkpoints and event files."""
+
+from pathlib import Path
+
+from qwen_pl.errors import InputError
+
+LOGS = "lightning_logs"
+
+
+def run_dir(name: str, root: str | Path | None = None) -> Path:
+    """The folder of the run ``name`` under ``root``, by default the current folder.
+
+    Raises:
+        InputError: If ``name`` is not a plain folder name.
+    """
+    if not name or name != Path(name).name or name.startswith("."):
+        raise InputError(f"--run {name!r} is not a folder name")
+    return Path(root or ".") / LOGS / name
+
+
+def newest_run() -> Path:
+    """The run that saved a checkpoint last.
+
+    Raises:
+        InputError: If there is none.
+    """
+    checkpoints = Path(LOGS).glob("*/checkpoints/*.ckpt")
+    newest = max(checkpoints, key=lambda path: path.stat().st_mtime, default=None)
+    if newest is None:
+        raise InputError(f"no run with a checkpoint in {LOGS}: start one with fit")
+    return newest.parent.parent

@@ -1,0 +1,93 @@
+"""Checkpoint files: written whole, verified when read, found by the run they belong to."""
+
+import re
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from qwen_pl.errors import InputError
+from qwen_pl.files import whole_file
+from qwen_pl.model.config import Qwen3Config
+from qwen_pl.model.qwen3 import Qwen3ForCausalLM
+
+FOLDER = "checkpoints"
+NAME = "step={step:08d}"
+
+
+def save_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
+    """Writes a checkpoint beside ``path``, flushes it, and only then lets it take its place."""
+    with whole_file(path) as file:
+        torch.save(checkpoint, file)
+
+
+def load_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
+    """Reads a checkpoint without executing anything in it.
+
+    Raises:
+        InputError: If it is missing, damaged, or holds more than tensors and plain data.
+    """
+    if not path.is_file():
+        raise InputError(f"no checkpoint {path}")
+    if not is_whole(path):
+        raise InputError(f"{path} is damaged: give an earlier checkpoint, or --ckpt_path last")
+    try:
+        return torch.load(path, map_location=map_location, weights_only=True)
+    except Exception as error:  # torch and pickle raise many kinds
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path} holds more than tensors and plain data: {reason}") from None
+
+
+def is_whole(path: Path) -> bool:
+    """Whether every byte of a checkpoint is as it was written, by the checksums in the file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (zipfile.BadZipFile, OSError, EOFError):
+        return False
+
+
+def newest_checkpoint(run_dir: Path) -> Path:
+    """The checkpoint of a run with the most steps that is not damaged; damaged ones are named.
+
+    Raises:
+        InputError: If there is none.
+    """
+    numbered = [(step_of(path), path) for path in (run_dir / FOLDER).glob("step=*.ckpt")]
+    for _, path in sorted(numbered, reverse=True):
+        if is_whole(path):
+            return path
+        print(f"{path} is damaged, going back to the one before", file=sys.stderr)
+    raise InputError(f"no checkpoint in {run_dir / FOLDER}: start the run without --ckpt_path")
+
+
+def step_of(path: Path) -> int:
+    """The step in a checkpoint's name, -1 where there is none.
+
+    >>> step_of(Path("step=00000500.ckpt")), step_of(Path("other.ckpt"))
+    (500, -1)
+    """
+    match = re.search(r"step=(\d+)", path.name)
+    return int(match[1]) if match else -1
+
+
+def load_network(path: Path) -> tuple[Qwen3ForCausalLM, dict[str, Any]]:
+    """The network in a checkpoint, on the CPU and in evaluation mode, and all else that is in it.
+
+    Raises:
+        InputError: If the checkpoint cannot be read or is not one of ours.
+    """
+    checkpoint = load_checkpoint(path)
+    if "qwen_pl" not in checkpoint:
+        raise InputError(f"{path} was not written by qwen_pl: it says nothing of its model")
+    with torch.device("meta"):
+        network = Qwen3ForCausalLM(Qwen3Config(**checkpoint["qwen_pl"]["config"]))
+    weights = {
+        name.removeprefix("model."): tensor
+        for name, tensor in checkpoint.pop("state_dict").items()
+        if name.startswith("model.")
+    }
+    network.load_state_dict(weights, assign=True)
+    return network.eval(), checkpoint

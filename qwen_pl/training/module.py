@@ -1,0 +1,151 @@
+"""The LightningModule: a Qwen3, its optimizer and schedule, and what is measured on the way."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
+
+from qwen_pl import __version__
+from qwen_pl.errors import InputError
+from qwen_pl.model.config import Qwen3Config
+from qwen_pl.model.qwen3 import Qwen3ForCausalLM
+from qwen_pl.training.metrics import LanguageModelMetric
+from qwen_pl.training.optimizer import adamw
+from qwen_pl.training.schedule import warmup_cosine
+
+Batch = dict[str, Tensor]
+
+
+class Qwen3Module(pl.LightningModule):
+    """Trains a ``Qwen3ForCausalLM`` to predict the next token.
+
+    Args:
+        config: Sizes of the network.
+        lr: Learning rate at the end of the warmup.
+        weight_decay: Pulls matrices to zero, times ``lr`` each step; a small corpus wants much.
+        betas: AdamW's decay rates of the first and second moment.
+        warmup_steps: Steps until the learning rate is at its full height.
+        min_lr_ratio: Share of the learning rate left at ``trainer.max_steps``.
+        input_noise: Share of input tokens replaced by random ones in training. Labels stay. Slows
+            the overfitting of small corpora.
+        gradient_checkpointing: Recompute activations in the backward pass: much less memory for
+            about a third more time.
+    """
+
+    def __init__(
+        self,
+        config: Qwen3Config = Qwen3Config(),  # noqa: B008 (frozen)
+        lr: float = 2e-4,
+        weight_decay: float = 0.1,
+        betas: tuple[float, float] = (0.9, 0.95),
+        warmup_steps: int = 1000,
+        min_lr_ratio: float = 0.1,
+        input_noise: float = 0.0,
+        gradient_checkpointing: bool = False,
+    ) -> None:
+        super().__init__()
+        if not 0 <= input_noise < 1:
+            raise InputError(f"model.input_noise is {input_noise}: it has to be in [0, 1)")
+        self.config = config
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.betas = betas
+        self.warmup_steps = warmup_steps
+        self.min_lr_ratio = min_lr_ratio
+        self.input_noise = input_noise
+        self.gradient_checkpointing = gradient_checkpointing
+        self.model: Qwen3ForCausalLM | None = None
+        self.metric = LanguageModelMetric()
+        self.write: Callable[[Qwen3ForCausalLM, Batch], Any] | None = None
+        """Completes a batch of prompts, for ``predict``; the command line puts it here."""
+
+    def configure_model(self) -> None:
+        # Here and not in __init__, so that a strategy can build the weights where they belong.
+        if self.model is None:
+            self.model = Qwen3ForCausalLM(self.config)
+            self.model.gradient_checkpointing = self.gradient_checkpointing
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        return self.model(input_ids)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        return self.model(self._noisy(batch["input_ids"]), batch["labels"])
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        nats = self.model(batch["input_ids"], batch["labels"], reduction="sum")
+        num_tokens = (batch["labels"] >= 0).sum()
+        self.metric.update(nats.float(), num_tokens, batch["num_bytes"].sum())
+
+    def on_validation_epoch_end(self) -> None:
+        self._log_metric("val")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        self.validation_step(batch, batch_idx)
+
+    def on_test_epoch_end(self) -> None:
+        self._log_metric("test")
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Any:
+        assert self.write is not None, "predict needs something to write with"
+        return self.write(self.model, batch)
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        # estimated_stepping_batches would make the loader before its state is restored.
+        max_steps = self.trainer.max_steps
+        if max_steps < 1:
+            raise InputError("trainer.max_steps is not set: the schedule needs it to know its end")
+        optimizer = adamw(self.model, lr=self.lr, weight_decay=self.weight_decay, betas=self.betas)
+
+        def share(step: int) -> float:
+            return warmup_cosine(
+                step,
+                warmup_steps=self.warmup_steps,
+                max_steps=max_steps,
+                min_lr_ratio=self.min_lr_ratio,
+            )
+
+        scheduler = {"scheduler": LambdaLR(optimizer, share), "interval": "step"}
+        return {"optimizer": optimizer, "lr_scheduler": scheduler}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        # Plain data: a dataclass in it would keep the file from loading with weights_only.
+        checkpoint["qwen_pl"] = {
+            "version": __version__,
+            "config": dataclasses.asdict(self.config),
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuses weights of another architecture in one line instead of one per tensor.
+
+        Raises:
+            InputError: If the checkpoint is not ours or has other sizes.
+        """
+        if "qwen_pl" not in checkpoint:
+            raise InputError("the checkpoint was not written by qwen_pl: its model is unknown")
+        theirs, mine = checkpoint["qwen_pl"]["config"], dataclasses.asdict(self.config)
+        differing = [
+            f"{name} {theirs.get(name)} (config: {value})"
+            for name, value in mine.items()
+            if theirs.get(name) != value
+        ]
+        if differing:
+            raise InputError(
+                f"the checkpoint has another architecture than the config: {', '.join(differing)}; "
+                "restore model.config, or start another run with --run NAME"
+            )
+
+    def _noisy(self, input_ids: Tensor) -> Tensor:
+        """``input_ids`` with a share of them replaced, ``(B, T)`` int64 as they are."""
+        if not self.input_noise:
+            return input_ids
+        chosen = torch.rand(input_ids.shape, device=input_ids.device) < self.input_noise
+        return torch.where(chosen, torch.randint_like(input_ids, self.config.vocab_size), input_ids)
+
+    def _log_metric(self, split: str) -> None:
+        values = {f"{split}_{name}": value for name, value in self.metric.compute().items()}
+        self.log_dict(values, sync_dist=False)  # the metric has summed over the devices
+        self.metric.reset()

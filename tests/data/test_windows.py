@@ -1,0 +1,75 @@
+import numpy as np
+import torch
+
+from qwen_pl.data.windows import TokenWindows, WindowOrder, consecutive_starts
+
+
+def order(**changes: int) -> WindowOrder:
+    return WindowOrder(**{"first": 50, "end": 503, "seq_len": 16, "stride": 16, "seed": 7} | changes)
+
+
+def test_labels_are_the_inputs_shifted_by_one() -> None:
+    tokens = np.random.default_rng(0).integers(0, 1000, 100)
+    windows = TokenWindows(tokens, seq_len=13, end=100)
+    for start in (0, 41, 86):
+        window = windows[start]
+        assert window["input_ids"].tolist() == tokens[start : start + 13].tolist()
+        assert window["labels"].tolist() == tokens[start + 1 : start + 14].tolist()
+        assert window["labels"].dtype == window["input_ids"].dtype == torch.int64
+
+
+def test_an_epoch_visits_every_window_once_in_a_shuffled_order() -> None:
+    starts = [order().start(i) for i in range(order().per_epoch)]
+    assert len(set(starts)) == order().per_epoch == 27
+    assert {start % 16 for start in starts} == {starts[0] % 16}
+    assert starts != sorted(starts)
+
+
+def test_windows_of_an_epoch_do_not_overlap() -> None:
+    starts = sorted(order().start(i) for i in range(order().per_epoch))
+    assert all(b - a == 16 for a, b in zip(starts, starts[1:], strict=False))
+
+
+def test_a_stride_below_the_window_makes_them_overlap() -> None:
+    overlapping = order(stride=4)
+    starts = sorted(overlapping.start(i) for i in range(overlapping.per_epoch))
+    assert all(b - a == 4 for a, b in zip(starts, starts[1:], strict=False))
+
+
+def test_no_window_or_label_leaves_the_training_part() -> None:
+    for end in (67, 68, 83, 99, 503):
+        short = order(end=end)
+        for position in range(5 * short.per_epoch):
+            assert 50 <= short.start(position)
+            assert short.start(position) + 16 < end
+
+
+def test_borders_move_from_epoch_to_epoch() -> None:
+    offsets = {order().start(epoch * order().per_epoch) % 16 for epoch in range(20)}
+    assert len(offsets) > 5
+
+
+def test_the_order_is_a_function_of_seed_and_position_alone() -> None:
+    forward = [order().start(i) for i in range(100)]
+    backward = [order().start(i) for i in reversed(range(100))][::-1]
+    assert forward == backward
+    assert forward != [order(seed=8).start(i) for i in range(100)]
+
+
+def test_one_window_is_enough_for_an_epoch() -> None:
+    assert [order(end=67).start(i) for i in range(3)] == [50, 50, 50]
+
+
+def test_evaluation_windows_label_every_token_but_the_first_once() -> None:
+    tokens = np.arange(1000)
+    windows = TokenWindows(tokens, seq_len=7, end=53)
+    batch = windows.__getitems__(consecutive_starts(20, 53, 7))
+    labels = batch["labels"][batch["labels"] != -100]
+    assert labels.tolist() == list(range(21, 53))
+
+
+def test_a_window_knows_the_bytes_its_labels_spell() -> None:
+    sizes = np.array([1, 2, 3, 4, 0])
+    windows = TokenWindows(np.array([0, 1, 2, 3, 4, 0]), seq_len=4, end=6, num_bytes=sizes)
+    assert windows[0]["num_bytes"] == 2 + 3 + 4 + 0
+    assert windows[3]["num_bytes"] == 0 + 1

@@ -1,0 +1,85 @@
+"""A small PDF writer for tests: lines of Helvetica, or raw page contents, as plain PDF bytes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+PAGE_WIDTH, PAGE_HEIGHT = 612, 792
+LEFT, TOP, SIZE, LEADING = 72.0, 720.0, 12.0, 14.0
+
+
+class PlacedLine(NamedTuple):
+    """A line of text with the left end of its baseline, in points from the lower left corner."""
+
+    text: str
+    x: float = LEFT
+    y: float = TOP
+    size: float = SIZE
+
+
+def write_pdf(path: Path, pages: Sequence[Sequence[str]]) -> None:
+    """Writes one line of text per string, from the top of each page down; "" leaves a gap.
+
+    Raises:
+        UnicodeEncodeError: If a character is not in WinAnsi (Windows code page 1252).
+    """
+    placed = [
+        [
+            PlacedLine(text, y=TOP - LEADING * row)
+            for row, text in enumerate(page)
+            if text  # an empty string leaves its row empty
+        ]
+        for page in pages
+    ]
+    write_placed_pdf(path, placed)
+
+
+def write_placed_pdf(path: Path, pages: Sequence[Sequence[PlacedLine]]) -> None:
+    """Writes lines of text at the places they name.
+
+    Raises:
+        UnicodeEncodeError: If a character is not in WinAnsi (Windows code page 1252).
+    """
+    write_raw_pdf(path, [b"\n".join(map(_show, page)) for page in pages])
+
+
+def write_raw_pdf(path: Path, contents: Sequence[bytes]) -> None:
+    """Writes one page per content stream, taken as it is; the font F1 is Helvetica in WinAnsi."""
+    pages_id, font_id = 2, 3
+    page_ids = [4 + 2 * i for i in range(len(contents))]
+    kids = " ".join(f"{page_id} 0 R" for page_id in page_ids)
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        f"<< /Type /Pages /Count {len(contents)} /Kids [{kids}] >>".encode(),
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>",
+    ]
+    for page_id, content in zip(page_ids, contents, strict=True):
+        page = (
+            f"<< /Type /Page /Parent {pages_id} 0 R /MediaBox [0 0 {PAGE_WIDTH} {PAGE_HEIGHT}]"
+            f" /Resources << /Font << /F1 {font_id} 0 R >> >> /Contents {page_id + 1} 0 R >>"
+        )
+        objects.append(page.encode())
+        objects.append(b"<< /Length %d >>\nstream\n%b\nendstream" % (len(content), content))
+    path.write_bytes(_file(objects))
+
+
+def _show(line: PlacedLine) -> bytes:
+    """The operators that show one line."""
+    text = line.text.encode("cp1252")
+    for special in (b"\\", b"(", b")"):
+        text = text.replace(special, b"\\" + special)
+    return b"BT /F1 %g Tf %g %g Td (%b) Tj ET" % (line.size, line.x, line.y, text)
+
+
+def _file(objects: Sequence[bytes]) -> bytes:
+    """A whole file: the objects, numbered from 1 with the catalog first, and their offsets."""
+    out = b"%PDF-1.7\n"
+    offsets = []
+    for number, body in enumerate(objects, start=1):
+        offsets.append(len(out))
+        out += b"%d 0 obj\n%b\nendobj\n" % (number, body)
+    xref = len(out)
+    out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
+    out += b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    out += b"trailer\n<< /Size %d /Root 1 0 R >>\n" % (len(objects) + 1)
+    return out + b"startxref\n%d\n%%%%EOF\n" % xref
