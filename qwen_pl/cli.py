@@ -4,6 +4,7 @@ import difflib
 import logging
 import os
 import re
+import shutil
 import sys
 import warnings
 from pathlib import Path
@@ -32,6 +33,7 @@ from qwen_pl.training.predictions import PredictionWriter
 from qwen_pl.training.progress import StepProgress
 from qwen_pl.training.random_state import RandomState
 from qwen_pl.training.saving import BestCheckpoint, StepCheckpoint, StopOnSignal
+from qwen_pl.training.summary import RunSummary
 
 VOCABULARY_MULTIPLE = 64  # matrix kernels like sizes that divide
 
@@ -57,6 +59,7 @@ def data_of_config(args: list[str]) -> PDFDataModule:
     Raises:
         InputError: If a setting cannot be used; a misspelt one ends the process with a line.
     """
+    _quieten()
     return DataOnlyCLI(args=args, run=False).datamodule
 
 
@@ -64,16 +67,24 @@ class RunParser(LightningArgumentParser):
     """Complains in one line, with the nearest name where one is misspelt."""
 
     def error(self, message: str, ex: Exception | None = None) -> None:
-        line = " ".join(str(message).split())
-        for unknown in re.findall(r"--([\w.]+)|[Kk]ey '([\w.]+)'", line):
-            name = unknown[0] or unknown[1]
-            known = [option.removeprefix("--") for option in self._option_string_actions]
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
-            if near and name not in known:
+        line = re.sub(r"<class '([\w.]+)'>", r"\1", " ".join(str(message).split()))
+        known = self._known_names()
+        for name in re.findall(r"--([\w.]+)|option '([\w.]+)'", line):
+            unknown = "".join(name)
+            near = difflib.get_close_matches(unknown, known, n=1, cutoff=0.7)
+            if near and unknown not in known:
                 line += f" (did you mean {near[0]}?)"
                 break
         print(f"error: {line}", file=sys.stderr)
         sys.exit(2)
+
+    def _known_names(self) -> set[str]:
+        """The options of this parser and of those of its subcommands, without dashes."""
+        parsers = [self]
+        if self._subcommands_action is not None:
+            parsers += self._subcommands_action._name_parser_map.values()
+        options = {option for parser in parsers for option in parser._option_string_actions}
+        return {option.lstrip("-") for option in options}
 
 
 class SaveRunConfig(SaveConfigCallback):
@@ -134,10 +145,11 @@ class QwenCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand]
-        self.run_dir = run_dir(config.run or _config_name(config), config.trainer.default_root_dir)
+        config.run = config.run or _config_name(config)
+        self.run_dir = run_dir(config.run, config.trainer.default_root_dir)
         config.checkpoint.dirpath = str(self.run_dir / FOLDER)
         if self.subcommand == "fit":
-            self._check_free(config)
+            self._refuse_to_start_over(config.ckpt_path)
         elif config.ckpt_path is None:
             config.ckpt_path = "last"
         config.ckpt_path = self._checkpoint(config.ckpt_path)
@@ -155,7 +167,8 @@ class QwenCLI(LightningCLI):
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
         checkpoint = next(c for c in callbacks if isinstance(c, StepCheckpoint))
         curves = TrainingCurves()
-        callbacks += [RandomState(), curves, StopOnSignal(checkpoint)]
+        callbacks += [RandomState(), RunSummary(self.run_dir.name), curves]
+        callbacks.append(StopOnSignal(checkpoint))
         callbacks.append(BestCheckpoint(self.run_dir / FOLDER))
         if self.subcommand == "predict":
             callbacks.append(PredictionWriter(self.run_dir / "predictions.jsonl"))
@@ -170,16 +183,29 @@ class QwenCLI(LightningCLI):
     def before_predict(self) -> None:
         self.model.write = lambda network, batch: _complete(network, batch, self.datamodule)
 
-    def _check_free(self, config: Namespace) -> None:
-        """Takes the run's folder for this process, unless it holds another run already."""
-        if rank_zero_only.rank:
-            return  # process 0 has looked
+    def _run_subcommand(self, subcommand: str) -> None:
+        is_new = not self.run_dir.exists()
+        try:
+            super()._run_subcommand(subcommand)
+        except InputError:
+            if is_new and not any((self.run_dir / FOLDER).glob("*.ckpt")):
+                shutil.rmtree(self.run_dir, ignore_errors=True)  # nothing came of it
+            raise
+
+    def before_fit(self) -> None:
+        if rank_zero_only.rank == 0:
+            self._take_folder()
+
+    def _refuse_to_start_over(self, ckpt_path: str | None) -> None:
         held = any((self.run_dir / FOLDER).glob("*.ckpt"))
-        if held and config.ckpt_path is None:
+        if held and ckpt_path is None and rank_zero_only.rank == 0:
             raise InputError(
                 f"{self.run_dir} already holds a run: continue it with --ckpt_path last, start "
                 "another with --run NAME, or remove the folder"
             )
+
+    def _take_folder(self) -> None:
+        """Keeps other processes from training into the run's folder while this one lives."""
         self.run_dir.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self.run_dir / ".lock")
         try:
@@ -216,7 +242,9 @@ class QwenCLI(LightningCLI):
         """Where everything is, and what to do next."""
         prepared, run = self.datamodule.prepared, self.run_dir.name
         checkpoints = sorted((self.run_dir / FOLDER).glob("*.ckpt"))
+        metrics = self.trainer.callback_metrics
         rows = [
+            *((name, f"{value:.4f}") for name, value in metrics.items()),
             *(("text", document.text_file) for document in prepared.documents[:3]),
             ("tokenizer", prepared.tokenizer_dir),
             *(("checkpoint", path) for path in checkpoints),
@@ -225,11 +253,14 @@ class QwenCLI(LightningCLI):
         ]
         print()
         for name, value in rows:
-            print(f"{name:<11} {value}")
+            print(f"{name:<17} {value}")
 
 
 class DataOnlyCLI(QwenCLI):
     """Reads a whole run's config, with all its checks, and makes only the datamodule."""
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: list[str]) -> None:
+        self.config = parser.parse_args(args)  # without the warning that sys.argv says other things
 
     def before_instantiate_classes(self) -> None:
         """Does nothing: no folder of a run is touched."""
@@ -279,6 +310,7 @@ def _quieten() -> None:
     for message in (
         r".*does not have many workers.*",
         r".*Checkpoint directory .* exists and is not empty.*",
+        r".*isinstance\(treespec, LeafSpec\).*",
         r".*lr_scheduler\.step.* before .*optimizer\.step.*",
     ):
         warnings.filterwarnings("ignore", message)

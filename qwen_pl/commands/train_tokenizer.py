@@ -30,7 +30,7 @@ def main(args: list[str]) -> None:
         raise InputError(f"{options.out} already exists: give another --out, or remove it")
     documents = read_corpus(options.source, Reading(), options.cache_dir, progress=True)
     texts = (p + PARAGRAPH_END for document in documents for p in document.text().paragraphs)
-    tokenizer = train_tokenizer(texts, options.vocab_size, progress=True)
+    tokenizer = train_tokenizer(texts, options.vocab_size, progress=sys.stderr.isatty())
     save_tokenizer(tokenizer, options.out)
     size = tokenizer.get_vocab_size()
     if size < options.vocab_size:

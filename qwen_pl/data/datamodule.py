@@ -123,7 +123,7 @@ class PDFDataModule(pl.LightningDataModule):
         prompts = Prompts(lines, [encoded.ids for encoded in self.tokenizer.encode_batch(lines)])
         rank, world_size = self._rank_and_world_size
         mine = range(rank, len(lines), world_size)
-        return DataLoader(prompts, batch_size=None, sampler=mine)
+        return DataLoader(prompts, batch_size=1, sampler=mine, collate_fn=lambda items: items[0])
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps of the data: enough to write with it and to refuse other data."""

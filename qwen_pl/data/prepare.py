@@ -119,7 +119,9 @@ def _tokenizer_dir(
         # bits per byte measured on it.
         train_end, _ = split_points(texts, recipe.val_fraction, recipe.test_fraction)
         train_text = _leading_paragraphs(texts, train_end)
-        tokenizer = train_tokenizer(train_text, recipe.vocab_size, progress=progress)
+        tokenizer = train_tokenizer(
+            train_text, recipe.vocab_size, progress=progress and sys.stderr.isatty()
+        )
         save_tokenizer(tokenizer, folder)
     size = load_tokenizer(folder).get_vocab_size()
     if size < recipe.vocab_size:
