@@ -20,6 +20,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from qwen_pl.data.datamodule import PDFDataModule
+from qwen_pl.data.tokenizer import load_tokenizer
 from qwen_pl.errors import InputError
 from qwen_pl.files import write_text
 from qwen_pl.generation.generate import generate
@@ -38,6 +39,7 @@ from qwen_pl.training.summary import RunSummary
 VOCABULARY_MULTIPLE = 64  # matrix kernels like sizes that divide
 
 TRAINER_DEFAULTS = {
+    "max_epochs": -1,
     "check_val_every_n_epoch": None,  # training has no epochs: its loader never ends
     "val_check_interval": 1000,
     "log_every_n_steps": 10,
@@ -60,7 +62,7 @@ def data_of_config(args: list[str]) -> PDFDataModule:
         InputError: If a setting cannot be used; a misspelt one ends the process with a line.
     """
     _quieten()
-    return DataOnlyCLI(args=args, run=False).datamodule
+    return DataOnlyCLI(args=["fit", *args]).datamodule
 
 
 class RunParser(LightningArgumentParser):
@@ -99,7 +101,7 @@ class SaveRunConfig(SaveConfigCallback):
     def save_config(self, trainer: Trainer, pl_module: Qwen3Module, stage: str) -> None:
         if stage != "fit":
             return
-        text = self.parser.dump(self.config, skip_none=False)
+        text = self.parser.dump(self.config)
         folder = Path(trainer.checkpoint_callback.dirpath).parent
         first = folder / "config.yaml"
         resumed_at = self.config.get("ckpt_path")
@@ -136,8 +138,15 @@ class QwenCLI(LightningCLI):
             help=f"Name of the run and its folder in {LOGS}; by default that of the config file.",
         )
         parser.add_lightning_class_args(StepCheckpoint, "checkpoint")
-        parser.link_arguments("data.vocab_size", "model.config.vocab_size", _padded)
-        parser.link_arguments("data.seq_len", "model.config.max_position_embeddings")
+        parser.link_arguments(
+            ("data.vocab_size", "data.tokenizer"), "model.config.vocab_size", _model_vocab_size
+        )
+        parser.link_arguments(
+            # What is not at least 1 is for the datamodule to complain of, under the user's name.
+            "data.seq_len",
+            "model.config.max_position_embeddings",
+            lambda seq_len: max(1, seq_len),
+        )
         parser.link_arguments("seed_everything", "data.seed", int)
 
     def _parse_ckpt_path(self) -> None:
@@ -268,6 +277,9 @@ class DataOnlyCLI(QwenCLI):
     def instantiate_trainer(self, **kwargs: Any) -> None:
         """Makes no trainer."""
 
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Runs nothing."""
+
 
 def _complete(network: Any, batch: dict[str, Any], data: PDFDataModule) -> dict[str, str]:
     """One line of predictions: a prompt and what the network writes after it."""
@@ -282,7 +294,10 @@ def _complete(network: Any, batch: dict[str, Any], data: PDFDataModule) -> dict[
     return {"prompt": batch["prompt"], "completion": tokenizer.decode(list(ids))}
 
 
-def _padded(vocab_size: int) -> int:
+def _model_vocab_size(vocab_size: int, tokenizer: str | None) -> int:
+    """Rows of the embedding: the ids asked for, or those of the tokenizer given, and padding."""
+    if tokenizer is not None:
+        vocab_size = load_tokenizer(Path(tokenizer)).get_vocab_size()
     return -(-vocab_size // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE
 
 
@@ -311,6 +326,8 @@ def _quieten() -> None:
         r".*does not have many workers.*",
         r".*Checkpoint directory .* exists and is not empty.*",
         r".*isinstance\(treespec, LeafSpec\).*",
+        r".*but have no logger configured.*",
+        r".*Total length of `list` across ranks is zero.*",
         r".*lr_scheduler\.step.* before .*optimizer\.step.*",
     ):
         warnings.filterwarnings("ignore", message)

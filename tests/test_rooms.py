@@ -42,9 +42,8 @@ def imported_rooms(file: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file} imports relatively"
             modules |= {f"{node.module}.{alias.name}" for alias in node.names}
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if node.value.startswith("qwen_pl.") and node.value.count(" ") == 0:
-                modules.add(node.value)  # importlib.import_module("qwen_pl.cli")
+        elif isinstance(node, ast.Constant) and str(node.value).startswith("qwen_pl."):
+            modules.add(node.value)  # importlib.import_module("qwen_pl.cli")
     ours = [module.split(".") for module in modules if module.startswith("qwen_pl.")]
     return {parts[1] for parts in ours} - {"__version__"}
 

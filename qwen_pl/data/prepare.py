@@ -109,6 +109,7 @@ def _tokenizer_dir(
     progress: bool,
 ) -> Path:
     if recipe.tokenizer is not None:
+        load_tokenizer(Path(recipe.tokenizer))  # complains of what is none
         return Path(recipe.tokenizer)
     made_of = [*made_of, recipe.vocab_size, TOKENIZER_VERSION, tokenizers.__version__]
     folder = cache_dir / "tokenizer" / fingerprint(made_of)

@@ -55,6 +55,10 @@ class TrainingCurves(pl.Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._started += time.perf_counter() - self._validation_started
+        if not trainer.sanity_checking:
+            metrics = trainer.callback_metrics.items()
+            values = {name: float(value) for name, value in metrics if name.startswith("val_")}
+            self._log(trainer, values)
 
     def _record(self, trainer: pl.Trainer) -> None:
         loss = trainer.strategy.reduce(self._loss / self._batches, reduce_op="mean")
@@ -68,9 +72,12 @@ class TrainingCurves(pl.Callback):
         # Timed after the values above have arrived from the device: the work is done by then.
         seconds = time.perf_counter() - self._started
         self.latest["tokens_per_second"] = self._tokens * trainer.world_size / seconds
-        for logger in trainer.loggers:
-            logger.log_metrics(self.latest, step=trainer.global_step)
+        self._log(trainer, self.latest)
         self._start_over()
+
+    def _log(self, trainer: pl.Trainer, values: dict[str, float]) -> None:
+        for logger in trainer.loggers:
+            logger.log_metrics(values, step=trainer.global_step)
 
     def _start_over(self) -> None:
         self._loss: Tensor | float = 0.0

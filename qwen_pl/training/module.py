@@ -147,5 +147,7 @@ class Qwen3Module(pl.LightningModule):
 
     def _log_metric(self, split: str) -> None:
         values = {f"{split}_{name}": value for name, value in self.metric.compute().items()}
-        self.log_dict(values, sync_dist=False)  # the metric has summed over the devices
+        # The metric has summed over the devices. While fitting, the curves take the values to the
+        # loggers, since Lightning would count their steps from 0 and ours are counted from 1.
+        self.log_dict(values, sync_dist=False, logger=self.trainer.state.fn != "fit")
         self.metric.reset()

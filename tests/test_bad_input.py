@@ -1,0 +1,180 @@
+"""Whatever a user gets wrong ends in one line that names it, exit code 2, and nothing half-made."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Outcome, made_up_pages
+from pdf_writer import write_pdf
+
+Run = Callable[..., Outcome]
+
+
+def complains(outcome: Outcome, *words: str) -> None:
+    """Asserts the last line to be the complaint, without a traceback before it."""
+    assert outcome.code == 2
+    assert "Traceback" not in outcome.err
+    lines = outcome.err.strip().splitlines()
+    assert lines[-1].startswith("error: ")
+    for word in words:
+        assert word in lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--data.source", "none.pdf"], ["no such file or folder: none.pdf"]),
+        (["--data.sq_len", "5"], ["--data.sq_len", "did you mean data.seq_len?"]),
+        (["--trainer.max_step", "5"], ["did you mean trainer.max_steps?"]),
+        (["--trainer.max_steps", "five"], ["trainer.max_steps", "five"]),
+        (["--ckpt_path", "last"], ["no checkpoint in", "without --ckpt_path"]),
+        (["--ckpt_path", "none.ckpt"], ["no checkpoint none.ckpt"]),
+        (["--data.vocab_size", "100"], ["vocab_size 100"]),
+        (["--data.seq_len", "0"], ["data.seq_len is 0"]),
+        (["--data.batch_size", "-1"], ["data.batch_size is -1"]),
+        (["--data.seq_len", "90000"], ["fewer than one window", "90,001", "seq_len"]),
+        (["--data.val_fraction", "1.5"], ["val_fraction is 1.5"]),
+        (["--data.tokenizer", "nowhere"], ["no tokenizer in nowhere"]),
+        (["--model.config.head_dim", "5"], ["head_dim is 5"]),
+        (["--model.config.num_key_value_heads", "3"], ["num_key_value_heads"]),
+        (["--model.input_noise", "2"], ["model.input_noise is 2"]),
+        (["--checkpoint.every_n_train_steps", "0"], ["every_n_train_steps is 0"]),
+        (["--trainer.max_steps", "-1"], ["trainer.max_steps is not set"]),
+        (["--run", "a/b"], ["'a/b' is not a folder name"]),
+    ],
+)
+def test_fit_names_what_is_wrong(
+    qwen_pl: Run, config: Path, folder: Path, options: list[str], words: list[str]
+) -> None:
+    complains(qwen_pl("fit", "--config", config, *options), *words)
+    assert not list(folder.glob("lightning_logs/*"))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("data: {sq_len: 5}", ["data.sq_len", "did you mean data.seq_len?"]),
+        ("dta: {seq_len: 5}", ["dta.seq_len"]),
+        ("model: {config: {hiden_size: 8}}", ["did you mean model.config.hidden_size?"]),
+        ("data: {seq_len: many}", ["data.seq_len", "many"]),
+        ("data: [", ["config"]),
+    ],
+)
+def test_a_config_is_checked_to_the_last_key(
+    qwen_pl: Run, folder: Path, text: str, words: list[str]
+) -> None:
+    (folder / "wrong.yaml").write_text(text)
+    complains(qwen_pl("fit", "--config", "wrong.yaml"), *words)
+    complains(qwen_pl("prepare", "--config", "wrong.yaml"), *words)
+
+
+def test_a_config_that_is_not_there_is_named(qwen_pl: Run, folder: Path) -> None:
+    complains(qwen_pl("fit", "--config", "configs/tny.yaml"), "tny.yaml")
+
+
+def test_a_pdf_without_text_needs_ocr(qwen_pl: Run, config: Path, folder: Path) -> None:
+    write_pdf(folder / "scan.pdf", [[], []])
+    for verb in (
+        ["fit", "--config", config, "--data.source", "scan.pdf"],
+        ["extract", "scan.pdf", "--out", "scan.txt"],
+        ["train-tokenizer", "scan.pdf"],
+    ):
+        complains(qwen_pl(*verb), "scan.pdf", "OCR")
+    assert not (folder / "scan.txt").exists()
+    assert not (folder / "data/tokenizer").exists()
+
+
+def test_a_file_that_is_no_pdf_is_named(qwen_pl: Run, folder: Path) -> None:
+    (folder / "page.pdf").write_text("<html>not a PDF</html>")
+    complains(qwen_pl("extract", "page.pdf"), "page.pdf", "cannot be read as a PDF")
+
+
+def test_a_bad_file_does_not_stop_the_others(qwen_pl: Run, folder: Path, small_pdf: Path) -> None:
+    (folder / "bad.pdf").write_text("nothing")
+    outcome = qwen_pl("extract", "bad.pdf", small_pdf, "--out", "texts")
+    assert outcome.code == 0
+    assert "bad.pdf" in outcome.err
+    assert [file.name for file in (folder / "texts").iterdir()] == ["small.txt"]
+
+
+def test_a_book_shorter_than_a_window_is_named(qwen_pl: Run, config: Path, folder: Path) -> None:
+    write_pdf(folder / "leaflet.pdf", [["Bane tol ri."]])
+    options = ["--data.source", "leaflet.pdf", "--data.val_fraction", 0, "--data.test_fraction", 0]
+    complains(qwen_pl("fit", "--config", config, *options), "fewer than one window of 25")
+
+
+def test_a_vocabulary_that_the_text_cannot_fill_is_trained_smaller_and_said_so(
+    qwen_pl: Run, config: Path, folder: Path
+) -> None:
+    outcome = qwen_pl("prepare", "--config", config, "--data.vocab_size", 50_000)
+    assert outcome.code == 0
+    assert "the text fills a vocabulary of" in outcome.err
+    assert "not 50,000" in outcome.err
+    outcome = qwen_pl("prepare", "--config", config, "--data.vocab_size", 50_000)
+    assert "not 50,000" in outcome.err  # the second time, too
+
+
+def test_another_tokenizer_than_the_checkpoint_has_is_refused(
+    qwen_pl: Run, config: Path, folder: Path
+) -> None:
+    qwen_pl("fit", "--config", config, "--trainer.max_steps", 2)
+    write_pdf(folder / "other.pdf", made_up_pages(8, seed=1))
+    for verb in ("fit", "validate"):
+        options = ["--data.source", "other.pdf", "--ckpt_path", "last"]
+        complains(qwen_pl(verb, "--config", config, *options), "trained with tokenizer")
+
+
+def test_other_data_than_the_run_began_with_is_refused(
+    qwen_pl: Run, config: Path, folder: Path, small_pdf: Path
+) -> None:
+    assert qwen_pl("train-tokenizer", small_pdf, "--vocab_size", 320).code == 0
+    options = ["--data.tokenizer", "data/tokenizer", "--trainer.max_steps", 2]
+    assert qwen_pl("fit", "--config", config, *options).code == 0
+    write_pdf(folder / "other.pdf", made_up_pages(8, seed=1))
+    options += ["--data.source", "other.pdf", "--ckpt_path", "last"]
+    complains(qwen_pl("fit", "--config", config, *options), "was trained on tokens", "other.pdf")
+    assert qwen_pl("validate", "--config", config, *options).code == 0  # measuring there is fine
+
+
+def test_another_architecture_than_the_checkpoint_has_is_refused(
+    qwen_pl: Run, config: Path
+) -> None:
+    qwen_pl("fit", "--config", config, "--trainer.max_steps", 2)
+    options = ["--model.config.hidden_size", 32, "--ckpt_path", "last"]
+    complains(qwen_pl("fit", "--config", config, *options), "hidden_size 16 (config: 32)")
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["generat"], ["no such verb: generat", "did you mean generate?"]),
+        (["generate"], ["--prompt"]),
+        (["generate", "--prompt", "x"], ["no run with a checkpoint"]),
+        (["generate", "--prompt", "x", "--run", "none"], ["no run", "none"]),
+        (["generate", "--prompt", "x", "--temperature", "-1"], ["temperature"]),
+        (["generate", "--prompt", "x", "--top_p", "0"], ["top_p"]),
+        (["generate", "--prompt", "x", "--max_new", "5"], ["--max_new"]),
+        (["extract"], ["SRC"]),
+        (["extract", "none.pdf"], ["no such file or folder: none.pdf"]),
+        (["tokenize", "x"], ["no tokenizer yet"]),
+        (["predict", "--trainer.accelerator", "cpu"], ["no checkpoint"]),
+    ],
+)
+def test_the_other_verbs_complain_in_one_line(
+    qwen_pl: Run, folder: Path, args: list[str], words: list[str]
+) -> None:
+    outcome = qwen_pl(*args)
+    complains(outcome, *words)
+    assert outcome.err.count("\n") == 1
+
+
+def test_predict_without_prompts_says_what_it_needs(qwen_pl: Run, config: Path) -> None:
+    qwen_pl("fit", "--config", config, "--trainer.max_steps", 2)
+    complains(qwen_pl("predict", "--config", config), "--data.prompts FILE")
+
+
+def test_extract_does_not_write_over_its_source(qwen_pl: Run, folder: Path) -> None:
+    source = folder / "notes.txt"
+    source.write_text("Some notes.\n")
+    complains(qwen_pl("extract", source, "--out", source), "write over the source")
+    assert source.read_text() == "Some notes.\n"
