@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 PAGE_WIDTH, PAGE_HEIGHT = 612, 792
 LEFT, TOP, SIZE, LEADING = 72.0, 720.0, 12.0, 14.0
+HELVETICA = "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>"
 
 
 class PlacedLine(NamedTuple):
@@ -43,15 +44,15 @@ def write_placed_pdf(path: Path, pages: Sequence[Sequence[PlacedLine]]) -> None:
     write_raw_pdf(path, [b"\n".join(map(_show, page)) for page in pages])
 
 
-def write_raw_pdf(path: Path, contents: Sequence[bytes]) -> None:
-    """Writes one page per content stream, taken as it is; the font F1 is Helvetica in WinAnsi."""
+def write_raw_pdf(path: Path, contents: Sequence[bytes], font: str = HELVETICA) -> None:
+    """Writes one page per content stream, taken as it is; F1 is the font of that dictionary."""
     pages_id, font_id = 2, 3
     page_ids = [4 + 2 * i for i in range(len(contents))]
     kids = " ".join(f"{page_id} 0 R" for page_id in page_ids)
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
         f"<< /Type /Pages /Count {len(contents)} /Kids [{kids}] >>".encode(),
-        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>",
+        font.encode(),
     ]
     for page_id, content in zip(page_ids, contents, strict=True):
         page = (

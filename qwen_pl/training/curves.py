@@ -41,7 +41,8 @@ class TrainingCurves(pl.Callback):
         batch: dict[str, Tensor],
         batch_idx: int,
     ) -> None:
-        self._loss += outputs["loss"].detach().float()
+        # Lightning has divided the loss, so that the gradients of accumulated batches average.
+        self._loss += outputs["loss"].detach().float() * trainer.accumulate_grad_batches
         self._batches += 1
         self._tokens += batch["labels"].numel()
         if trainer.global_step == self._last_step:

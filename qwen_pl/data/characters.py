@@ -1,0 +1,81 @@
+"""Puts single characters right: ligatures, spaces, invisible marks, accents."""
+
+import re
+import unicodedata
+
+_LIGATURES = {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"}
+_SPACES = "\t\v\f\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+_SPACES += "\u2028\u2029\u202f\u205f\u3000\x85\x1c\x1d\x1e\x1f"
+# ZWJ and ZWNJ are not among them: Persian and the scripts of India need them.
+_INVISIBLE = "\u200b\u200e\u200f\u2060\ufeff\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_CONTROLS = [chr(i) for i in [*range(9), *range(14, 28), *range(127, 160)] if i != 0x85]
+_TABLE = str.maketrans(
+    {
+        **_LIGATURES,
+        **dict.fromkeys(_SPACES, " "),
+        **dict.fromkeys(_INVISIBLE, ""),
+        **dict.fromkeys(_CONTROLS, ""),
+    }
+)
+
+_COMBINING = "\u0301\u0300\u0308\u0302\u0303\u030b\u030c\u0306\u0304\u030a\u0307"
+_ACCENTS = dict(zip("´`¨ˆ˜˝ˇ˘¯˚˙", _COMBINING, strict=True))
+# A ` only inside a word: before one it is a quotation mark.
+_LOOSE_ACCENT = re.compile(r"([´¨ˆ˜˝ˇ˘¯˚˙]|(?<=[^\W\d_])`) ?([^\W\d_])")
+
+_BROKEN = re.compile(r"\(cid:\d+\)|/(?:g|G|glyph|uni)\d+")
+_WORD = re.compile(r"[^\W\d_]+")
+# Thai, Lao, Burmese and Khmer, kana, Chinese characters and Hangul run on without spaces.
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
+)
+_LONGEST_WORD = 24
+
+
+def fix_characters(line: str) -> str:
+    """One line of text with every character the one that was meant, in Unicode's form NFC.
+
+    NFKC would go too far: it makes "x2" of "x²" and loses the full-width forms of Chinese.
+
+    >>> fix_characters("a ﬁne\\xa0 sz¨uletett day")
+    'a fine született day'
+    """
+    if line.isascii() and line.isprintable() and "`" not in line:
+        return re.sub(" {2,}", " ", line).strip()
+    line = unicodedata.normalize("NFC", line.translate(_TABLE))
+    line = _LOOSE_ACCENT.sub(_compose, line)
+    line = re.sub(" {2,}", " ", line).strip()
+    line = re.sub("(?<=[“„]) (?=[‘‚])|(?<=’) (?=”)|(?<=[‘‚]) (?=[“„])|(?<=”) (?=’)", "", line)
+    line = re.sub(" +(?=[\u0591-\u05c7\u064b-\u065f\u0670])", "", line)  # vowel signs
+    line = line.replace("c©", "©")  # TeX draws the sign as a letter in a circle
+    return re.sub("\u00ad(?!$)", "", line)  # at the line's end a soft hyphen breaks a word
+
+
+def _compose(match: re.Match[str]) -> str:
+    """TeX's older fonts set an accent as a glyph of its own before its letter."""
+    accent, letter = match.groups()
+    composed = unicodedata.normalize("NFC", letter.replace("ı", "i") + _ACCENTS[accent])
+    return composed if len(composed) == 1 else match[0]
+
+
+def garbage_ratio(text: str) -> float:
+    """Share of the characters that are placeholders for what a font's map did not tell."""
+    characters = "".join(text.split())
+    if not characters:
+        return 0.0
+    broken = sum(len(name) for name in _BROKEN.findall(characters))
+    broken += sum(c == "\ufffd" or unicodedata.category(c) in ("Co", "Cn") for c in characters)
+    return broken / len(characters)
+
+
+def glued_ratio(text: str) -> float:
+    """Share of the letters that stand in words of more than 24 letters: a sign of lost spaces.
+
+    It is near 0 for text in order and above 0.02 where spaces were lost. Scripts that are written
+    without spaces do not count, and fewer than 200 letters say nothing.
+    """
+    words = [word for word in _WORD.findall(text) if not _UNSPACED.search(word)]
+    letters = sum(map(len, words))
+    if letters < 200:
+        return 0.0
+    return sum(len(word) for word in words if len(word) > _LONGEST_WORD) / letters

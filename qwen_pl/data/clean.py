@@ -1,0 +1,180 @@
+"""Turns the lines of a document's pages into its paragraphs, without what only the paper needed."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from itertools import pairwise
+from typing import NamedTuple
+
+from qwen_pl.data.characters import fix_characters, garbage_ratio, glued_ratio
+from qwen_pl.data.contents import find_contents
+from qwen_pl.data.footnotes import Note, take_footnotes
+from qwen_pl.data.hyphens import LineJoiner
+from qwen_pl.data.paragraphs import PlacedLine, group_paragraphs, usual_size
+from qwen_pl.data.pdf import Page
+from qwen_pl.data.plain_text import find_passages
+from qwen_pl.data.running_heads import find_running_heads, names_of_heads
+
+CLEANING_VERSION = 1
+"""Changes whenever the same pages could give other paragraphs."""
+
+_MOST_GARBAGE = 0.3
+_ONE_LETTER_WORDS = "AIOYÀÓÚАВИКОСУЯ"
+
+
+class Paragraph(NamedTuple):
+    """A paragraph or heading."""
+
+    text: str
+    """One line, without a newline."""
+    page: int
+    """The page it begins on, counted from 1."""
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """Which steps of the cleaning are done."""
+
+    characters: bool = True
+    """Ligatures, odd spaces, invisible marks and loose accents become plain characters in NFC."""
+    garbage_pages: bool = True
+    """Pages are dropped whose fonts do not tell which characters they show."""
+    running_heads: bool = True
+    """Running heads and feet are removed, and page numbers with them."""
+    contents: bool = True
+    """Tables of contents, of figures and of tables are removed."""
+    footnotes: bool = True
+    """Footnotes are moved behind the paragraph that calls them, and their marks removed."""
+    hyphens: bool = True
+    """Words broken at the end of a line are made whole where the document's own words agree."""
+    drop_caps: bool = True
+    """A large initial is joined to the rest of its word."""
+
+
+@dataclass
+class CleanText:
+    """A cleaned document and what was done to it."""
+
+    paragraphs: list[Paragraph] = field(default_factory=list)
+    running_heads: Counter[str] = field(default_factory=Counter)
+    """The lines removed as running heads, with ``#`` for their page numbers."""
+    num_contents_lines: int = 0
+    """Lines removed as tables of contents."""
+    num_footnotes: int = 0
+    """Footnotes moved behind the paragraphs that call them."""
+    num_dehyphenated: int = 0
+    """Words made whole."""
+    garbage_pages: list[int] = field(default_factory=list)
+    """Pages dropped, counted from 1."""
+    garbage_ratio: float = 0.0
+    """Share of the characters that no one can read, before pages were dropped."""
+    glued_ratio: float = 0.0
+    """Share of the letters in words of more than 24: above 0.02, spaces were lost."""
+
+
+def clean_pages(pages: Sequence[Page], cleaning: Cleaning = Cleaning()) -> CleanText:
+    """Finds the paragraphs of a document.
+
+    Args:
+        pages: All pages of one document, in order, since what repeats tells head from text.
+        cleaning: The steps to take.
+    """
+    result = CleanText()
+    pages = [_fix_lines(page, cleaning) for page in pages]
+    pages = _drop_garbage(pages, cleaning, result)
+    if cleaning.running_heads:
+        heads = find_running_heads(pages)
+        result.running_heads = names_of_heads([pages[p][i].text for p, i in sorted(heads)])
+        pages = _without(pages, heads)
+    if cleaning.contents:
+        contents = find_contents(pages)
+        result.num_contents_lines = len(contents)
+        pages = _without(pages, contents)
+    joiner = LineJoiner((line.text for page in pages for line in page), cleaning.hyphens)
+    notes: dict[tuple[int, int], list[Note]] = {}
+    if cleaning.footnotes:
+        footnotes = take_footnotes(pages, usual_size(pages))
+        pages, notes = footnotes.pages, footnotes.called_by
+    for lines in group_paragraphs(pages):
+        text = _join(lines, joiner, cleaning)
+        result.paragraphs.append(Paragraph(text, lines[0].page + 1))
+        for line in lines:
+            for note in notes.get((line.page, line.index), []):
+                text = reduce(joiner.join, note.lines)
+                result.paragraphs.append(Paragraph(text, line.page + 1))
+    result.num_footnotes = sum(map(len, notes.values()))
+    _measure(result, joiner)
+    return result
+
+
+def clean_plain_text(text: str, cleaning: Cleaning = Cleaning()) -> CleanText:
+    """Finds the paragraphs of a text or Markdown file and joins their wrapped lines.
+
+    Args:
+        text: The whole file; a form feed begins a new page.
+        cleaning: The steps to take; those about pages do not apply.
+    """
+    result = CleanText()
+    fix = fix_characters if cleaning.characters else str.strip
+    pages = [page.splitlines() for page in text.split("\f")]
+    joiner = LineJoiner((fix(line) for page in pages for line in page), cleaning.hyphens)
+    for number, page in enumerate(pages, start=1):
+        for passage in find_passages(page):
+            if passage.is_code:
+                result.paragraphs.append(Paragraph(passage.lines[0], number))
+            elif lines := [fixed for line in passage.lines if (fixed := fix(line))]:
+                result.paragraphs.append(Paragraph(reduce(joiner.join, lines), number))
+    _measure(result, joiner)
+    return result
+
+
+def _measure(result: CleanText, joiner: LineJoiner) -> None:
+    text = " ".join(paragraph.text for paragraph in result.paragraphs)
+    result.num_dehyphenated = joiner.num_dehyphenated
+    result.glued_ratio = glued_ratio(text)
+
+
+def _fix_lines(page: Page, cleaning: Cleaning) -> Page:
+    """The lines that have text, stripped."""
+    fix = fix_characters if cleaning.characters else str.strip
+    lines = [line._replace(text=fix(line.text)) for line in page]
+    return [line for line in lines if line.text]
+
+
+def _drop_garbage(pages: list[Page], cleaning: Cleaning, result: CleanText) -> list[Page]:
+    texts = ["\n".join(line.text for line in page) for page in pages]
+    result.garbage_ratio = garbage_ratio("\n".join(texts))
+    if not cleaning.garbage_pages:
+        return pages
+    bad = {number for number, text in enumerate(texts) if garbage_ratio(text) > _MOST_GARBAGE}
+    result.garbage_pages = [number + 1 for number in sorted(bad)]
+    return [[] if number in bad else page for number, page in enumerate(pages)]
+
+
+def _without(pages: list[Page], lines: set[tuple[int, int]]) -> list[Page]:
+    return [
+        [line for index, line in enumerate(page) if (number, index) not in lines]
+        for number, page in enumerate(pages)
+    ]
+
+
+def _join(lines: list[PlacedLine], joiner: LineJoiner, cleaning: Cleaning) -> str:
+    """The text of one paragraph."""
+    text = lines[0].text
+    for before, line in pairwise(lines):
+        if cleaning.drop_caps and before.may_be_drop_cap and line.is_beside(before):
+            text = _join_drop_cap(text, line.text, joiner)
+        else:
+            text = joiner.join(text, line.text)
+    return text
+
+
+def _join_drop_cap(initial: str, rest: str, joiner: LineJoiner) -> str:
+    """ "T" and "HIS little work" are "THIS little work", but "A" and "man" are "A man"."""
+    word = re.match(r"[^\W\d_]+", rest)
+    is_word = initial[-1] in _ONE_LETTER_WORDS
+    if word is None or (is_word and not joiner.counts(initial[-1] + word[0])):
+        return f"{initial} {rest}"
+    return initial + rest

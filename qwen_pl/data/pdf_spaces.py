@@ -1,0 +1,114 @@
+"""Mends the word spaces that pypdf's text extraction loses, by a subclass of its extractor.
+
+pypdf starts a new word where the gap between two glyphs is at least half as wide as the font's
+space. Four kinds of text defeat that:
+
+- TeX fonts have no space glyph, and the width found in its place is that of an unrelated glyph,
+  often twice a real space: tight lines lose every space ("MydearMr.Bennet,").
+- Word spacing (``Tw``) and horizontal scaling (``Tz``) are left out of the width of shown text, so
+  that the next word seems to start too late or too early ("ha v e").
+- Ghostscript shows the two glyphs around a word space as one string with a large character
+  spacing (``Tc``), in which no gap is looked for.
+- Arabic and Hebrew are put in order by adding each glyph in front; the spaces go to the end.
+
+Source: ISO 32000-2:2020, 9.4.4, for the width of shown text; https://github.com/py-pdf/pypdf/issues/3978.
+"""
+
+from typing import Any
+
+import pypdf._page
+import pypdf._utils
+from pypdf._text_extraction._text_extractor import TextExtraction
+
+WIDEST_HALF_SPACE = 130.0
+"""No gap above this many thousandths of the font size is inside a word."""
+
+_INTERNALS = ("_handle_tf", "_handle_tj", "_post_process_text_operation", "process_tj_offset")
+
+
+class SpacedTextExtraction(TextExtraction):
+    """pypdf's extractor with the widths of gaps and of shown text put right."""
+
+    def _handle_tf(self, operands: list[Any]) -> None:
+        super()._handle_tf(operands)
+        self._space_width = min(self._space_width, WIDEST_HALF_SPACE)
+
+    def _handle_tj(
+        self, text: str, operands: list[Any], *state: Any
+    ) -> tuple[str, bool, dict[str, float]]:
+        shown = operands[0]
+        if not self._is_two_words(shown):
+            return self._show(text, shown, *state)
+        text, rtl_dir, _ = self._show(text, shown[:1], *state)
+        state = (*state[:6], rtl_dir, *state[7:])
+        return self._show(text + " ", shown[1:], *state)
+
+    def process_tj_offset(self, offset: float, space_width: float) -> None:
+        if self.rtl_dir and self.text:
+            if -offset >= space_width:
+                self._put_space_in_front()
+            self._actual_str_size["str_widths"] -= offset * self.font_size * self.char_scale
+            return
+        super().process_tj_offset(offset, space_width)
+        # The call above has counted the offset as if Tz were 100%.
+        self._actual_str_size["str_widths"] += offset * self.font_size * (1 - self.char_scale)
+
+    def _post_process_text_operation(self, str_widths: float) -> None:
+        before = self.text
+        super()._post_process_text_operation(str_widths)
+        if self.rtl_dir and before and self.text == before + " ":
+            self.text = before
+            self._put_space_in_front()
+
+    def _put_space_in_front(self) -> None:
+        """Text from right to left is shown from the left, and grows at its front."""
+        if not self.text.startswith(" "):
+            self.text = " " + self.text
+
+    def _show(self, text: str, shown: Any, *state: Any) -> tuple[str, bool, dict[str, float]]:
+        """Appends one shown string and counts its whole width: glyphs and Tc, then Tw, by Tz."""
+        width_before = self._actual_str_size["str_widths"]
+        text, rtl_dir, size = super()._handle_tj(text, [shown], *state)
+        width = size["str_widths"] - width_before
+        if isinstance(shown, bytes) and self._has_one_byte_codes():
+            word_spacing = self.space_scale - 1.0
+            width += 1000 * word_spacing * shown.count(b" ")
+        size["str_widths"] = width_before + width * self.char_scale
+        return text, rtl_dir, size
+
+    def _is_two_words(self, shown: Any) -> bool:
+        """Whether the two glyphs of a string are set as far apart as words are."""
+        word_gap = 1.3 * WIDEST_HALF_SPACE / 1000 * self.font_size
+        return (
+            isinstance(shown, bytes)
+            and len(shown) == 2
+            and b" " not in shown
+            and self.char_spacing >= word_gap
+            and self._has_one_byte_codes()
+        )
+
+    def _has_one_byte_codes(self) -> bool:
+        return isinstance(self.font.encoding, dict)
+
+
+def mend_word_spaces() -> bool:
+    """Makes pypdf extract with :class:`SpacedTextExtraction` from now on, in this process.
+
+    Returns:
+        False, with pypdf left as it was, if its internals are no longer the ones mended here.
+    """
+    in_use = getattr(pypdf._page, "TextExtraction", None)
+    if in_use not in (TextExtraction, SpacedTextExtraction):
+        return False
+    if not all(hasattr(TextExtraction, name) for name in _INTERNALS):
+        return False
+    if not hasattr(pypdf._utils, "NEUTRAL_CHARACTER_RANGES"):
+        return False
+    pypdf._page.TextExtraction = SpacedTextExtraction
+    # Arabic digits are turned with the letters around them or not, as chance has it: now always.
+    pypdf._utils.NEUTRAL_CHARACTER_RANGES = tuple(
+        (first, last)
+        for first, last in pypdf._utils.NEUTRAL_CHARACTER_RANGES
+        if first not in ("\u0660", "\u06f0")
+    )
+    return True

@@ -1,0 +1,197 @@
+"""The child process that reads one PDF and writes its pages as lines of JSON.
+
+The job is one line of JSON on standard input, which stays open for as long as the parent lives.
+The answer is one message a line on standard output: ``ready``, ``opened``, a ``page`` for each
+page, ``done``; or, in place of ``opened``, ``failed``. Only text and numbers travel, so that
+whatever a hostile file does to this process, the parent has nothing to execute.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+OUT_OF_MEMORY_EXIT_CODE = 77
+
+
+def main() -> None:
+    """Reads the job, guards this process, and sends every page."""
+    send = _sender(_take_standard_output())
+    job = json.loads(_read_line(0))
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    _limit_memory(job["memory_mb"])
+    try:
+        for message in _messages(job):
+            send(message)
+    except MemoryError:
+        os._exit(OUT_OF_MEMORY_EXIT_CODE)  # nothing can be relied upon any more
+
+
+def _messages(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Opens the file and yields what there is to send."""
+    # Imported under the memory limit, and not by who only looks at this module.
+    import logging
+    import warnings
+
+    import pypdf
+    from pypdf.errors import FileNotDecryptedError
+
+    from qwen_pl.data.pdf_lines import page_lines, valid_unicode
+    from qwen_pl.data.pdf_spaces import mend_word_spaces
+
+    logging.disable(logging.CRITICAL)
+    warnings.simplefilter("ignore")
+    pypdf.overwrite_configuration(disable_legacy_handling=True, jbig2dec_binary=None)
+    spaces_mended = mend_word_spaces()
+    yield {"type": "ready"}
+    try:
+        reader = pypdf.PdfReader(job["path"], strict=False)
+        if reader.is_encrypted and not reader.decrypt(job["password"]):
+            raise FileNotDecryptedError
+        num_pages = len(reader.pages)
+        producer = valid_unicode(_producer(reader))
+    except MemoryError:
+        raise
+    except FileNotDecryptedError:
+        reason = "the password does not open it" if job["password"] else "needs a password"
+        yield {"type": "failed", "status": "encrypted", "reason": reason}
+        return
+    except Exception as error:  # pypdf lets ValueError, RecursionError and others through
+        reason = f"damaged: {_describe(error)}" if _is_pdf(job["path"]) else "is not a PDF"
+        yield {"type": "failed", "status": "corrupt", "reason": reason}
+        return
+    yield {
+        "type": "opened",
+        "num_pages": num_pages,
+        "producer": producer,
+        "spaces_mended": spaces_mended,
+    }
+    for index in range(job["first_page"], num_pages):
+        try:
+            yield {"type": "page", "lines": page_lines(reader.pages[index])}
+        except MemoryError:
+            raise
+        except Exception as error:
+            yield {"type": "page", "lines": [], "error": _describe(error)}
+    yield {"type": "done"}
+
+
+def _is_pdf(path: str) -> bool:
+    """Whether a file has the header of a PDF, which may come after some junk."""
+    try:
+        with Path(path).open("rb") as file:
+            return b"%PDF-" in file.read(1 << 16)
+    except OSError:
+        return True  # the reason is another
+
+
+def _producer(reader: Any) -> str:
+    """The program that wrote the file, as far as the file says."""
+    try:
+        return str((reader.metadata or {}).get("/Producer", ""))[:200]
+    except MemoryError:
+        raise
+    except Exception:
+        return ""  # damaged metadata says nothing about the pages
+
+
+def _describe(error: Exception) -> str:
+    """An exception on one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+
+
+def _take_standard_output() -> BinaryIO:
+    """The answer's way out; what libraries print goes nowhere from now on."""
+    answer = os.fdopen(os.dup(1), "wb")
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 1)
+    return answer
+
+
+def _sender(answer: BinaryIO) -> Callable[[dict[str, Any]], None]:
+    def send(message: dict[str, Any]) -> None:
+        answer.write(json.dumps(message).encode("ascii") + b"\n")
+        answer.flush()
+
+    return send
+
+
+def _read_line(file: int) -> bytes:
+    """Reads up to the next newline without taking more from the pipe."""
+    line = b""
+    while not line.endswith(b"\n"):
+        line += os.read(file, 1) or b"\n"
+    return line
+
+
+def _exit_with_parent() -> None:
+    """Ends this process when standard input closes: then the parent is gone."""
+    while os.read(0, 1):
+        pass
+    os._exit(1)
+
+
+def _limit_memory(memory_mb: int) -> None:
+    """Makes this process end when it needs more memory than it may have."""
+    try:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_AS, (memory_mb << 20, memory_mb << 20))
+    except (ImportError, ValueError, OSError):
+        pass  # Windows has no such limit, macOS may refuse to set one
+    # macOS does not heed the limit even where it takes it, so the use is watched as well. Not on
+    # Linux: the peak reported there begins at that of the process that started this one.
+    if sys.platform != "linux":
+        threading.Thread(target=_watch_memory, args=(memory_mb,), daemon=True).start()
+
+
+def _watch_memory(memory_mb: int) -> None:
+    while _peak_memory_mb() < memory_mb:
+        time.sleep(0.1)
+    os._exit(OUT_OF_MEMORY_EXIT_CODE)
+
+
+def _peak_memory_mb() -> float:
+    """The most memory that this process has held so far."""
+    if sys.platform == "win32":
+        return _windows_peak_memory_mb()
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+def _windows_peak_memory_mb() -> float:
+    """Source: ``PROCESS_MEMORY_COUNTERS`` in Microsoft's psapi.h."""
+    import ctypes
+    from ctypes import wintypes
+
+    class Counters(ctypes.Structure):
+        _fields_ = [
+            ("size", wintypes.DWORD),
+            ("page_faults", wintypes.DWORD),
+            ("peak_working_set", ctypes.c_size_t),
+            ("others", ctypes.c_size_t * 7),
+        ]
+
+    kernel = ctypes.WinDLL("kernel32")
+    kernel.GetCurrentProcess.restype = wintypes.HANDLE
+    kernel.K32GetProcessMemoryInfo.argtypes = [
+        wintypes.HANDLE,
+        ctypes.POINTER(Counters),
+        wintypes.DWORD,
+    ]
+    counters = Counters(size=ctypes.sizeof(Counters))
+    kernel.K32GetProcessMemoryInfo(
+        kernel.GetCurrentProcess(), ctypes.byref(counters), counters.size
+    )
+    return counters.peak_working_set / 2**20
+
+
+if __name__ == "__main__":
+    main()

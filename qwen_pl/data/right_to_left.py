@@ -1,0 +1,57 @@
+"""Puts the runs of a line of Arabic or Hebrew into the order in which they are read."""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+_LETTER = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+_DIGIT = "[\u0660-\u0669\u06f0-\u06f9]"
+_NUMBER = re.compile(f"{_DIGIT}([.,/:\u066a-\u066c]?{_DIGIT})+")
+_MIRRORED = str.maketrans("()[]{}<>«»‹›", ")(][}{><»«›‹")
+
+
+def is_right_to_left(text: str) -> bool:
+    """Whether more letters are written from right to left than from left to right."""
+    if text.isascii():
+        return False
+    from_right = len(_LETTER.findall(text))
+    return 2 * from_right > sum(map(str.isalpha, text)) if from_right else False
+
+
+def in_reading_order(runs: Sequence[str]) -> str:
+    """One line from runs that stand on the page from left to right, each in one direction.
+
+    pypdf turns the letters within a run from right to left, but not the order of the runs, nor the
+    brackets, nor Arabic numbers, which are written from left to right.
+
+    >>> in_reading_order(["\u05d3\u05d4\u05d5", " PDF ", "\u05d0\u05d1\u05d2"])
+    '\u05d0\u05d1\u05d2 PDF \u05d3\u05d4\u05d5'
+    """
+    if not is_right_to_left("".join(runs)):
+        return "".join(map(_turned, runs))
+    groups: list[str] = []  # neighbours without letters from right to left belong together
+    for run in runs:
+        if groups and not _LETTER.search(run) and not _LETTER.search(groups[-1]):
+            groups[-1] += run
+        else:
+            groups.append(run)
+    groups = [group for group in groups if group]
+    line = _turned(groups[-1]).strip()
+    for left, right in pairwise(reversed(groups)):  # in the order of reading
+        separator = " " if _has_space_on_left(left) or _has_space_on_right(right) else ""
+        line += separator + _turned(right).strip()
+    return line
+
+
+def _turned(run: str) -> str:
+    if not _LETTER.search(run):
+        return run
+    return _NUMBER.sub(lambda number: number[0][::-1], run).translate(_MIRRORED)
+
+
+def _has_space_on_left(run: str) -> bool:
+    return run[-1].isspace() if _LETTER.search(run) else run[0].isspace()
+
+
+def _has_space_on_right(run: str) -> bool:
+    return run[0].isspace() if _LETTER.search(run) else run[-1].isspace()

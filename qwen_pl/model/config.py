@@ -1,0 +1,72 @@
+"""The sizes of a Qwen3, named as in Hugging Face's ``Qwen3Config``."""
+
+from dataclasses import dataclass
+
+from qwen_pl.errors import InputError
+
+
+@dataclass(frozen=True)
+class Qwen3Config:
+    """The sizes that decide what the network computes; the defaults are the published Qwen3-0.6B.
+
+    "20 layers" and "0.6B" do not go together. Qwen3-0.6B has 28 layers and a vocabulary of 151,936,
+    which makes 596,049,920 parameters; the same widths with 20 layers and 30,000 tokens have
+    345,339,904. And the "hidden size 3072" sometimes quoted for it is ``intermediate_size``.
+
+    Source: Qwen3 Technical Report 2025, https://arxiv.org/abs/2505.09388
+
+    Raises:
+        InputError: If a size is not positive, the heads cannot be grouped, or ``head_dim`` is odd.
+
+    >>> Qwen3Config().num_parameters()
+    596049920
+    >>> Qwen3Config(num_hidden_layers=20, vocab_size=30_000).num_parameters()
+    345339904
+    """
+
+    vocab_size: int = 151_936
+    """Rows of the embedding: the tokenizer's ids, or more where padding makes it faster."""
+    hidden_size: int = 1024
+    """Width of the residual stream."""
+    intermediate_size: int = 3072
+    """Width inside the feed-forward block, usually three times ``hidden_size``."""
+    num_hidden_layers: int = 28
+    num_attention_heads: int = 16
+    """Query heads; a multiple of ``num_key_value_heads``."""
+    num_key_value_heads: int = 8
+    """Key/value heads, each read by a group of query heads."""
+    head_dim: int = 128
+    """Width of one head, even. It need not be ``hidden_size // num_attention_heads``."""
+    max_position_embeddings: int = 40_960
+    """Longest context in tokens when generating; rotary embedding itself has no limit."""
+    rms_norm_eps: float = 1e-6
+    rope_theta: float = 1_000_000.0
+    """Base of the rotary wavelengths, which run from 2π to about 2π times this many tokens."""
+    tie_word_embeddings: bool = True
+    """Read tokens and predict them with one matrix."""
+    initializer_range: float = 0.02
+    """Standard deviation of every matrix at the start."""
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if name != "tie_word_embeddings" and not value > 0:
+                raise InputError(f"{name} is {value}: give a value above 0")
+        if self.num_attention_heads % self.num_key_value_heads:
+            raise InputError(
+                f"num_attention_heads is {self.num_attention_heads}: give a multiple of "
+                f"num_key_value_heads, which is {self.num_key_value_heads}"
+            )
+        if self.head_dim % 2:
+            raise InputError(
+                f"head_dim is {self.head_dim}: give an even number, as rotary embedding turns pairs"
+            )
+
+    def num_parameters(self) -> int:
+        """Counts what is trained; a tied matrix counts once."""
+        query_size = self.num_attention_heads * self.head_dim
+        key_value_size = self.num_key_value_heads * self.head_dim
+        attention = 2 * self.hidden_size * (query_size + key_value_size) + 2 * self.head_dim
+        feed_forward = 3 * self.hidden_size * self.intermediate_size
+        layer = attention + feed_forward + 2 * self.hidden_size
+        embeddings = (1 if self.tie_word_embeddings else 2) * self.vocab_size * self.hidden_size
+        return embeddings + self.num_hidden_layers * layer + self.hidden_size

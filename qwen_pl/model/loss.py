@@ -1,0 +1,109 @@
+"""Linear layer and cross-entropy in one, by chunks: all logits never exist at once."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+IGNORE_INDEX = -100
+"""A label that asks for no prediction."""
+
+CHUNK_LOGITS = 2**24
+"""Logits that exist at once: 64 MB in float32."""
+
+
+def linear_cross_entropy(
+    hidden: Tensor,
+    weight: Tensor,
+    labels: Tensor,
+    reduction: Literal["mean", "sum"] = "mean",
+    chunk_size: int | None = None,
+) -> Tensor:
+    """``cross_entropy(hidden @ weight.T, labels)`` without keeping the logits, a float32 scalar.
+
+    One chunk of rows at a time becomes logits, adds to the loss, turns in place into the gradient
+    of the logits and leaves its share of the gradients of ``hidden`` and ``weight``. Backward only
+    scales those, so nothing is computed twice: three matrix products, like the plain loss. There
+    is no gradient of the gradient.
+
+    Source: Cut Cross-Entropy (Wijmans et al. 2024, https://arxiv.org/abs/2411.09009) and Liger
+    Kernel (Hsu et al. 2024, https://arxiv.org/abs/2410.10989).
+
+    Args:
+        hidden: ``(N, D)``, one row per prediction.
+        weight: ``(V, D)``, one row per token of the vocabulary.
+        labels: ``(N,)`` int64; -100 asks for no prediction.
+        reduction: ``mean`` over the rows that have a label (0 where none has), or their ``sum``.
+        chunk_size: Rows per chunk; by default as many as make ``CHUNK_LOGITS`` logits.
+
+    >>> labels = torch.tensor([4, -100, 0])
+    >>> loss = linear_cross_entropy(torch.zeros(3, 2), torch.ones(5, 2), labels)
+    >>> round(loss.exp().item(), 4)
+    5.0
+    """
+    device = hidden.device.type
+    autocast = torch.is_autocast_enabled(device)
+    dtype = torch.get_autocast_dtype(device) if autocast else hidden.dtype
+    if chunk_size is None:
+        chunk_size = max(1, CHUNK_LOGITS // weight.shape[0])
+    if not torch.is_grad_enabled():
+        # Otherwise the function below, which cannot know, would prepare gradients.
+        hidden, weight = hidden.detach(), weight.detach()
+    with torch.autocast(device, enabled=False):
+        loss = _ChunkedLoss.apply(hidden.to(dtype), weight, labels, chunk_size)
+        if reduction == "mean":
+            loss = loss / labels.ne(IGNORE_INDEX).sum().clamp(min=1)
+    return loss
+
+
+class _ChunkedLoss(torch.autograd.Function):
+    """The summed loss. Products are in the dtype of ``hidden``, statistics and sums in float32."""
+
+    @staticmethod
+    def forward(ctx, hidden: Tensor, weight: Tensor, labels: Tensor, chunk_size: int) -> Tensor:
+        wants_hidden, wants_weight = ctx.needs_input_grad[:2]
+        hidden_grad = torch.empty_like(hidden) if wants_hidden else None
+        weight_grad = torch.zeros_like(weight, dtype=torch.float32) if wants_weight else None
+        matrix = weight.to(hidden.dtype)
+        loss = torch.zeros((), dtype=torch.float32, device=hidden.device)
+        # One buffer for all chunks: fresh ones would cost page faults on a CPU.
+        buffer = hidden.new_empty(min(chunk_size, len(hidden)), len(matrix))
+
+        for start in range(0, len(hidden), chunk_size):
+            rows = slice(start, start + chunk_size)
+            chunk = hidden[rows]  # (C, D)
+            labelled = labels[rows].ne(IGNORE_INDEX).unsqueeze(-1)  # (C, 1)
+            target = labels[rows].unsqueeze(-1).where(labelled, 0)  # (C, 1)
+
+            logits = torch.mm(chunk, matrix.T, out=buffer[: len(chunk)]).float()  # (C, V)
+            logits -= logits.amax(-1, keepdim=True)
+            target_logit = logits.gather(-1, target)
+            exponentials = logits.exp_()
+            total = exponentials.sum(-1, keepdim=True)
+            loss += ((total.log() - target_logit) * labelled).sum()
+            if not (wants_hidden or wants_weight):
+                continue
+
+            # The gradient of the logits is softmax minus one-hot, zero where there is no label.
+            probabilities = exponentials.mul_(labelled / total)
+            logits_grad = probabilities.scatter_add_(-1, target, -labelled.float())
+            logits_grad = logits_grad.to(hidden.dtype)
+            if wants_hidden:
+                torch.mm(logits_grad, matrix, out=hidden_grad[rows])
+            if wants_weight and hidden.dtype == torch.float32:
+                weight_grad.addmm_(logits_grad.T, chunk)
+            elif wants_weight:
+                weight_grad += logits_grad.T @ chunk
+
+        if wants_weight:
+            weight_grad = weight_grad.to(weight.dtype)
+        ctx.save_for_backward(hidden_grad, weight_grad)
+        return loss
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, loss_grad: Tensor):
+        # In place, as the larger one is as big as the embedding; autograd refuses a second call.
+        scaled = [None if grad is None else grad.mul_(loss_grad) for grad in ctx.saved_tensors]
+        return *scaled, None, None

@@ -1,0 +1,334 @@
+"""Qwen3, read from top to bottom: how token ids become logits, or a loss.
+
+Shapes: ``B`` batch, ``T`` tokens, ``S`` tokens attended to (more than ``T`` with a cache),
+``D`` hidden_size, ``N`` query heads, ``K`` key/value heads, ``H`` head_dim, ``V`` vocab_size.
+
+Parameters are named as in Hugging Face's ``Qwen3ForCausalLM``, so published weights load key for
+key. Source: Qwen3 Technical Report 2025, https://arxiv.org/abs/2505.09388
+"""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.utils.checkpoint import checkpoint
+
+from qwen_pl.model.cache import KeyValueCache
+from qwen_pl.model.config import Qwen3Config
+from qwen_pl.model.loss import linear_cross_entropy
+
+
+class RMSNorm(nn.Module):
+    """Scales the last dimension to unit root mean square, then by a learned gain.
+
+    ``y = x / sqrt(mean(x²) + eps) * weight``
+
+    Source: Zhang and Sennrich 2019, https://arxiv.org/abs/1910.07467
+    """
+
+    def __init__(self, size: int, eps: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(size))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps ``(..., size)`` to the same shape and dtype; the statistics are float32."""
+        x32, weight = x.float(), self.weight.float()
+        if x.device.type == "cpu" and not torch.compiler.is_compiling():
+            return _EagerRMSNorm.apply(x32, weight, self.eps).to(x.dtype)
+        return F.rms_norm(x32, weight.shape, weight, self.eps).to(x.dtype)
+
+
+class _EagerRMSNorm(torch.autograd.Function):
+    """RMSNorm in a third of the passes over memory that autograd would make; no second gradient.
+
+    CUDA has a kernel of its own and compilers write one; eager on a CPU it is done by hand.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, eps: float) -> Tensor:
+        scale = torch.rsqrt(x.square().mean(-1, keepdim=True) + eps)  # (..., 1)
+        ctx.save_for_backward(x, weight, scale)
+        return (x * scale).mul_(weight)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor):
+        x, weight, scale = ctx.saved_tensors
+        with torch.autocast("cpu", enabled=False):
+            product = grad * x
+            weight_grad = scale.flatten() @ product.flatten(0, -2)
+            # Through the scale, every element of a row pulls on all others of it.
+            pull = (product @ weight).unsqueeze(-1) * scale.pow(3) / -len(weight)
+            x_grad = (grad * scale).mul_(weight).addcmul_(x, pull)
+        return x_grad, weight_grad, None
+
+
+def rotary_angles(position_ids: Tensor, head_dim: int, theta: float) -> tuple[Tensor, Tensor]:
+    """Cosines and signed sines by which ``rotate`` turns each pair of dimensions.
+
+    Pair ``i`` of ``H / 2`` turns by ``theta ** (-2i / H)`` per token: the first once in 2π tokens,
+    the last hardly at all. Nothing is looked up, so no position is too far.
+
+    Source: Su et al. 2021, https://arxiv.org/abs/2104.09864
+
+    Args:
+        position_ids: ``(T,)`` or ``(B, T)`` int64.
+
+    Returns:
+        Two float32 tensors ``(T, H)`` or ``(B, 1, T, H)``, which broadcast over heads.
+    """
+    exponents = torch.arange(0, head_dim, 2, device=position_ids.device).float() / head_dim
+    angles = position_ids.unsqueeze(-1).float() * (1.0 / theta**exponents)  # (..., T, H / 2)
+    if position_ids.dim() == 2:
+        angles = angles.unsqueeze(1)
+    cos, sin = angles.cos(), angles.sin()
+    return torch.cat((cos, cos), dim=-1), torch.cat((-sin, sin), dim=-1)
+
+
+def rotate(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
+    """Turns each pair of ``(B, heads, T, H)`` by the angle of its position; same shape and dtype.
+
+    A pair is dimension ``i`` of the first half, ``a``, and dimension ``i`` of the second, ``b``::
+
+                     pair 1
+                 ┌──────┴──────┐
+        x = [ a0 a1 a2 a3 | b0 b1 b2 b3 ]     angle = position * theta^(-2/H)
+                 │             │
+                 │             └ b1 cos(angle) + a1 sin(angle)
+                 └────────────── a1 cos(angle) - b1 sin(angle)
+
+    A query turned by its position m and a key turned by its position n meet at an angle that
+    depends on m - n alone: that is how attention knows distances. The arithmetic is float32.
+    """
+    cos, signed_sin = angles
+    return (x * cos + x.roll(x.shape[-1] // 2, dims=-1) * signed_sin).to(x.dtype)
+
+
+class Attention(nn.Module):
+    """Grouped-query causal attention with normalised queries and keys.
+
+    ``softmax(q kᵀ / sqrt(H)) v``, where ``q`` and ``k`` are normalised per head, then rotated.
+    With 4 query heads and 2 key/value heads, head n reads head ``n // (N / K)``::
+
+        queries         q0  q1    q2  q3    N heads
+                         └─┬─┘     └─┬─┘
+        keys, values     k0,v0     k1,v1    K heads, all that a cache has to hold
+
+    Source: Vaswani et al. 2017, https://arxiv.org/abs/1706.03762; groups: Ainslie et al. 2023,
+    https://arxiv.org/abs/2305.13245; query and key norms: Dehghani et al. 2023,
+    https://arxiv.org/abs/2302.05442
+    """
+
+    def __init__(self, config: Qwen3Config, layer: int) -> None:
+        super().__init__()
+        self.layer = layer
+        self.head_dim = config.head_dim
+        query_size = config.num_attention_heads * config.head_dim
+        key_value_size = config.num_key_value_heads * config.head_dim
+        self.q_proj = nn.Linear(config.hidden_size, query_size, bias=False)
+        self.k_proj = nn.Linear(config.hidden_size, key_value_size, bias=False)
+        self.v_proj = nn.Linear(config.hidden_size, key_value_size, bias=False)
+        self.o_proj = nn.Linear(query_size, config.hidden_size, bias=False)
+        self.q_norm = RMSNorm(config.head_dim, config.rms_norm_eps)
+        self.k_norm = RMSNorm(config.head_dim, config.rms_norm_eps)
+
+    def forward(
+        self, x: Tensor, angles: tuple[Tensor, Tensor], cache: KeyValueCache | None = None
+    ) -> Tensor:
+        """Maps ``(B, T, D)`` to the same shape."""
+        heads = (*x.shape[:2], -1, self.head_dim)
+        # Qwen3 normalises before it rotates; Qwen2 has no such norm.
+        q = self.q_norm(self.q_proj(x).view(heads)).transpose(1, 2)  # (B, N, T, H)
+        k = self.k_norm(self.k_proj(x).view(heads)).transpose(1, 2)  # (B, K, T, H)
+        v = self.v_proj(x).view(heads).transpose(1, 2)  # (B, K, T, H)
+        q, k = rotate(q, angles), rotate(k, angles)
+
+        if cache is None:
+            y = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+        else:
+            y = attend_with_cache(q, *cache.update(self.layer, k, v))
+        return self.o_proj(y.transpose(1, 2).flatten(2))
+
+
+def attend_with_cache(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Attention of the newest ``T`` tokens to all ``S``: ``(B, N, T, H)`` to the same shape."""
+    new, seen = q.shape[2], k.shape[2]
+    q = q.to(k.dtype)
+    if new == 1:
+        return F.scaled_dot_product_attention(q, k, v, enable_gqa=True)
+    if new == seen:
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+    mask = torch.ones(new, seen, dtype=torch.bool, device=q.device).tril(seen - new)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)
+
+
+class MLP(nn.Module):
+    """The feed-forward block: ``down(silu(gate(x)) * up(x))``, known as SwiGLU.
+
+    Source: Shazeer 2020, https://arxiv.org/abs/2002.05202
+    """
+
+    def __init__(self, config: Qwen3Config) -> None:
+        super().__init__()
+        self.gate_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
+        self.up_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
+        self.down_proj = nn.Linear(config.intermediate_size, config.hidden_size, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps ``(B, T, D)`` to the same shape."""
+        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+
+
+class DecoderLayer(nn.Module):
+    """Attention, then feed-forward, each normalised before and added to what it read.
+
+    ``x = x + attention(norm(x)); x = x + mlp(norm(x))``
+
+    Source: Xiong et al. 2020, https://arxiv.org/abs/2002.04745
+    """
+
+    def __init__(self, config: Qwen3Config, layer: int) -> None:
+        super().__init__()
+        self.self_attn = Attention(config, layer)
+        self.mlp = MLP(config)
+        self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+
+    def forward(
+        self, x: Tensor, angles: tuple[Tensor, Tensor], cache: KeyValueCache | None = None
+    ) -> Tensor:
+        """Maps ``(B, T, D)`` to the same shape."""
+        x = x + self.self_attn(self.input_layernorm(x), angles, cache)
+        return x + self.mlp(self.post_attention_layernorm(x))
+
+
+class Qwen3Model(nn.Module):
+    """Token ids to hidden states: an embedding, the decoder layers, a last norm."""
+
+    def __init__(self, config: Qwen3Config) -> None:
+        super().__init__()
+        self.config = config
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.layers = nn.ModuleList(
+            DecoderLayer(config, layer) for layer in range(config.num_hidden_layers)
+        )
+        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        *,
+        position_ids: Tensor | None = None,
+        cache: KeyValueCache | None = None,
+        gradient_checkpointing: bool = False,
+    ) -> Tensor:
+        """Maps ``(B, T)`` int64 to ``(B, T, D)``; positions count on from the cache by default."""
+        if position_ids is None:
+            start = 0 if cache is None else cache.length
+            end = start + input_ids.shape[1]
+            position_ids = torch.arange(start, end, device=input_ids.device)
+        angles = rotary_angles(position_ids, self.config.head_dim, self.config.rope_theta)
+
+        x = self.embed_tokens(input_ids)  # (B, T, D)
+        for layer in self.layers:
+            if gradient_checkpointing:
+                x = checkpoint(layer, x, angles, cache, use_reentrant=False)
+            else:
+                x = layer(x, angles, cache)
+        if cache is not None:
+            cache.advance(input_ids.shape[1])
+        return self.norm(x)
+
+
+class Qwen3ForCausalLM(nn.Module):
+    """A language model: for each token, scores for the one that follows.
+
+    Every matrix starts normal with ``config.initializer_range``, every gain at one.
+
+    With tied embeddings ``lm_head.weight`` is ``model.embed_tokens.weight``. The state dict holds
+    both names, as Transformers' does; when loading, the first may be missing.
+
+    >>> config = Qwen3Config(vocab_size=97, hidden_size=24, num_hidden_layers=2)
+    >>> with torch.device("meta"):
+    ...     model = Qwen3ForCausalLM(config)
+    ...     logits = model(torch.zeros(3, 5, dtype=torch.long))
+    >>> logits.shape
+    torch.Size([3, 5, 97])
+    """
+
+    gradient_checkpointing: bool = False
+    """Recompute each decoder layer in backward: about a third slower, far less memory."""
+
+    def __init__(self, config: Qwen3Config) -> None:
+        super().__init__()
+        self.config = config
+        self.model = Qwen3Model(config)
+        self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        self._tie_weights()
+        self.init_weights()
+        self.register_load_state_dict_pre_hook(_fill_in_tied_head)
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        labels: Tensor | None = None,
+        *,
+        position_ids: Tensor | None = None,
+        cache: KeyValueCache | None = None,
+        logits_to_keep: int | None = None,
+        reduction: Literal["mean", "sum"] = "mean",
+    ) -> Tensor:
+        """Computes logits, or given labels the loss.
+
+        Args:
+            input_ids: ``(B, T)`` int64.
+            labels: ``(B, T)`` int64, already shifted: ``labels[:, t]`` is the token that follows
+                ``input_ids[:, t]``; -100 asks for no prediction.
+            position_ids: ``(T,)`` or ``(B, T)`` int64; by default counted on from the cache.
+            cache: Tokens seen before; it is extended by these.
+            logits_to_keep: Return logits for this many last tokens only.
+            reduction: ``mean`` over the labelled tokens, or their ``sum``.
+
+        Returns:
+            Without labels, logits ``(B, T, V)`` in the compute dtype. With labels, the loss in
+            nats, a float32 scalar, without all logits ever in memory.
+        """
+        hidden = self.model(
+            input_ids,
+            position_ids=position_ids,
+            cache=cache,
+            gradient_checkpointing=self.gradient_checkpointing and self.training,
+        )
+        if labels is None:
+            return self.lm_head(hidden if logits_to_keep is None else hidden[:, -logits_to_keep:])
+        return linear_cross_entropy(
+            hidden.flatten(0, 1), self.lm_head.weight, labels.flatten(), reduction
+        )
+
+    @torch.no_grad()
+    def init_weights(self) -> None:
+        """Draws all weights anew, as a network from the meta device needs once it has memory."""
+        for parameter in self.parameters():
+            if parameter.dim() == 2:
+                parameter.normal_(0.0, self.config.initializer_range)
+            else:
+                parameter.fill_(1.0)
+
+    def _tie_weights(self) -> None:
+        if self.config.tie_word_embeddings:
+            self.lm_head.weight = self.model.embed_tokens.weight
+
+    def _apply(self, fn, recurse: bool = True):
+        # Moving from the meta device makes new parameters, one for each name.
+        super()._apply(fn, recurse)
+        self._tie_weights()
+        return self
+
+
+def _fill_in_tied_head(module: Qwen3ForCausalLM, state_dict: dict, prefix: str, *_) -> None:
+    if module.config.tie_word_embeddings and f"{prefix}model.embed_tokens.weight" in state_dict:
+        embedding = state_dict[f"{prefix}model.embed_tokens.weight"]
+        state_dict.setdefault(f"{prefix}lm_head.weight", embedding)

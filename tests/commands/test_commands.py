@@ -1,0 +1,85 @@
+"""The verbs beside the run."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from conftest import Outcome, made_up_pages
+from pdf_writer import write_pdf
+from transformers import AutoTokenizer
+
+Run = Callable[..., Outcome]
+
+
+def test_extract_writes_one_file_of_everything(qwen_pl: Run, folder: Path, small_pdf: Path) -> None:
+    (folder / "notes.md").write_text("A note of my own.\n")
+    outcome = qwen_pl("extract", small_pdf, "notes.md", "--out", "all.txt")
+    assert outcome.code == 0
+    assert outcome.out == "all.txt\n"
+    text = (folder / "all.txt").read_text(encoding="utf-8")
+    assert made_up_pages(1)[0][0] in text.replace("\n", " ")
+    assert text.endswith("\n\nA note of my own.\n")
+
+
+def test_extract_writes_a_folder_of_files(qwen_pl: Run, folder: Path) -> None:
+    for name in ("a/book.pdf", "b/book.pdf"):
+        (folder / name).parent.mkdir()
+        write_pdf(folder / name, [[f"This is {name} speaking."]])
+    outcome = qwen_pl("extract", "a/book.pdf", "b/book.pdf", "--out", "texts")
+    assert outcome.code == 0
+    texts = {file.name: file.read_text() for file in (folder / "texts").iterdir()}
+    assert texts == {
+        "book.txt": "This is a/book.pdf speaking.\n",
+        "book-2.txt": "This is b/book.pdf speaking.\n",
+    }
+
+
+def test_extract_prints_where_no_file_is_named(qwen_pl: Run, folder: Path) -> None:
+    write_pdf(folder / "book.pdf", [["Only this line."]])
+    assert qwen_pl("extract", "book.pdf").out == "Only this line.\n"
+
+
+def test_a_trained_tokenizer_loads_elsewhere(qwen_pl: Run, folder: Path, small_pdf: Path) -> None:
+    outcome = qwen_pl("train-tokenizer", small_pdf, "--vocab_size", 300, "--out", "mine")
+    assert outcome.code == 0, outcome.err
+    assert "300 tokens -> mine" in outcome.out
+    assert len(AutoTokenizer.from_pretrained(folder / "mine")) == 300
+
+
+def test_a_trained_tokenizer_is_not_written_over(
+    qwen_pl: Run, folder: Path, small_pdf: Path
+) -> None:
+    qwen_pl("train-tokenizer", small_pdf, "--vocab_size", 300)
+    before = (folder / "data/tokenizer/tokenizer.json").read_bytes()
+    outcome = qwen_pl("train-tokenizer", small_pdf, "--vocab_size", 310)
+    assert outcome.code == 2
+    assert "already exists" in outcome.err
+    assert (folder / "data/tokenizer/tokenizer.json").read_bytes() == before
+
+
+def test_tokenize_shows_ids_pieces_and_the_round_trip(
+    qwen_pl: Run, folder: Path, small_pdf: Path
+) -> None:
+    qwen_pl("train-tokenizer", small_pdf, "--vocab_size", 300)
+    outcome = qwen_pl("tokenize", "bane é <|endoftext|>")
+    assert outcome.code == 0
+    vocabulary = json.loads((folder / "data/tokenizer/vocab.json").read_text(encoding="utf-8"))
+    ids = [int(i) for i in outcome.out.splitlines()[0].split()[1:]]
+    assert ids[0] == vocabulary["b"] or ids[0] in vocabulary.values()
+    assert ids[-1] == 297
+    assert "<|endoftext|>" in outcome.out.splitlines()[1]
+    assert "round trip: exact" in outcome.out
+
+
+def test_prepare_tells_where_everything_lies(qwen_pl: Run, config: Path) -> None:
+    outcome = qwen_pl("prepare", "--config", config)
+    assert outcome.code == 0, outcome.err
+    for line in outcome.out.splitlines()[:3]:
+        name, path = line.split()[:2]
+        assert name in ("text", "tokenizer", "tokens")
+        assert Path(path).exists()
+
+
+def test_prepare_takes_the_data_options_of_fit(qwen_pl: Run, config: Path) -> None:
+    outcome = qwen_pl("prepare", "--config", config, "--data.vocab_size", 280)
+    assert "(280 tokens)" in outcome.out

@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import pytest
+
+from qwen_pl.data.datamodule import PDFDataModule
+
+
+@pytest.fixture
+def data(small_pdf: Path, tmp_path_factory: pytest.TempPathFactory) -> PDFDataModule:
+    data = PDFDataModule(
+        source=str(small_pdf),
+        cache_dir=str(tmp_path_factory.getbasetemp() / "cache"),
+        vocab_size=320,
+        seq_len=24,
+        batch_size=5,
+        val_fraction=0.2,
+        test_fraction=0.1,
+    )
+    data.prepare_data()
+    data.setup("fit")
+    return data
+
+
+def test_a_batch_has_inputs_and_the_tokens_that_follow_them(data: PDFDataModule) -> None:
+    batch = next(iter(data.train_dataloader()))
+    assert batch["input_ids"].shape == batch["labels"].shape == (5, 24)
+    assert batch["input_ids"][:, 1:].equal(batch["labels"][:, :-1])
+    text = data.tokenizer.decode(data.tokens.tokens.tolist())
+    assert data.tokenizer.decode(batch["labels"][0].tolist()) in text
+
+
+def test_training_never_sees_the_held_out_part_nor_the_window_before_it(
+    data: PDFDataModule,
+) -> None:
+    loader = data.train_dataloader()
+    held_out, _ = data.tokens.split("val")
+    order = loader.batches.order
+    ends = [order.start(i) + 24 + 1 for i in range(10 * order.per_epoch)]
+    assert max(ends) <= held_out - 24
+    assert max(ends) > held_out - 24 - 2 * 24  # and little of the rest is wasted
+
+
+def test_validation_and_test_cover_their_parts_once(data: PDFDataModule) -> None:
+    for split, loader in (("val", data.val_dataloader()), ("test", data.test_dataloader())):
+        first, end = data.tokens.split(split)
+        labels = [i for batch in loader for i in batch["labels"].flatten().tolist() if i != -100]
+        assert labels == data.tokens.tokens[first + 1 : end].tolist()
+
+
+def test_the_seed_decides_the_order(data: PDFDataModule) -> None:
+    first = next(iter(data.train_dataloader()))["input_ids"]
+    assert next(iter(data.train_dataloader()))["input_ids"].equal(first)
+    data.seed = 1
+    assert not next(iter(data.train_dataloader()))["input_ids"].equal(first)

@@ -1,0 +1,72 @@
+"""Lines become one; a hyphen at a line's end goes or stays as the document's words suggest."""
+
+import pytest
+
+from qwen_pl.data.hyphens import LineJoiner
+
+DOCUMENT = [
+    "The neighbourhood of three-and-twenty well-known sea captains, and the sea, the captains",
+    "saw a man of two-and-thirty; three kings, twenty ships; Ausgang und Eingang",
+]
+
+
+def join(before: str, after: str, *document: str) -> str:
+    return LineJoiner(document or DOCUMENT).join(before, after)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "joined"),
+    [
+        ("the neighbour-", "hood was", "the neighbourhood was"),
+        ("a well-", "known man", "a well-known man"),
+        ("unheard uncer-", "tain temper", "unheard uncertain temper"),
+        ("of three-and-", "twenty", "of three-and-twenty"),
+        ("the South-", "American", "the South-American"),
+        ("Ein-", "und Ausgang", "Ein- und Ausgang"),
+        ("a soft\u00ad", "ware", "a software"),
+        ("on the x86-", "64 it", "on the x86-64 it"),
+        ("a dash -", "and more", "a dash - and more"),
+    ],
+)
+def test_hyphens(before: str, after: str, joined: str) -> None:
+    assert join(before, after) == joined
+
+
+def test_two_words_that_are_often_apart_make_a_compound() -> None:
+    assert join("the sea-", "captains") == "the sea-captains"
+
+
+def test_a_hyphen_stays_if_the_step_is_left_out() -> None:
+    joiner = LineJoiner(DOCUMENT, dehyphenate=False)
+    assert joiner.join("neighbour-", "hood") == "neighbour- hood"
+
+
+def test_words_made_whole_are_counted() -> None:
+    joiner = LineJoiner(DOCUMENT)
+    joiner.join("neighbour-", "hood")
+    joiner.join("well-", "known")
+    assert joiner.num_dehyphenated == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "joined"),
+    [
+        ("two", "words", "two words"),
+        ("天地玄", "黄宇宙", "天地玄黄宇宙"),
+        ("これは", "テストです。", "これはテストです。"),
+        ("ภาษา", "ไทย", "ภาษาไทย"),
+        ("한국어", "문장", "한국어 문장"),
+        ("使用", "Debian 时", "使用 Debian 时"),
+        ("1939–", "1945", "1939–1945"),
+        ("see (", "below)", "see (below)"),
+        ("https://example.org/", "path", "https://example.org/path"),
+        ("at https://example.org/.", "Then", "at https://example.org/. Then"),
+    ],
+)
+def test_spaces_between_lines(before: str, after: str, joined: str) -> None:
+    assert join(before, after) == joined
+
+
+def test_dashes_are_closed_where_the_document_closes_them() -> None:
+    assert join("so—", "he said", "one—two—three") == "so—he said"
+    assert join("so —", "he said", "one — two — three") == "so — he said"

@@ -1,0 +1,117 @@
+"""Preparing once: what is kept, what a change makes anew, what is held out."""
+
+from pathlib import Path
+
+import pytest
+from conftest import made_up_pages
+from pdf_writer import write_pdf
+
+from qwen_pl.data.clean import Cleaning
+from qwen_pl.data.corpus import Reading
+from qwen_pl.data.prepare import Recipe, prepare
+from qwen_pl.errors import InputError
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Path:
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    for seed, name in enumerate(("one.pdf", "two.pdf")):
+        write_pdf(shelf / name, made_up_pages(4, seed))
+    return shelf
+
+
+def recipe(shelf: Path, **changes: object) -> Recipe:
+    settings = {"source": str(shelf), "vocab_size": 300, "val_fraction": 0.2, "test_fraction": 0.1}
+    return Recipe(**settings | changes)
+
+
+def files(cache: Path) -> dict[str, int]:
+    """Every file in the cache with the time it was written."""
+    found = [path for path in cache.rglob("*") if path.is_file() and path.name != ".lock"]
+    return {str(path.relative_to(cache)): path.stat().st_mtime_ns for path in found}
+
+
+def changed(cache: Path, before: dict[str, int]) -> set[str]:
+    """The kinds of files that are new or written again."""
+    after = files(cache)
+    return {Path(name).parts[0] for name in after if after[name] != before.get(name)}
+
+
+def test_the_second_time_nothing_is_done(shelf: Path, tmp_path: Path) -> None:
+    first = prepare(recipe(shelf), tmp_path / "cache")
+    before = files(tmp_path / "cache")
+    second = prepare(recipe(shelf), tmp_path / "cache")
+    assert files(tmp_path / "cache") == before
+    assert second == first
+
+
+def test_a_changed_pdf_is_read_again_and_the_others_are_not(shelf: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    prepare(recipe(shelf), cache)
+    before = files(cache)
+    write_pdf(shelf / "two.pdf", made_up_pages(4, seed=9))
+    prepare(recipe(shelf), cache)
+    new = [name for name in files(cache) if name not in before]
+    assert sum(name.startswith("pages") for name in new) == 1
+    assert sum(name.startswith("text") and name.endswith(".txt") for name in new) == 1
+
+
+def test_another_cleaning_does_not_read_the_pdfs_again(shelf: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    prepare(recipe(shelf), cache)
+    before = files(cache)
+    cleaning = Reading(cleaning=Cleaning(running_heads=False))
+    prepare(recipe(shelf, reading=cleaning), cache)
+    assert changed(cache, before) - {"tokenizer", "tokens"} == {"text"}
+
+
+def test_another_vocabulary_leaves_the_text_alone(shelf: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    prepare(recipe(shelf), cache)
+    before = files(cache)
+    prepare(recipe(shelf, vocab_size=280), cache)
+    assert changed(cache, before) == {"tokenizer", "tokens"}
+
+
+def test_the_text_is_readable_and_the_tokens_spell_it(shelf: Path, tmp_path: Path) -> None:
+    prepared = prepare(recipe(shelf), tmp_path / "cache")
+    texts = [d.text_file.read_text(encoding="utf-8") for d in prepared.documents]
+    assert made_up_pages(1)[0][0] in texts[0].replace("\n\n", " ")
+    spelled = prepared.tokenizer().decode(prepared.tokens.tokens.tolist())
+    assert spelled.split() == " ".join(texts).split()
+
+
+def test_held_out_text_is_held_out_from_the_tokenizer_too(tmp_path: Path) -> None:
+    common = "the cat sat on the mat and the dog sat on the cat " * 4
+    secret = "xylophonist xylophonist xylophonist xylophonist"
+    (tmp_path / "book.txt").write_text("\n\n".join([common] * 20 + [secret] * 5))
+    pieces = {}
+    for fraction in (0.0, 0.3):
+        made = prepare(
+            recipe(tmp_path / "book.txt", val_fraction=fraction, test_fraction=0.0),
+            tmp_path / "cache",
+        )
+        pieces[fraction] = made.tokenizer().encode(" xylophonist").tokens
+    assert len(pieces[0.0]) == 1
+    assert len(pieces[0.3]) > 4
+
+
+def test_a_document_leads_from_token_to_page(shelf: Path, tmp_path: Path) -> None:
+    prepared = prepare(recipe(shelf), tmp_path / "cache")
+    tokens = prepared.tokens
+    assert tokens.locate(0) == (str(shelf / "one.pdf"), 1)
+    assert tokens.locate(len(tokens.tokens) - 1) == (str(shelf / "two.pdf"), 4)
+    pages = [tokens.locate(i)[1] for i in range(len(tokens.tokens) // 2)]
+    assert pages[: pages.index(4)] == sorted(pages[: pages.index(4)])
+
+
+def test_files_without_text_are_left_out(shelf: Path, tmp_path: Path) -> None:
+    write_pdf(shelf / "scan.pdf", [[], []])
+    prepared = prepare(recipe(shelf), tmp_path / "cache")
+    assert [document.source.name for document in prepared.documents] == ["one.pdf", "two.pdf"]
+
+
+def test_fractions_that_leave_nothing_to_train_on_are_refused(shelf: Path) -> None:
+    with pytest.raises(InputError, match="leave nothing to train on"):
+        recipe(shelf, val_fraction=0.6, test_fraction=0.4)

@@ -1,0 +1,78 @@
+"""Text comes in whole characters, and all of it comes."""
+
+import random
+
+import pytest
+
+from qwen_pl.generation.stream import TextStream
+
+TEXT = "Zoë naïvely ate 寿司 🍣🏳️‍🌈 — “c’est ça”, ﬁn. " * 3
+
+
+def decode_bytes(ids: list[int]) -> str:
+    """A vocabulary of single bytes, and 256 for a special token that has no text."""
+    return bytes(token for token in ids if token < 256).decode("utf-8", errors="replace")
+
+
+def pieces(ids: list[int], decode=decode_bytes) -> list[str]:
+    stream = TextStream(decode)
+    return [*(stream.push(token) for token in ids), stream.flush()]
+
+
+def test_no_character_is_ever_cut() -> None:
+    written = pieces(list(TEXT.encode()))
+    assert not any("\ufffd" in piece for piece in written)
+    assert "".join(written) == TEXT
+
+
+def test_a_character_comes_with_its_last_byte() -> None:
+    assert pieces(list("a🍣b".encode())) == ["a", "", "", "", "🍣", "b", ""]
+
+
+def test_tokens_that_cut_characters_anywhere_are_joined() -> None:
+    data, generator = TEXT.encode(), random.Random(0)
+    for _ in range(50):
+        cuts = sorted(generator.sample(range(1, len(data)), 40))
+        parts = [data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True)]
+
+        def decode(ids: list[int], parts=parts) -> str:
+            return b"".join(parts[token] for token in ids).decode("utf-8", errors="replace")
+
+        written = pieces(list(range(len(parts))), decode)
+        assert "".join(written) == TEXT
+        assert not any("\ufffd" in piece for piece in written)
+
+
+def test_bytes_that_are_no_text_come_as_a_decoder_shows_them() -> None:
+    generator = random.Random(0)
+    for _ in range(300):
+        ids = [generator.choice([0x41, 0x80, 0xBF, 0xC3, 0xE2, 0xF0, 256]) for _ in range(40)]
+        assert "".join(pieces(ids)) == decode_bytes(ids)
+
+
+def test_a_character_left_incomplete_comes_with_the_flush() -> None:
+    assert pieces([0x41, 0xE2, 0x82]) == ["A", "", "", "\ufffd"]
+
+
+def test_a_stream_can_be_used_again_after_a_flush() -> None:
+    stream = TextStream(decode_bytes)
+    stream.push(0xE2)
+    assert stream.flush() == "\ufffd"
+    assert stream.push(0x41) + stream.flush() == "A"
+    assert stream.flush() == ""
+
+
+def test_tokens_without_text_do_not_break_a_character() -> None:
+    assert "".join(pieces([0xE2, *[256] * 30, 0x82, 0xAC])) == "€"
+
+
+@pytest.mark.parametrize("ids", [list(TEXT.encode()) * 20, [0x80] * 3000], ids=["text", "broken"])
+def test_the_time_is_linear(ids) -> None:
+    decoded = []
+
+    def decode(tail: list[int]) -> str:
+        decoded.append(len(tail))
+        return decode_bytes(tail)
+
+    pieces(ids, decode)
+    assert sum(decoded) <= 12 * len(ids)

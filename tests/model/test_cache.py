@@ -1,0 +1,70 @@
+"""Reading with a cache is reading without one, only faster."""
+
+import pytest
+import torch
+
+from qwen_pl.model.cache import KeyValueCache
+from qwen_pl.model.config import Qwen3Config
+from qwen_pl.model.qwen3 import Qwen3ForCausalLM
+
+
+@pytest.fixture(scope="module")
+def model() -> Qwen3ForCausalLM:
+    torch.manual_seed(0)
+    return Qwen3ForCausalLM(
+        Qwen3Config(
+            vocab_size=97,
+            hidden_size=40,
+            intermediate_size=56,
+            num_hidden_layers=3,
+            num_attention_heads=6,
+            num_key_value_heads=2,
+            head_dim=10,
+            initializer_range=0.2,
+        )
+    ).requires_grad_(False)
+
+
+@pytest.mark.parametrize(
+    "pieces", [[17], [1] * 17, [5, 12], [6, 1, 1, 4, 1, 3, 1]], ids=["all", "one", "two", "mixed"]
+)
+def test_logits_agree_however_the_text_is_cut(model, pieces) -> None:
+    input_ids = torch.randint(0, 97, (2, 17))
+    cache = KeyValueCache(model.config, batch_size=2, max_len=19)
+    logits = torch.cat([model(piece, cache=cache) for piece in input_ids.split(pieces, 1)], 1)
+    torch.testing.assert_close(logits, model(input_ids), rtol=1e-5, atol=1e-5)
+    assert cache.length == 17
+
+
+def test_a_forgotten_text_leaves_no_trace(model) -> None:
+    input_ids = torch.randint(0, 97, (2, 9))
+    cache = KeyValueCache(model.config, batch_size=2, max_len=11)
+    model(torch.randint(0, 97, (2, 11)), cache=cache)
+    cache.reset()
+    torch.testing.assert_close(model(input_ids, cache=cache), model(input_ids))
+
+
+def test_its_memory_is_taken_once_in_the_shape_of_the_model(model) -> None:
+    cache = KeyValueCache(model.config, batch_size=2, max_len=11, dtype=torch.float64)
+    assert cache.keys.shape == cache.values.shape == (3, 2, 2, 11, 10)
+    assert cache.keys.dtype == torch.float64
+    address = cache.keys.data_ptr()
+    model(torch.randint(0, 97, (2, 4)), cache=KeyValueCache(model.config, 2, 11))
+    assert cache.keys.data_ptr() == address
+
+
+def test_too_many_tokens_are_refused_with_their_number(model) -> None:
+    cache = KeyValueCache(model.config, batch_size=1, max_len=7)
+    model(torch.randint(0, 97, (1, 6)), cache=cache)
+    with pytest.raises(ValueError, match=r"8 tokens .* 7"):
+        model(torch.randint(0, 97, (1, 2)), cache=cache)
+
+
+def test_it_works_under_autocast(model) -> None:
+    input_ids = torch.randint(0, 97, (2, 6))
+    cache = KeyValueCache(model.config, batch_size=2, max_len=6)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        model(input_ids[:, :4], cache=cache)
+        logits = model(input_ids[:, 4:], cache=cache)
+        expected = model(input_ids)[:, 4:]
+    torch.testing.assert_close(logits, expected, rtol=0.1, atol=0.1)

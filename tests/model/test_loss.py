@@ -1,0 +1,156 @@
+"""The chunked loss is the plain loss, in less memory."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from qwen_pl.model.loss import CHUNK_LOGITS, linear_cross_entropy
+
+N, V, D = 23, 61, 12
+
+
+@pytest.fixture
+def problem() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    hidden = torch.randn(N, D, generator=generator, requires_grad=True)
+    weight = torch.randn(V, D, generator=generator, requires_grad=True)
+    labels = torch.randint(0, V, (N,), generator=generator)
+    labels[4:9] = -100
+    return hidden, weight, labels
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("chunk_size", [1, 7, N, 100, None])
+def test_loss_and_gradients_are_those_of_cross_entropy(problem, reduction, chunk_size) -> None:
+    hidden, weight, labels = problem
+    loss = linear_cross_entropy(hidden, weight, labels, reduction, chunk_size)
+    expected = F.cross_entropy(hidden @ weight.T, labels, reduction=reduction)
+    torch.testing.assert_close(loss, expected, rtol=1e-6, atol=1e-6)
+    gradients = torch.autograd.grad(3 * loss, [hidden, weight])
+    expected = torch.autograd.grad(3 * expected, [hidden, weight])
+    torch.testing.assert_close(gradients, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_huge_logits_neither_overflow_nor_vanish(problem) -> None:
+    hidden, weight, labels = problem
+    loss = linear_cross_entropy(1e3 * hidden, weight, labels)
+    expected = F.cross_entropy(1e3 * hidden @ weight.T, labels)
+    torch.testing.assert_close(loss, expected, rtol=1e-6, atol=1e-6)
+    assert all(g.isfinite().all() for g in torch.autograd.grad(loss, [hidden, weight]))
+
+
+def test_rows_without_a_label_get_no_gradient(problem) -> None:
+    hidden, weight, labels = problem
+    linear_cross_entropy(hidden, weight, labels).backward()
+    assert (hidden.grad[4:9] == 0).all()
+    assert hidden.grad[[3, 9]].any()
+
+
+def test_no_labels_at_all_give_a_loss_of_zero_and_not_nan(problem) -> None:
+    hidden, weight, _ = problem
+    loss = linear_cross_entropy(hidden, weight, torch.full((N,), -100))
+    loss.backward()
+    assert loss.item() == 0
+    assert not hidden.grad.any()
+    assert not weight.grad.any()
+
+
+@pytest.mark.parametrize("frozen", [0, 1])
+def test_a_frozen_side_gets_no_gradient_and_the_other_the_same(problem, frozen) -> None:
+    inputs, labels = list(problem[:2]), problem[2]
+    expected = torch.autograd.grad(linear_cross_entropy(*inputs, labels), inputs[1 - frozen])
+    inputs[frozen] = inputs[frozen].detach()
+    gradient = torch.autograd.grad(linear_cross_entropy(*inputs, labels), inputs[1 - frozen])
+    torch.testing.assert_close(gradient, expected)
+
+
+@pytest.mark.parametrize("chunk_size", [7, N])
+def test_bf16_autocast_multiplies_in_bf16_and_sums_in_float32(problem, chunk_size) -> None:
+    hidden, weight, labels = problem
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = linear_cross_entropy(hidden, weight, labels, chunk_size=chunk_size)
+        expected = F.cross_entropy(F.linear(hidden, weight), labels)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, expected, rtol=1e-6, atol=1e-6)
+    gradients = torch.autograd.grad(loss, [hidden, weight])
+    expected = torch.autograd.grad(expected, [hidden, weight])
+    torch.testing.assert_close(gradients, expected, rtol=0.05, atol=0.01)
+
+
+def test_weights_in_bf16_get_a_gradient_in_bf16(problem) -> None:
+    hidden, weight, labels = (tensor.detach() for tensor in problem)
+    hidden, weight = (tensor.bfloat16().requires_grad_() for tensor in (hidden, weight))
+    loss = linear_cross_entropy(hidden, weight, labels, chunk_size=7)
+    loss.backward()
+    assert loss.dtype == torch.float32
+    assert weight.grad.dtype == hidden.grad.dtype == torch.bfloat16
+
+
+class LargestTensor(TorchDispatchMode):
+    """Remembers the most elements that any operation returned."""
+
+    numel = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor):
+            self.numel = max(self.numel, result.numel())
+        return result
+
+
+class Operations(TorchDispatchMode):
+    """Counts the operations by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.names.append(func.overloadpacket.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+def test_validation_multiplies_once_and_prepares_no_gradient(problem) -> None:
+    with torch.no_grad(), Operations() as operations:
+        linear_cross_entropy(*problem, chunk_size=N)
+    products = [name for name in operations.names if "mm" in name]
+    assert products == ["mm"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_no_tensor_is_larger_than_the_logits_of_one_chunk(problem, dtype) -> None:
+    hidden, weight, labels = problem
+    with LargestTensor() as largest:
+        loss = linear_cross_entropy(hidden.to(dtype), weight.to(dtype), labels, chunk_size=13)
+        loss.backward()
+    assert largest.numel == 13 * V < N * V
+
+
+def test_backward_keeps_nothing_of_the_size_of_the_logits(problem) -> None:
+    hidden, weight, labels = problem
+    saved = []
+    with torch.autograd.graph.saved_tensors_hooks(saved.append, lambda tensor: tensor):
+        linear_cross_entropy(hidden, weight, labels, chunk_size=7)
+    assert sum(1 for tensor in saved if tensor is not None) > 0
+    assert max(tensor.numel() for tensor in saved if tensor is not None) == V * D < N * V
+
+
+def test_a_small_problem_is_one_chunk_and_a_large_one_is_not() -> None:
+    assert CHUNK_LOGITS // 4096 >= 8 * 256
+    assert CHUNK_LOGITS // 151_936 < 8 * 256
+
+
+def test_a_second_backward_is_refused_and_not_wrong(problem) -> None:
+    hidden, weight, labels = problem
+    loss = linear_cross_entropy(hidden, weight, labels, reduction="sum")
+    (2 * loss).backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="inplace"):
+        loss.backward()
+
+
+def test_equal_logits_cost_the_logarithm_of_the_vocabulary() -> None:
+    loss = linear_cross_entropy(torch.zeros(N, D), torch.ones(V, D), torch.arange(N))
+    assert loss.item() == pytest.approx(math.log(V))
