@@ -117,7 +117,7 @@ def clean_plain_text(text: str, cleaning: Cleaning = Cleaning()) -> CleanText:
         cleaning: The steps to take; those about pages do not apply.
     """
     result = CleanText()
-    fix = fix_characters if cleaning.characters else str.strip
+    fix = fix_characters if cleaning.characters else _on_one_line
     pages = [page.splitlines() for page in text.split("\f")]
     joiner = LineJoiner((fix(line) for page in pages for line in page), cleaning.hyphens)
     for number, page in enumerate(pages, start=1):
@@ -138,9 +138,13 @@ def _measure(result: CleanText, joiner: LineJoiner) -> None:
 
 def _fix_lines(page: Page, cleaning: Cleaning) -> Page:
     """The lines that have text, stripped."""
-    fix = fix_characters if cleaning.characters else str.strip
+    fix = fix_characters if cleaning.characters else _on_one_line
     lines = [line._replace(text=fix(line.text)) for line in page]
     return [line for line in lines if line.text]
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.splitlines()).strip()
 
 
 def _drop_garbage(pages: list[Page], cleaning: Cleaning, result: CleanText) -> list[Page]:
@@ -172,7 +176,7 @@ def _join(lines: list[PlacedLine], joiner: LineJoiner, cleaning: Cleaning) -> st
 
 
 def _join_drop_cap(initial: str, rest: str, joiner: LineJoiner) -> str:
-    """ "T" and "HIS little work" are "THIS little work", but "A" and "man" are "A man"."""
+    """Joins T and "he end" to "The end", but leaves a space in "A man"."""
     word = re.match(r"[^\W\d_]+", rest)
     is_word = initial[-1] in _ONE_LETTER_WORDS
     if word is None or (is_word and not joiner.counts(initial[-1] + word[0])):

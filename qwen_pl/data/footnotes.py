@@ -51,31 +51,39 @@ def take_footnotes(pages: list[Page], body_size: float) -> Footnotes:
     result = Footnotes()
     unfinished: Note | None = None
     for page_index, page in enumerate(pages):
-        blocks = list(_blocks(page, body_size))
-        text = [line for block, is_foot in blocks if not is_foot for line in block]
-        body: Page = []
-        notes: list[Note] = []
-        for block, is_foot in blocks:
-            lead, found = _split_notes([line.text for line in block]) if is_foot else ([], [])
-            continues = unfinished is not None and bool(lead) and not notes
-            if any(_find_call(text, note.mark) for note in found) or (continues and not found):
-                if continues:
-                    unfinished.lines += lead
-                elif lead:
-                    body += block[: len(lead)]
-                notes += found
-            else:
-                body += block
-        if not body:
-            body, notes = page, []
+        body, lead, notes = _separate(page, body_size, goes_on=unfinished is not None)
+        if lead and unfinished is not None:
+            unfinished.lines += lead
         for note in notes:
             result.called_by[page_index, _remove_call(body, note.mark)].append(note)
-        if notes:
-            unfinished = None if notes[-1].is_finished else notes[-1]
-        elif unfinished is not None and unfinished.is_finished:
-            unfinished = None
+        last = notes[-1] if notes else unfinished
+        unfinished = None if last is None or last.is_finished else last
         result.pages.append(body)
     return result
+
+
+def _separate(page: Page, body_size: float, goes_on: bool) -> tuple[Page, list[str], list[Note]]:
+    """The text of a page, the end of a note of the page before if that goes on, and its notes."""
+    blocks = list(_blocks(page, body_size))
+    text = [line for block, is_foot in blocks if not is_foot for line in block]
+    if not text:
+        return page, [], []
+    body: Page = []
+    end: list[str] = []
+    notes: list[Note] = []
+    for block, is_foot in blocks:
+        lead, found = _split_notes([line.text for line in block]) if is_foot else ([], [])
+        is_end = goes_on and bool(lead) and not notes and not end
+        is_called = any(_find_call(text, note.mark) for note in found)
+        if is_called or (is_end and not found):
+            notes += found
+            if is_end:
+                end = lead
+            else:
+                body += block[: len(lead)]
+        else:
+            body += block
+    return body, end, notes
 
 
 def _blocks(page: Page, body_size: float) -> Iterator[tuple[Page, bool]]:
@@ -134,8 +142,10 @@ def _call_patterns(mark: str) -> Iterator[re.Pattern[str]]:
     either = "".join(f"[{digit}{_RAISED[int(digit)]}]" for digit in mark)
     raised = rf"(?=\d*[{_RAISED}])(?<![\d{_RAISED}]){either}(?![\d{_RAISED}])"
     yield re.compile(rf" ?{raised}(?=[\s{_CLOSING}]|$)|{raised}")
-    for before in (f"(?<=[{_CLOSING}])", r"(?<=[^\W\d_])", f"(?<=[{_CLOSING}]) "):
-        yield re.compile(rf"{before}{mark}(?=[\s{_CLOSING}]|$)")
+    # Not "2.1", "V:1" or "F1".
+    stop = r"(?<=[.,;!?”’»)\]\"'])"
+    for before in (stop, r"(?<=[a-zß-öø-ÿа-яё])", stop + " "):
+        yield re.compile(rf"(?<!\d[.,]){before}{mark}(?=[\s{_CLOSING}]|$)")
 
 
 def _remove_call(page: Page, mark: str) -> int:

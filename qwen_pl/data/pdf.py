@@ -170,16 +170,18 @@ class _Reading:
         return None
 
     def _take(self, message: dict[str, Any]) -> None:
-        if message["type"] == "opened":
-            self.result.num_pages = int(message["num_pages"])
-            self.result.producer = str(message["producer"])
-            self.spaces_mended = bool(message["spaces_mended"])
-            return
-        error = message.get("error")
-        self._add_page(
-            [Line(str(text), *map(float, place)) for text, *place in message["lines"]],
-            lost=ChildStopped("corrupt", str(error)) if error else None,
-        )
+        """Believes the child nothing but text and numbers."""
+        try:
+            if message["type"] == "opened":
+                self.result.num_pages = int(message["num_pages"])
+                self.result.producer = str(message["producer"])
+                self.spaces_mended = bool(message["spaces_mended"])
+                return
+            page = [Line(str(text), *map(float, place)) for text, *place in message["lines"]]
+            lost = ChildStopped("corrupt", str(message["error"])) if "error" in message else None
+        except (KeyError, TypeError, ValueError):
+            raise ChildStopped("crashed", "the reading process sent no page") from None
+        self._add_page(page, lost)
         if self._too_much_text():
             raise ChildStopped("timeout", f"gave more than {self.limits.text_mb} MB of text")
 

@@ -104,13 +104,15 @@ class PdfChild:
             raise ChildStopped("crashed", self._last_words()) from None
 
     def _next_message(self, seconds: float) -> dict[str, Any]:
-        until = min(time.monotonic() + seconds, self._deadline)
+        until = time.monotonic() + seconds
         while True:
             try:
                 # In short waits: on Windows Ctrl-C is only heard between two of them.
                 line = self._lines.get(timeout=0.2)
                 break
             except queue.Empty:
+                if time.monotonic() > self._deadline:
+                    raise ChildStopped("timeout", "took more than file_seconds") from None
                 if time.monotonic() > until:
                     raise ChildStopped("timeout", f"took more than {seconds:g} s") from None
         try:

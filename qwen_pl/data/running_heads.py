@@ -17,13 +17,14 @@ _SHARE_OF_PAGES = 0.35
 _LONGEST_HEAD = 130
 _ROW_HEIGHT = 2.0  # points; baselines closer than this are one row
 _SAME_HEIGHT = 12.0  # points; a head stays within this from page to page
-Position = tuple[int, int]
-"""Page index and line index."""
-
 _NUMBER = re.compile(r"\d{1,5}")
-_STANDS_ALONE = re.compile(r"\W*(\d+|[ivxlcdmIVXLCDM]+)\W*(\d+\W*)?")  # "- 3 -", "3 / 120"
+_STANDS_ALONE = re.compile(r"\W*(\d+|[ivxlcdmIVXLCDM]+)\W*(/\s*\d+\W*)?")  # "- 3 -", "3 / 120"
 _ROMAN = re.compile(r"m{0,3}(cm|cd|d?c{0,3})(xc|xl|l?x{0,3})(ix|iv|v?i{0,3})", re.IGNORECASE)
 _ROMAN_VALUES = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100, "d": 500, "m": 1000}
+
+
+Position = tuple[int, int]
+"""Page index and line index."""
 
 
 class _EdgeLine(NamedTuple):
@@ -38,7 +39,7 @@ class _EdgeLine(NamedTuple):
         return self.position[0]
 
 
-def find_running_heads(pages: list[Page]) -> set[tuple[int, int]]:
+def find_running_heads(pages: list[Page]) -> set[Position]:
     """The running heads and page numbers, as ``(page index, line index)``.
 
     A line counts as one of them if it is at the edge of its page and

@@ -1,12 +1,13 @@
 """The way from a PDF's pages to clean paragraphs, as a whole."""
 
 import lzma
+import random
 from pathlib import Path
 
 import pytest
 from line_maker import made_up_lines, set_lines
 
-from benchmarks.text_quality import boundary_f1, read_truth, word_error_rate
+from benchmarks.text_quality import boundary_f1, edit_distance, read_truth, word_error_rate
 from qwen_pl.data.clean import Cleaning, CleanText, Paragraph, clean_pages, clean_plain_text
 from qwen_pl.data.pdf import Line, Page, read_pdf
 
@@ -40,6 +41,19 @@ def test_the_counts_tell_what_was_done_to_the_sample_book(book: CleanText) -> No
     assert book.running_heads["# Pride and Prejudice"] > 150
     assert book.num_dehyphenated > 700
     assert (book.glued_ratio, book.garbage_ratio, book.garbage_pages) == (0, 0, [])
+
+
+def test_the_word_errors_are_counted_exactly() -> None:
+    source = random.Random(4)
+    for _ in range(20):
+        left, right = (source.choices("abcd", k=source.randrange(40)) for _ in range(2))
+        row = list(range(len(right) + 1))
+        for i, item in enumerate(left, start=1):
+            diagonal, row[0] = row[0], i
+            for j, other in enumerate(right, start=1):
+                best = min(row[j] + 1, row[j - 1] + 1, diagonal + (item != other))
+                diagonal, row[j] = row[j], best
+        assert edit_distance(left, right) == row[-1]
 
 
 def test_a_paragraph_knows_the_page_it_begins_on() -> None:

@@ -1,5 +1,6 @@
 """Footnotes leave the foot of the page for the line that calls them."""
 
+import pytest
 from line_maker import set_lines
 
 from qwen_pl.data.footnotes import Footnotes, take_footnotes
@@ -60,6 +61,11 @@ def test_small_lines_in_the_midst_of_text_stay() -> None:
     mixed = [*set_lines(["Text¹"]), *set_lines(["1 note"], top=600, size=8)]
     mixed += set_lines(["More text."], top=500)
     assert left(take(mixed)) == ["Text¹", "1 note", "More text."]
+
+
+@pytest.mark.parametrize("text", ["Version 2.1, of then.", "Press F1 for help.", "V:1, I:18"])
+def test_other_numbers_are_no_calls(text: str) -> None:
+    assert left(take(page([text], ["1 packet sent."]))) == [text, "1 packet sent."]
 
 
 def test_a_power_is_no_call() -> None:
