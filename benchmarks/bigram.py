@@ -8,6 +8,7 @@ them.
 """
 
 import argparse
+import itertools
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -17,12 +18,12 @@ from qwen_pl.cli import data_of_config
 
 def bigram_bits(train: Sequence[int], held_out: Sequence[int], size: int) -> float:
     """Bits that the best interpolated bigram model of ``train`` needs for ``held_out``."""
-    singles, pairs = Counter(train), Counter(zip(train, train[1:], strict=False))
+    singles, pairs = Counter(train), Counter(itertools.pairwise(train))
     firsts = Counter(train[:-1])
 
     def bits(share: float) -> float:
         total = 0.0
-        for one, two in zip(held_out, held_out[1:], strict=False):
+        for one, two in itertools.pairwise(held_out):
             single = (singles[two] + 0.5) / (len(train) + 0.5 * size)
             pair = pairs[one, two] / firsts[one] if firsts[one] else single
             total -= math.log2(share * pair + (1 - share) * single)

@@ -1,4 +1,4 @@
-"""The one exception for what a user can mend; the command line prints it as one line and exits with code 2."""
+"""The exception for what a user can mend; the command line makes it one line and exit code 2."""
 
 
 class InputError(ValueError):

@@ -46,10 +46,10 @@ def test_two_processes_share_the_global_batch_of_one() -> None:
 
 def test_a_run_may_resume_with_another_batch_size() -> None:
     first = loader(batch_size=6)
-    seen = sum(starts(iter(first), 5), [])
+    seen = list(itertools.chain(*starts(iter(first), 5)))
     second = loader(batch_size=10)
     second.load_state_dict(first.state_dict())
-    after = sum(starts(iter(second), 3), [])
+    after = list(itertools.chain(*starts(iter(second), 3)))
     assert seen + after == [ORDER.start(i) for i in range(60)]
 
 

@@ -8,7 +8,15 @@ from qwen_pl.errors import InputError
 
 @pytest.fixture
 def shelf(tmp_path: Path) -> Path:
-    for name in ("b2.pdf", "b10.pdf", "deep/er/c.PDF", "notes.md", "a.txt", "x.png", ".hidden/h.txt"):
+    for name in (
+        "b2.pdf",
+        "b10.pdf",
+        "deep/er/c.PDF",
+        "notes.md",
+        "a.txt",
+        "x.png",
+        ".hidden/h.txt",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     return tmp_path

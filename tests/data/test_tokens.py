@@ -7,7 +7,9 @@ from tokenizers import Tokenizer
 from qwen_pl.data.tokenizer import END_OF_TEXT, train_tokenizer
 from qwen_pl.data.tokens import TextDocument, TokenFile, split_points, write_token_file
 
-ONE = TextDocument("one.pdf", ["The first page.", "Its second paragraph.", "Page three."], [1, 1, 3])
+ONE = TextDocument(
+    "one.pdf", ["The first page.", "Its second paragraph.", "Page three."], [1, 1, 3]
+)
 TWO = TextDocument("two.pdf", ["Another book altogether.", "It says <|endoftext|> too."], [2, 5])
 
 

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import torch
 
@@ -5,7 +7,9 @@ from qwen_pl.data.windows import TokenWindows, WindowOrder, consecutive_starts
 
 
 def order(**changes: int) -> WindowOrder:
-    return WindowOrder(**{"first": 50, "end": 503, "seq_len": 16, "stride": 16, "seed": 7} | changes)
+    return WindowOrder(
+        **{"first": 50, "end": 503, "seq_len": 16, "stride": 16, "seed": 7} | changes
+    )
 
 
 def test_labels_are_the_inputs_shifted_by_one() -> None:
@@ -27,20 +31,20 @@ def test_an_epoch_visits_every_window_once_in_a_shuffled_order() -> None:
 
 def test_windows_of_an_epoch_do_not_overlap() -> None:
     starts = sorted(order().start(i) for i in range(order().per_epoch))
-    assert all(b - a == 16 for a, b in zip(starts, starts[1:], strict=False))
+    assert all(b - a == 16 for a, b in itertools.pairwise(starts))
 
 
 def test_a_stride_below_the_window_makes_them_overlap() -> None:
     overlapping = order(stride=4)
     starts = sorted(overlapping.start(i) for i in range(overlapping.per_epoch))
-    assert all(b - a == 4 for a, b in zip(starts, starts[1:], strict=False))
+    assert all(b - a == 4 for a, b in itertools.pairwise(starts))
 
 
 def test_no_window_or_label_leaves_the_training_part() -> None:
     for end in (67, 68, 83, 99, 503):
         short = order(end=end)
         for position in range(5 * short.per_epoch):
-            assert 50 <= short.start(position)
+            assert short.start(position) >= 50
             assert short.start(position) + 16 < end
 
 
