@@ -24,6 +24,9 @@ COMMANDS = {
 
 def main() -> None:
     """Runs one verb; what the user can mend ends in one line and exit code 2."""
+    if os.name == "nt":  # where what is not a console gets a code page that lacks most letters
+        sys.stdout.reconfigure(encoding="utf-8")
+        sys.stderr.reconfigure(encoding="utf-8")
     verb = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if verb in ("-h", "--help"):
         print(_usage())

@@ -159,6 +159,8 @@ class QwenCLI(LightningCLI):
         config.checkpoint.dirpath = str(self.run_dir / FOLDER)
         if self.subcommand == "fit":
             self._refuse_to_start_over(config.ckpt_path)
+            if config.trainer.max_steps < 1:  # told now, and not when all is prepared
+                raise InputError("trainer.max_steps is not set: give the steps to train for")
         elif config.ckpt_path is None:
             config.ckpt_path = "last"
         config.ckpt_path = self._checkpoint(config.ckpt_path)

@@ -136,6 +136,12 @@ def test_other_data_than_the_run_began_with_is_refused(
     assert qwen_pl("validate", "--config", config, *options).code == 0  # measuring there is fine
 
 
+def test_weights_alone_cannot_be_resumed_from(qwen_pl: Run, config: Path) -> None:
+    qwen_pl("fit", "--config", config, "--trainer.max_steps", 4)
+    complains(qwen_pl("fit", "--config", config, "--ckpt_path", "best"), "weights only", "last")
+    assert qwen_pl("validate", "--config", config, "--ckpt_path", "best").code == 0
+
+
 def test_another_architecture_than_the_checkpoint_has_is_refused(
     qwen_pl: Run, config: Path
 ) -> None:

@@ -99,5 +99,5 @@ def load_writer(checkpoint: Path) -> Writer:
     data = rest.get("PDFDataModule")
     if data is None:
         raise InputError(f"{checkpoint} has no tokenizer in it")
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return Writer(network.to(device), Tokenizer.from_str(data["tokenizer"]))
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    return Writer(network.to(accelerator or "cpu"), Tokenizer.from_str(data["tokenizer"]))

@@ -6,6 +6,7 @@ Shape letters: ``B`` windows in a batch, ``T`` tokens in a window (``seq_len``).
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -92,6 +93,19 @@ class TokenWindows(Dataset[dict[str, Tensor]]):
         self.seq_len = seq_len
         self.end = end
         self.num_bytes = num_bytes
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A worker process that does not share our memory maps the file again."""
+        state = self.__dict__.copy()
+        if isinstance(self.tokens, np.memmap):
+            state["tokens"] = (self.tokens.filename, self.tokens.dtype)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if isinstance(self.tokens, tuple):
+            file, dtype = self.tokens
+            self.tokens = np.memmap(file, dtype, mode="r")
 
     def __getitem__(self, start: int) -> dict[str, Tensor]:
         return {name: batch[0] for name, batch in self.__getitems__([start]).items()}

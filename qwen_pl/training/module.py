@@ -122,10 +122,15 @@ class Qwen3Module(pl.LightningModule):
         """Refuses weights of another architecture in one line instead of one per tensor.
 
         Raises:
-            InputError: If the checkpoint is not ours or has other sizes.
+            InputError: If the checkpoint is not ours, has other sizes, or cannot be resumed from.
         """
         if "qwen_pl" not in checkpoint:
             raise InputError("the checkpoint was not written by qwen_pl: its model is unknown")
+        if self.trainer.state.fn == "fit" and "optimizer_states" not in checkpoint:
+            raise InputError(
+                "this checkpoint holds weights only, to write with and to measure: "
+                "resume with --ckpt_path last"
+            )
         theirs, mine = checkpoint["qwen_pl"]["config"], dataclasses.asdict(self.config)
         differing = [
             f"{name} {theirs.get(name)} (config: {value})"

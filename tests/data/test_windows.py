@@ -1,4 +1,6 @@
 import itertools
+import pickle
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -70,6 +72,14 @@ def test_evaluation_windows_label_every_token_but_the_first_once() -> None:
     batch = windows.__getitems__(consecutive_starts(20, 53, 7))
     labels = batch["labels"][batch["labels"] != -100]
     assert labels.tolist() == list(range(21, 53))
+
+
+def test_a_worker_process_is_sent_the_name_of_the_file_and_not_its_tokens(tmp_path: Path) -> None:
+    np.arange(100_000, dtype="<u2").tofile(tmp_path / "tokens.bin")
+    tokens = np.memmap(tmp_path / "tokens.bin", dtype="<u2", mode="r")
+    sent = pickle.dumps(TokenWindows(tokens, seq_len=7, end=100_000))
+    assert len(sent) < 1000
+    assert pickle.loads(sent)[60_000]["labels"].tolist() == list(range(60_001, 60_008))
 
 
 def test_a_window_knows_the_bytes_its_labels_spell() -> None:
