@@ -309,9 +309,18 @@ def _config_name(config: Namespace) -> str:
 
 
 def _fitting_precision(accelerator: str) -> str:
-    """bfloat16 where a GPU computes in it, else float32: most CPUs are slower in bfloat16."""
-    on_gpu = accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
-    return "bf16-mixed" if on_gpu and torch.cuda.is_bf16_supported(False) else "32-true"
+    """bfloat16 where the hardware multiplies in it, else float32, which is then the faster one.
+
+    ``benchmarks/precision.py`` compares the two on the machine at hand.
+    """
+    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+        has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif accelerator == "cpu" or (accelerator == "auto" and not torch.backends.mps.is_available()):
+        capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+        has_bfloat16 = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
+    else:
+        has_bfloat16 = False
+    return "bf16-mixed" if has_bfloat16 else "32-true"
 
 
 def _as_list(value: Any) -> list:

@@ -1,0 +1,57 @@
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY
+
+from qwen_pl.files import sha256, whole_file, whole_folder, write_text
+
+
+def test_a_file_stays_as_it_was_when_writing_fails(tmp_path: Path) -> None:
+    target = tmp_path / "file.txt"
+    write_text(target, "the old one")
+    with pytest.raises(RuntimeError), whole_file(target) as file:
+        file.write(b"half of the new")
+        raise RuntimeError
+    assert target.read_text() == "the old one"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_appears_only_when_it_is_full(tmp_path: Path) -> None:
+    target = tmp_path / "folder"
+    with pytest.raises(RuntimeError), whole_folder(target) as unfinished:
+        (unfinished / "one").write_text("1")
+        assert not target.exists()
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+    with whole_folder(target) as unfinished:
+        (unfinished / "one").write_text("1")
+    assert (target / "one").read_text() == "1"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_a_kill_in_the_middle_of_a_write_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "file.bin"
+    target.write_bytes(b"old")
+    program = (
+        "import os, signal, sys; from pathlib import Path; from qwen_pl.files import whole_file\n"
+        "with whole_file(Path(sys.argv[1])) as file:\n"
+        "    file.write(b'new' * 10**6); file.flush(); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    ended = subprocess.run([sys.executable, "-c", program, str(target)], env=environment)
+    assert ended.returncode == -9
+    assert target.read_bytes() == b"old"
+    with whole_file(target) as file:
+        file.write(b"newer")
+    assert target.read_bytes() == b"newer"
+
+
+def test_the_hash_is_that_of_the_whole_content(tmp_path: Path) -> None:
+    content = os.urandom(3 << 20)
+    (tmp_path / "file").write_bytes(content)
+    assert sha256(tmp_path / "file") == hashlib.sha256(content).hexdigest()
