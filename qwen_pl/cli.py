@@ -202,6 +202,10 @@ class QwenCLI(LightningCLI):
             if is_new and not any((self.run_dir / FOLDER).glob("*.ckpt")):
                 shutil.rmtree(self.run_dir, ignore_errors=True)  # nothing came of it
             raise
+        except SystemExit as ended:
+            if isinstance(ended.__context__, KeyboardInterrupt):
+                raise KeyboardInterrupt from None  # which Lightning has turned into an exit code 1
+            raise
 
     def before_fit(self) -> None:
         if rank_zero_only.rank == 0:

@@ -100,6 +100,22 @@ def test_an_interrupted_run_resumes_bit_for_bit(
     assert scalars(unbroken, "val_loss") == scalars(broken, "val_loss")
 
 
+def test_ctrl_c_before_the_first_step_ends_with_130_and_one_line(
+    qwen_pl: Run, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("qwen_pl.data.datamodule.prepare", interrupted)
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        outcome = qwen_pl("fit", "--config", config)
+    finally:
+        signal.signal(signal.SIGINT, handler)  # Lightning ignores Ctrl-C once it has seen one
+    assert outcome.code == 130
+    assert outcome.err.strip() == "interrupted"
+
+
 # Raises SIGINT inside the forward pass of the seventh step, as Ctrl-C would.
 INTERRUPTING = """
 import signal

@@ -1,4 +1,4 @@
-"""The line that a run opens with: what is trained, on what, for how long."""
+"""The lines that a run opens with: what is trained, on what, for how long."""
 
 import sys
 
@@ -20,8 +20,8 @@ class RunSummary(pl.Callback):
         passes = tokens * trainer.max_steps / data.train_tokens
         print(
             f"{self.name}: {pl_module.config.num_parameters():,} parameters on "
-            f"{trainer.world_size} x {trainer.strategy.root_device.type} in {trainer.precision}; "
-            f"steps {trainer.global_step:,} to {trainer.max_steps:,} of {tokens:,} tokens, "
+            f"{trainer.world_size} x {trainer.strategy.root_device.type} in {trainer.precision}\n"
+            f"steps {trainer.global_step:,} to {trainer.max_steps:,} of {tokens:,} tokens: "
             f"{passes:.1f} passes over {data.train_tokens:,} training tokens",
             file=sys.stderr,
         )
