@@ -26,7 +26,7 @@ from qwen_pl.files import write_text
 from qwen_pl.generation.generate import generate
 from qwen_pl.generation.sampling import Sampling
 from qwen_pl.runs import LOGS, run_dir
-from qwen_pl.training.checkpoint import FOLDER, newest_checkpoint, step_of
+from qwen_pl.training.checkpoint import FOLDER, find_checkpoint, step_of
 from qwen_pl.training.checkpoint_io import WholeCheckpointIO
 from qwen_pl.training.curves import TrainingCurves
 from qwen_pl.training.module import Qwen3Module
@@ -163,7 +163,8 @@ class QwenCLI(LightningCLI):
                 raise InputError("trainer.max_steps is not set: give the steps to train for")
         elif config.ckpt_path is None:
             config.ckpt_path = "last"
-        config.ckpt_path = self._checkpoint(config.ckpt_path)
+        if config.ckpt_path is not None:
+            config.ckpt_path = str(find_checkpoint(config.ckpt_path, self.run_dir))
         if config.trainer.precision is None:
             config.trainer.precision = _fitting_precision(config.trainer.accelerator)
 
@@ -230,17 +231,6 @@ class QwenCLI(LightningCLI):
                 f"{self.run_dir} is being trained by another process: wait for it, or start "
                 "another run with --run NAME"
             ) from None
-
-    def _checkpoint(self, given: str | None) -> str | None:
-        """The file that ``--ckpt_path`` means: ``last``, ``best`` or a path."""
-        if given is None:
-            return None
-        if given == "last":
-            return str(newest_checkpoint(self.run_dir))
-        path = self.run_dir / FOLDER / "best.ckpt" if given == "best" else Path(given)
-        if not path.is_file():
-            raise InputError(f"no checkpoint {path}: --ckpt_path takes last, best or a file")
-        return str(path)
 
     def _tensorboard(self) -> TensorBoardLogger:
         resumed_from = self._get(self.config, "ckpt_path")

@@ -156,7 +156,7 @@ def test_another_architecture_than_the_checkpoint_has_is_refused(
         (["generat"], ["no such verb: generat", "did you mean generate?"]),
         (["generate"], ["--prompt"]),
         (["generate", "--prompt", "x"], ["no run with a checkpoint"]),
-        (["generate", "--prompt", "x", "--run", "none"], ["no run", "none"]),
+        (["generate", "--prompt", "x", "--run", "none"], ["no checkpoint in", "none"]),
         (["generate", "--prompt", "x", "--temperature", "-1"], ["temperature"]),
         (["generate", "--prompt", "x", "--top_p", "0"], ["top_p"]),
         (["generate", "--prompt", "x", "--max_new", "5"], ["--max_new"]),

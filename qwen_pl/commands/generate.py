@@ -43,6 +43,7 @@ def main(args: list[str]) -> None:
     from qwen_pl.generation.generate import generate
     from qwen_pl.generation.sampling import Sampling
     from qwen_pl.generation.stream import TextStream
+    from qwen_pl.training.checkpoint import find_checkpoint
 
     sampling = Sampling(
         max_new_tokens=options.max_new_tokens,
@@ -51,7 +52,11 @@ def main(args: list[str]) -> None:
         top_p=options.top_p,
         seed=options.seed,
     )
-    checkpoint = find_checkpoint(options.ckpt_path, options.run)
+    if options.run is not None:
+        folder = run_dir(options.run)
+    else:
+        folder = newest_run() if options.ckpt_path in ("last", "best") else Path()
+    checkpoint = find_checkpoint(options.ckpt_path, folder)
     network, tokenizer = load_writer(checkpoint)
     print(f"{checkpoint}:", file=sys.stderr, flush=True)
     print(options.prompt, end="", flush=True)
@@ -66,22 +71,6 @@ def main(args: list[str]) -> None:
     for token_id in ids:
         print(stream.push(token_id), end="", flush=True)
     print(stream.flush())
-
-
-def find_checkpoint(ckpt_path: str, run: str | None) -> Path:
-    """The file that ``last``, ``best`` or a path means, in ``run`` or the newest run.
-
-    Raises:
-        InputError: If there is none.
-    """
-    from qwen_pl.training.checkpoint import FOLDER, newest_checkpoint
-
-    if ckpt_path not in ("last", "best"):
-        return Path(ckpt_path)
-    folder = run_dir(run) if run is not None else newest_run()
-    if not folder.is_dir():
-        raise InputError(f"no run {folder}")
-    return newest_checkpoint(folder) if ckpt_path == "last" else folder / FOLDER / "best.ckpt"
 
 
 def load_writer(checkpoint: Path) -> Writer:

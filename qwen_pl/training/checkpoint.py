@@ -15,6 +15,7 @@ from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 
 FOLDER = "checkpoints"
 NAME = "step={step:08d}"
+BEST = "best.ckpt"
 
 
 def save_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
@@ -49,6 +50,20 @@ def is_whole(path: Path) -> bool:
         return False
 
 
+def find_checkpoint(given: str, run_dir: Path) -> Path:
+    """The file that ``--ckpt_path`` means: ``last`` or ``best`` of a run, or a path.
+
+    Raises:
+        InputError: If there is none.
+    """
+    if given == "last":
+        return newest_checkpoint(run_dir)
+    path = run_dir / FOLDER / BEST if given == "best" else Path(given)
+    if not path.is_file():
+        raise InputError(f"no checkpoint {path}: --ckpt_path takes last, best or a file")
+    return path
+
+
 def newest_checkpoint(run_dir: Path) -> Path:
     """The checkpoint of a run with the most steps that is not damaged; damaged ones are named.
 
@@ -60,7 +75,9 @@ def newest_checkpoint(run_dir: Path) -> Path:
         if is_whole(path):
             return path
         print(f"{path} is damaged, going back to the one before", file=sys.stderr)
-    raise InputError(f"no checkpoint in {run_dir / FOLDER}: start the run without --ckpt_path")
+    raise InputError(
+        f"no checkpoint in {run_dir / FOLDER}: train that run first, without --ckpt_path"
+    )
 
 
 def step_of(path: Path) -> int:

@@ -9,7 +9,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from qwen_pl.errors import InputError
-from qwen_pl.training.checkpoint import NAME
+from qwen_pl.training.checkpoint import BEST, NAME
 
 
 class StepCheckpoint(ModelCheckpoint):
@@ -67,7 +67,7 @@ class BestCheckpoint(ModelCheckpoint):
     def __init__(self, dirpath: Path) -> None:
         super().__init__(
             dirpath=dirpath,
-            filename="best",
+            filename=Path(BEST).stem,
             monitor="val_loss",
             mode="min",
             save_weights_only=True,
