@@ -188,6 +188,10 @@ class QwenCLI(LightningCLI):
             callbacks.append(StepProgress(curves))
         return super()._instantiate_trainer(config, callbacks)
 
+    def before_fit(self) -> None:
+        if rank_zero_only.rank == 0:
+            self._take_folder()
+
     def after_fit(self) -> None:
         if self.trainer.is_global_zero:
             self._print_results()
@@ -207,10 +211,6 @@ class QwenCLI(LightningCLI):
             if isinstance(ended.__context__, KeyboardInterrupt):
                 raise KeyboardInterrupt from None  # which Lightning has turned into an exit code 1
             raise
-
-    def before_fit(self) -> None:
-        if rank_zero_only.rank == 0:
-            self._take_folder()
 
     def _refuse_to_start_over(self, ckpt_path: str | None) -> None:
         held = any((self.run_dir / FOLDER).glob("*.ckpt"))
@@ -239,8 +239,8 @@ class QwenCLI(LightningCLI):
             name=LOGS,
             version=self.run_dir.name,
             default_hp_metric=False,
-            # Steps logged after this checkpoint and before a crash would show twice.
-            purge_step=step_of(Path(resumed_from)) + 1 if resumed_from else None,
+            # Steps that were logged here before and are now taken again would show twice.
+            purge_step=step_of(Path(resumed_from)) + 1 if resumed_from else 0,
         )
 
     def _print_results(self) -> None:
