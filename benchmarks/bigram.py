@@ -1,6 +1,6 @@
 """How many bits per byte do bigram models need on the validation part of a run's data?
 
-    python benchmarks/bigram.py [--config configs/tiny.yaml]
+    python -m benchmarks.bigram [--config configs/tiny.yaml]
 
 Two of them, each counted on the training part: one of bytes, one of the run's own tokens. Both are
 interpolated with their unigrams, the share chosen on the validation part itself, which favours

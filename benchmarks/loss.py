@@ -1,7 +1,7 @@
 """Which way to the loss is fastest, and which takes least memory?
 
-    python benchmarks/loss.py
-    python benchmarks/loss.py --device cuda --dtype bfloat16
+    python -m benchmarks.loss
+    python -m benchmarks.loss --device cuda --dtype bfloat16
 
 One forward and backward pass of each, in a fresh process, for N tokens of width D and V words. The
 memory is what a pass needs on top of its inputs; their gradients are part of it.

@@ -1,6 +1,6 @@
 """How much faster is a training step in bfloat16 than in float32 on this machine?
 
-    python benchmarks/precision.py [--config configs/tiny.yaml] [--steps 20]
+    python -m benchmarks.precision [--config configs/tiny.yaml] [--steps 20]
 
 Steps of both kinds take turns in one process, so that other load hits both. The median of each and
 their ratio are printed. The choice of ``trainer.precision`` that the command line makes when the

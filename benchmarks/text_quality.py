@@ -1,6 +1,6 @@
 """How true is the text that comes out of a PDF? Word error rate and paragraph boundaries.
 
-    python benchmarks/text_quality.py FOLDER
+    python -m benchmarks.text_quality FOLDER
 
 FOLDER holds pairs of NAME.pdf and NAME.txt; the text has one paragraph per line, or several lines
 with blank ones between, and no running heads, page numbers or table of contents.
