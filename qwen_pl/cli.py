@@ -201,6 +201,7 @@ class QwenCLI(LightningCLI):
 
     def _run_subcommand(self, subcommand: str) -> None:
         is_new = not self.run_dir.exists()
+        self._lock = FileLock(self.run_dir / ".lock")
         try:
             super()._run_subcommand(subcommand)
         except InputError:
@@ -211,6 +212,8 @@ class QwenCLI(LightningCLI):
             if isinstance(ended.__context__, KeyboardInterrupt):
                 raise KeyboardInterrupt from None  # which Lightning has turned into an exit code 1
             raise
+        finally:
+            self._lock.release()
 
     def _refuse_to_start_over(self, ckpt_path: str | None) -> None:
         held = any((self.run_dir / FOLDER).glob("*.ckpt"))
@@ -223,7 +226,6 @@ class QwenCLI(LightningCLI):
     def _take_folder(self) -> None:
         """Keeps other processes from training into the run's folder while this one lives."""
         self.run_dir.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(self.run_dir / ".lock")
         try:
             self._lock.acquire(blocking=False)
         except Timeout:
@@ -257,6 +259,11 @@ class QwenCLI(LightningCLI):
             ("write", f'python -m qwen_pl generate --run {run} --prompt "..."'),
         ]
         print()
+        resumed_from = self._get(self.config, "ckpt_path")
+        if resumed_from and step_of(Path(resumed_from)) >= self.trainer.max_steps:
+            print(
+                f"{run} had all its {self.trainer.max_steps:,} steps: --trainer.max_steps adds more"
+            )
         for name, value in rows:
             print(f"{name:<17} {value}")
 

@@ -100,6 +100,15 @@ def test_an_interrupted_run_resumes_bit_for_bit(
     assert scalars(unbroken, "val_loss") == scalars(broken, "val_loss")
 
 
+def test_a_finished_run_says_that_it_is_finished(qwen_pl: Run, config: Path, folder: Path) -> None:
+    qwen_pl("fit", "--config", config)
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.ckpt")}
+    outcome = qwen_pl("fit", "--config", config, "--ckpt_path", "last")
+    assert outcome.code == 0
+    assert "small had all its 12 steps" in outcome.out
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.ckpt")} == before
+
+
 def test_ctrl_c_before_the_first_step_ends_with_130_and_one_line(
     qwen_pl: Run, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
