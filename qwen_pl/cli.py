@@ -339,6 +339,7 @@ def _quieten() -> None:
         r".*Checkpoint directory .* exists and is not empty.*",
         r".*isinstance\(treespec, LeafSpec\).*",
         r".*but have no logger configured.*",
+        r".*It is recommended to use `self\.log\(.*sync_dist=True.*",
         r".*Total length of `list` across ranks is zero.*",
         r".*lr_scheduler\.step.* before .*optimizer\.step.*",
     ):
