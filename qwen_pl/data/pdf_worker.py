@@ -136,23 +136,25 @@ def _exit_with_parent() -> None:
 
 
 def _limit_memory(memory_mb: int) -> None:
-    """Makes this process end when it needs more memory than it may have."""
+    """Makes this process end when it needs more memory than it may have.
+
+    The use is watched, since a parser may catch the ``MemoryError`` that a limit gives and go on
+    for minutes; and limited, since memory may run out between two looks.
+    """
     try:
         import resource
 
+        address_space = (memory_mb << 20) * 3 // 2  # what is mapped is not all in use
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_AS, (memory_mb << 20, memory_mb << 20))
+        resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
     except (ImportError, ValueError, OSError):
         pass  # Windows has no such limit, macOS may refuse to set one
-    # macOS does not heed the limit even where it takes it, so the use is watched as well. Not on
-    # Linux: the peak reported there begins at that of the process that started this one.
-    if sys.platform != "linux":
-        threading.Thread(target=_watch_memory, args=(memory_mb,), daemon=True).start()
+    threading.Thread(target=_watch_memory, args=(memory_mb,), daemon=True).start()
 
 
 def _watch_memory(memory_mb: int) -> None:
     while _peak_memory_mb() < memory_mb:
-        time.sleep(0.1)
+        time.sleep(0.05)
     os._exit(OUT_OF_MEMORY_EXIT_CODE)
 
 
@@ -160,6 +162,10 @@ def _peak_memory_mb() -> float:
     """The most memory that this process has held so far."""
     if sys.platform == "win32":
         return _windows_peak_memory_mb()
+    if sys.platform == "linux":
+        # What getrusage tells there begins at the peak of the process that started this one.
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        return int(status.split("VmHWM:")[1].split()[0]) / 2**10
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
