@@ -20,7 +20,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from qwen_pl.data.datamodule import PDFDataModule
-from qwen_pl.data.tokenizer import load_tokenizer
+from qwen_pl.data.tokenizer import END_OF_TEXT, load_tokenizer
 from qwen_pl.errors import InputError
 from qwen_pl.files import write_text
 from qwen_pl.generation.generate import generate
@@ -291,7 +291,7 @@ def _complete(network: Any, batch: dict[str, Any], data: PDFDataModule) -> dict[
         network,
         batch["input_ids"].tolist(),
         Sampling(seed=data.seed),
-        stop_ids=[tokenizer.token_to_id("<|endoftext|>")],
+        stop_ids=[tokenizer.token_to_id(END_OF_TEXT)],
         num_tokens=tokenizer.get_vocab_size(),
     )
     return {"prompt": batch["prompt"], "completion": tokenizer.decode(list(ids))}

@@ -1,6 +1,8 @@
 """``extract``: turns PDFs into clean text."""
 
 import sys
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 from qwen_pl.commands.arguments import VerbParser
@@ -36,27 +38,31 @@ def main(args: list[str]) -> None:
     sources = find_sources(options.source)
     targets = _targets(sources, options.out)
     reading = Reading(password=options.password)
-    texts: dict[Path | None, list[str]] = {}
-    for source, target in zip(sources, targets, strict=True):
-        file = read_file(source, reading, progress=True)
-        if file.problem():
-            if len(sources) == 1 and not file.clean.paragraphs:
-                raise InputError(file.problem())
-            print(file.problem(), file=sys.stderr)
-        if not file.clean.paragraphs:
+    found_text = False
+    for target, group in groupby(zip(targets, sources, strict=True), key=itemgetter(0)):
+        texts = []
+        for _, source in group:
+            file = read_file(source, reading, progress=True)
+            if file.problem():
+                if len(sources) == 1 and not file.clean.paragraphs:
+                    raise InputError(file.problem())
+                print(file.problem(), file=sys.stderr)
+            if file.clean.paragraphs:
+                texts.append(joined(file.clean))
+                letters = sum(len(paragraph.text) for paragraph in file.clean.paragraphs)
+                print(
+                    f"{source}: {file.num_pages:,} pages, {letters:,} characters", file=sys.stderr
+                )
+        if not texts:
             continue
-        texts.setdefault(target, []).append(joined(file.clean))
-        letters = sum(len(paragraph.text) for paragraph in file.clean.paragraphs)
-        print(f"{source}: {file.num_pages:,} pages, {letters:,} characters", file=sys.stderr)
-        if target is not None:
-            write_text(target, "\n".join(texts[target]))
-    if not texts:
-        raise InputError(f"no text in any of {len(sources)} files")
-    for target, parts in texts.items():
+        found_text = True
         if target is None:
-            sys.stdout.write("\n".join(parts))
+            sys.stdout.write("\n".join(texts))
         else:
+            write_text(target, "\n".join(texts))
             print(target)
+    if not found_text:
+        raise InputError(f"no text in any of {len(sources)} files")
 
 
 def _targets(sources: list[Path], out: Path | None) -> list[Path | None]:

@@ -40,6 +40,7 @@ def main(args: list[str]) -> None:
     parser.add_argument("--seed", type=int, help="the same seed writes the same text")
     options = parser.parse_args(args)
 
+    from qwen_pl.data.tokenizer import END_OF_TEXT
     from qwen_pl.generation.generate import generate
     from qwen_pl.generation.sampling import Sampling
     from qwen_pl.generation.stream import TextStream
@@ -65,7 +66,7 @@ def main(args: list[str]) -> None:
         network,
         tokenizer.encode(options.prompt).ids,
         sampling,
-        stop_ids=[tokenizer.token_to_id("<|endoftext|>")],
+        stop_ids=[tokenizer.token_to_id(END_OF_TEXT)],
         num_tokens=tokenizer.get_vocab_size(),
     )
     for token_id in ids:

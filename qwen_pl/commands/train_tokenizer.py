@@ -23,7 +23,7 @@ def main(args: list[str]) -> None:
     options = parser.parse_args(args)
 
     from qwen_pl.data.corpus import Reading, read_corpus
-    from qwen_pl.data.tokenizer import save_tokenizer, train_tokenizer
+    from qwen_pl.data.tokenizer import save_tokenizer, train_tokenizer, unfilled
     from qwen_pl.data.tokens import PARAGRAPH_END
 
     if options.out.exists():
@@ -34,9 +34,5 @@ def main(args: list[str]) -> None:
     save_tokenizer(tokenizer, options.out)
     size = tokenizer.get_vocab_size()
     if size < options.vocab_size:
-        print(
-            f"the text fills a vocabulary of {size:,}, not {options.vocab_size:,}: it is that "
-            "much smaller",
-            file=sys.stderr,
-        )
+        print(unfilled(size, options.vocab_size), file=sys.stderr)
     print(f"{size:,} tokens -> {options.out}")

@@ -17,6 +17,7 @@ from qwen_pl.data.tokenizer import (
     load_tokenizer,
     save_tokenizer,
     train_tokenizer,
+    unfilled,
 )
 from qwen_pl.data.tokens import (
     PARAGRAPH_END,
@@ -128,8 +129,8 @@ def _tokenizer_dir(
     if size < recipe.vocab_size:
         _tell(
             progress,
-            f"the text fills a vocabulary of {size:,}, not {recipe.vocab_size:,}: the tokenizer is "
-            f"that much smaller, and data.vocab_size={size} makes the model smaller too",
+            unfilled(size, recipe.vocab_size)
+            + f", and data.vocab_size={size} makes the model smaller too",
         )
     return folder
 

@@ -106,6 +106,14 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     return tokenizer
 
 
+def unfilled(size: int, vocab_size: int) -> str:
+    """Says that a text had too few repeated pairs for the vocabulary asked for."""
+    return (
+        f"the text fills a vocabulary of {size:,}, not {vocab_size:,}: the tokenizer is that much "
+        "smaller"
+    )
+
+
 def token_num_bytes(tokenizer: Tokenizer) -> np.ndarray:
     """UTF-8 bytes that each id stands for, ``(vocab_size,)`` int64; special tokens stand for none.
 

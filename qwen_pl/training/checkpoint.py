@@ -3,6 +3,7 @@
 import re
 import sys
 import zipfile
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,16 @@ def load_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
 
 def is_whole(path: Path) -> bool:
     """Whether every byte of a checkpoint is as it was written, by the checksums in the file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    return _checksums_agree(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _checksums_agree(path: Path, size: int, mtime_ns: int) -> bool:
+    """Reads the whole file, gigabytes maybe, so once for as long as it does not change."""
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None
