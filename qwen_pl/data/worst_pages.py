@@ -1,0 +1,177 @@
+"""Picks the pages of a PDF that came out worst, to be shown before and after cleaning."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from qwen_pl.data.characters import fix_characters, garbage_ratio, glued_ratio
+from qwen_pl.data.clean import CleanText
+from qwen_pl.data.pdf import Page
+
+EXCERPT_CHARACTERS = 1200
+"""About how much of a page is shown."""
+
+_GLUED = 0.05  # 0 on good pages; a page of long chemical names or addresses comes near
+_GARBAGE = 0.02
+_FEW_LETTERS = 100  # fewer are lost on any page, with its head and its number
+_LOST = 0.15
+_LINES_BEFORE = 3  # kept lines shown above the first that was removed
+_MOST_WORK = 10**8  # lines of a page times characters of its text
+_NOT_LETTERS = re.compile(r"[\W\d_]+")
+
+
+@dataclass
+class Excerpt:
+    """One page before and after cleaning."""
+
+    page: int
+    """Counted from 1."""
+    before: str
+    """The lines as they were read."""
+    after: str
+    """The paragraphs made of them, with a blank line between."""
+    trouble: str
+    """Why this page was chosen, in one short phrase."""
+    removed: list[int] = field(default_factory=list)
+    """The lines of ``before``, counted from 0, that are in no paragraph."""
+
+
+class PageFate(NamedTuple):
+    """What became of the lines of one page."""
+
+    number: int
+    """Counted from 1."""
+    lines: list[str]
+    removed: list[int]
+    """Indices of the lines that are in no paragraph."""
+    after: str
+    """The paragraphs that begin on the page, behind those of the page before."""
+    start: int
+    """Where in ``after`` the first paragraph begins that begins on the page."""
+    letters: int
+    letters_lost: int
+
+
+def follow_pages(pages: Sequence[Page], clean: CleanText) -> Iterator[PageFate]:
+    """Tells of every page which of its lines are found again in the cleaned paragraphs.
+
+    A line is found by its letters alone, since cleaning changes spaces, hyphens and digits of
+    footnote marks. A paragraph may go on over a page's end, so that the text of a page may also
+    stand in what begins on the last page before it that has a beginning.
+    """
+    beginning: dict[int, list[str]] = defaultdict(list)
+    for paragraph in clean.paragraphs:
+        beginning[paragraph.page].append(paragraph.text)
+    before = ""
+    for number, page in enumerate(pages, start=1):
+        here = "\n\n".join(beginning[number])
+        after = f"{before}\n\n{here}" if before and here else before + here
+        lines = [" ".join(line.text.split()) for line in page]
+        letters = [_letters(line) for line in lines]
+        removed = _not_found(lines, letters, after) if page else []
+        lost = sum(len(letters[index]) for index in removed)
+        start = len(after) - len(here)
+        yield PageFate(number, lines, removed, after, start, sum(map(len, letters)), lost)
+        before = here or before
+
+
+def _letters(text: str) -> str:
+    return _NOT_LETTERS.sub("", fix_characters(text)).casefold()
+
+
+def _not_found(lines: list[str], letters: list[str], after: str) -> list[int]:
+    """The indices of the lines that are not in ``after``."""
+    if len(lines) * len(after) > _MOST_WORK:
+        return []
+    kept = _letters(after)
+    return [
+        index
+        for index, (line, in_letters) in enumerate(zip(lines, letters, strict=True))
+        if (in_letters not in kept if in_letters else fix_characters(line) not in after)
+    ]
+
+
+def worst_pages(fates: Sequence[PageFate], clean: CleanText, most: int = 3) -> list[Excerpt]:
+    """The pages of ``fates`` with the most trouble, worst first; none where all went well.
+
+    Each kind of trouble has its worst page shown before any has a second one.
+    """
+    dropped = set(clean.garbage_pages)
+    troubled = [trouble for fate in fates if (trouble := _trouble(fate, dropped)) is not None]
+    if empty := [fate for fate in fates if not fate.lines]:
+        others = f", as on {len(empty) - 1:,} others" if len(empty) > 1 else ""
+        troubled.append(_Trouble("empty", 0, f"no text{others}", empty[0]))
+    troubled.sort(key=lambda trouble: (-_KINDS.index(trouble.kind), -trouble.share))
+    first_of_kind = list({t.kind: t for t in reversed(troubled)}.values())[::-1]
+    chosen = first_of_kind + [t for t in troubled if t not in first_of_kind]
+    return [_excerpt(trouble) for trouble in chosen[:most]]
+
+
+_KINDS = ["empty", "lost", "garbage", "glued", "dropped"]
+
+
+class _Trouble(NamedTuple):
+    kind: str
+    share: float
+    phrase: str
+    fate: PageFate
+
+
+def _trouble(fate: PageFate, dropped: set[int]) -> _Trouble | None:
+    text = "\n".join(fate.lines)
+    garbage = garbage_ratio(text)
+    if fate.number in dropped:
+        phrase = f"dropped: {garbage:.0%} of its characters cannot be read"
+        return _Trouble("dropped", garbage, phrase, fate)
+    if (glued := glued_ratio(text)) > _GLUED:
+        phrase = f"spaces are missing: {glued:.0%} of its letters are in overlong words"
+        return _Trouble("glued", glued, phrase, fate)
+    if garbage > _GARBAGE:
+        phrase = f"{garbage:.0%} of its characters cannot be read"
+        return _Trouble("garbage", garbage, phrase, fate)
+    lost = fate.letters_lost / max(fate.letters, 1)
+    if fate.letters_lost > _FEW_LETTERS and lost > _LOST:
+        return _Trouble("lost", lost, f"cleaning removed {lost:.0%} of its letters", fate)
+    return None
+
+
+def _excerpt(trouble: _Trouble) -> Excerpt:
+    """The part of a page that shows its trouble."""
+    fate = trouble.fate
+    lengths = [len(line) + 1 for line in fate.lines]
+    first = 0
+    if fate.removed and sum(lengths[: fate.removed[0]]) > EXCERPT_CHARACTERS / 2:
+        first = max(fate.removed[0] - _LINES_BEFORE, 0)
+    last = first
+    while last < len(lengths) and sum(lengths[first:last]) < EXCERPT_CHARACTERS:
+        last += 1
+    before = [line[:EXCERPT_CHARACTERS] for line in fate.lines[first:last]]
+    removed = [index - first for index in fate.removed if first <= index < last]
+    kept = [line for index, line in enumerate(before) if index not in removed]
+    before += ["…"] if last < len(lengths) else []
+    if first:
+        before.insert(0, "…")
+        removed = [index + 1 for index in removed]
+    after = _after(fate, kept)
+    return Excerpt(fate.number, _storable("\n".join(before)), after, trouble.phrase, removed)
+
+
+def _after(fate: PageFate, kept: list[str]) -> str:
+    """The cleaned text from the first of the lines that were kept."""
+    if not kept:
+        return ""
+    opening = fix_characters(kept[0])[:30]
+    start = fate.after.find(opening) if opening else -1
+    if start < 0:
+        start = fate.start
+    text = fate.after[start : start + EXCERPT_CHARACTERS]
+    goes_on = start + len(text) < len(fate.after)
+    begins_before = start > 0 and not fate.after[:start].endswith("\n\n")
+    return _storable(("… " if begins_before else "") + text + (" …" if goes_on else ""))
+
+
+def _storable(text: str) -> str:
+    """Text without halves of surrogate pairs, which no file in UTF-8 can hold."""
+    return text.encode("utf-8", "backslashreplace").decode()
