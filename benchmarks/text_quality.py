@@ -1,6 +1,6 @@
 """How true is the text that comes out of a PDF? Word error rate and paragraph boundaries.
 
-    python -m benchmarks.text_quality FOLDER
+    python -m benchmarks.text_quality FOLDER [--reader pdfium]
 
 FOLDER holds pairs of NAME.pdf and NAME.txt; the text has one paragraph per line, or several lines
 with blank ones between, and no running heads, page numbers or table of contents.
@@ -18,6 +18,7 @@ import numpy as np
 
 from qwen_pl.data.clean import clean_pages
 from qwen_pl.data.pdf import read_pdf
+from qwen_pl.data.pdf_readers import READERS
 
 _FIRST_BAND = 128
 _UNREACHED = np.int32(1 << 30)
@@ -101,7 +102,9 @@ def main() -> None:
     """Prints a table, one row for each pair in the folder."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path, help="with pairs of NAME.pdf and NAME.txt")
-    folder = parser.parse_args().folder
+    parser.add_argument("--reader", default="pypdf", choices=READERS)
+    args = parser.parse_args()
+    folder = args.folder
     pairs = [path for path in sorted(folder.glob("*.pdf")) if path.with_suffix(".txt").exists()]
     if not pairs:
         sys.exit(f"no NAME.pdf with a NAME.txt beside it in {folder}")
@@ -109,7 +112,7 @@ def main() -> None:
     for path in pairs:
         truth = read_truth(path.with_suffix(".txt").read_text(encoding="utf-8"))
         started = time.perf_counter()
-        text = clean_pages(read_pdf(path).pages)
+        text = clean_pages(read_pdf(path, reader=args.reader).pages)
         seconds = time.perf_counter() - started
         paragraphs = [paragraph.text for paragraph in text.paragraphs]
         words = sum(len(paragraph.split()) for paragraph in truth)

@@ -19,7 +19,8 @@ from qwen_pl.data.clean import (
     clean_pages,
     clean_plain_text,
 )
-from qwen_pl.data.pdf import READER_VERSION, Line, PdfLimits, PdfText, read_pdf
+from qwen_pl.data.pdf import Line, PdfLimits, PdfText, read_pdf
+from qwen_pl.data.pdf_readers import reader_version
 from qwen_pl.data.sources import find_sources
 from qwen_pl.data.tokens import PARAGRAPH_END, TextDocument
 from qwen_pl.errors import InputError
@@ -137,7 +138,7 @@ def _document(
 ) -> tuple[Document | None, str]:
     """One file as a document, or None where it has no text; and its problem, if any."""
     content = sha256(path)
-    reader = READER_VERSION if path.suffix.lower() == ".pdf" else path.suffix.lower()
+    reader = reader_version("pypdf") if path.suffix.lower() == ".pdf" else path.suffix.lower()
     made_of = [content, reader, CLEANING_VERSION, dataclasses.asdict(reading.cleaning)]
     text_file = cache_dir / "text" / f"{path.stem}-{fingerprint(made_of)}.txt"
     record_file = text_file.with_suffix(".json")
@@ -147,7 +148,7 @@ def _document(
         problem = record["problem"].replace(record["path"], str(path))
         return (Document(path, text_file, record["pages"]) if record["pages"] else None), problem
 
-    pages_file = cache_dir / "pages" / f"{content[:16]}-{READER_VERSION}.json.gz"
+    pages_file = cache_dir / "pages" / f"{content[:16]}-{reader_version('pypdf')}.json.gz"
     file = read_file(path, reading, progress=progress, pages_file=pages_file)
     pages = [paragraph.page for paragraph in file.clean.paragraphs]
     record = {"path": str(path), "problem": file.problem(), "pages": pages}

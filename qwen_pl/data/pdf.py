@@ -3,18 +3,19 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from qwen_pl.data.characters import glued_ratio
 from qwen_pl.data.pdf_child import ChildStopped, PdfChild
+from qwen_pl.data.pdf_readers import check_reader, installed_version
 from qwen_pl.errors import InputError
-
-READER_VERSION = f"pypdf-{version('pypdf')}+1"
-"""Changes whenever the same file could give other pages."""
 
 MAX_LOST_PAGES = 3
 """Pages that may end the child process before the rest of the file is given up."""
+
+_GLUED = 0.02  # share of letters in overlong words, above which spaces were lost
+_CLEARLY_MORE = 1.005  # times the letters
 
 Status = Literal["ok", "partial", "empty", "encrypted", "corrupt", "timeout", "crashed"]
 OnPage = Callable[[int, int], None]
@@ -77,6 +78,8 @@ class PdfText:
     """The program that wrote the file, as the file says."""
     seconds: float = 0.0
     """Time that reading took."""
+    reader: str = ""
+    """The program that read it, with its version."""
 
     @property
     def has_text(self) -> bool:
@@ -89,6 +92,7 @@ def read_pdf(
     *,
     password: str = "",
     limits: PdfLimits = PdfLimits(),
+    reader: str = "pypdf",
     on_page: OnPage | None = None,
 ) -> PdfText:
     """Reads the text of a PDF, page by page, without trusting it.
@@ -99,20 +103,41 @@ def read_pdf(
     Args:
         path: The file.
         password: Opens an encrypted file; many need none although they are encrypted.
-        limits: What reading may cost.
-        on_page: Called after each page with the number of pages read and that of the file.
+        limits: What reading may cost; with ``auto``, what each of the two readers may.
+        reader: ``pypdf``; ``pdfium``, which is fast; or ``auto``: pypdf, then pdfium where that
+            loses pages or the spaces between words, and the better of both.
+        on_page: Called after each page with the number of pages read and that of the file; a second
+            reader begins at the first page again.
 
     Returns:
         Whatever could be read, with a status and a reason; a bad file is never an exception.
 
     Raises:
-        InputError: If there is no file at ``path``.
+        InputError: If there is no file at ``path``, no such reader, or if it is not installed.
     """
+    check_reader(reader)
     path = Path(path)
     if not path.is_file():
         raise InputError(f"no such file: {path}")
+    first = _read(path, "pypdf" if reader == "auto" else reader, password, limits, on_page)
+    if reader != "auto" or not _is_doubtful(first):
+        return first
+    if not installed_version("pdfium"):
+        hint = "pdfium could be tried too: pip install pypdfium2"
+        first.reason = f"{first.reason}; {hint}" if first.reason else hint
+        return first
+    second = _read(path, "pdfium", password, limits, on_page)
+    better = second if _is_better(second, first) else first
+    better.seconds = first.seconds + second.seconds
+    return better
+
+
+def _read(
+    path: Path, reader: str, password: str, limits: PdfLimits, on_page: OnPage | None
+) -> PdfText:
+    """Reads a file with one reader."""
     started = time.monotonic()
-    result = PdfText(path)
+    result = PdfText(path, reader=f"{reader} {installed_version(reader)}")
     size_mb = path.stat().st_size / 2**20
     if size_mb > limits.file_mb:
         result.status = "timeout"
@@ -121,6 +146,31 @@ def read_pdf(
         _Reading(result, password, limits, started + limits.file_seconds, on_page).run()
     result.seconds = time.monotonic() - started
     return result
+
+
+def _is_doubtful(pdf: PdfText) -> bool:
+    """Whether another reader may find more in a file."""
+    if pdf.status == "ok":
+        return glued_ratio(_joined(pdf)) > _GLUED
+    return pdf.status != "encrypted"
+
+
+def _is_better(second: PdfText, first: PdfText) -> bool:
+    """Whether a second reading found clearly more words, or as many and lost fewer pages."""
+    more, fewer = _letters_in_words(second), _letters_in_words(first)
+    if more > _CLEARLY_MORE * fewer:
+        return True
+    return first.status != "ok" and second.status == "ok" and _CLEARLY_MORE * more >= fewer
+
+
+def _letters_in_words(pdf: PdfText) -> float:
+    """The letters that do not stand in words glued together."""
+    text = _joined(pdf)
+    return sum(map(str.isalpha, text)) * (1 - glued_ratio(text))
+
+
+def _joined(pdf: PdfText) -> str:
+    return "\n".join(line.text for page in pdf.pages for line in page)
 
 
 class _Reading:
@@ -141,7 +191,7 @@ class _Reading:
         self.on_page = on_page
         self.characters = 0
         self.lost: list[tuple[int, ChildStopped]] = []  # pages, counted from 1, and why
-        self.spaces_mended = True
+        self.caveat = ""
 
     def run(self) -> None:
         """Reads to the end of the file or to what stops it for good, then judges the result."""
@@ -156,6 +206,7 @@ class _Reading:
     def _read_on(self) -> ChildStopped | None:
         """Takes pages from a new child, after those that are there; None at the file's end."""
         job = {
+            "reader": self.result.reader.split()[0],
             "path": str(self.result.path.resolve()),
             "password": self.password,
             "first_page": len(self.result.pages),
@@ -175,7 +226,7 @@ class _Reading:
             if message["type"] == "opened":
                 self.result.num_pages = int(message["num_pages"])
                 self.result.producer = str(message["producer"])
-                self.spaces_mended = bool(message["spaces_mended"])
+                self.caveat = str(message["caveat"])
                 return
             page = [Line(str(text), *map(float, place)) for text, *place in message["lines"]]
             lost = ChildStopped("corrupt", str(message["error"])) if "error" in message else None
@@ -233,6 +284,4 @@ class _Reading:
             return "corrupt", "has no pages"
         if not self.result.has_text:
             return "empty", "no text on any page: a scanned PDF needs OCR first"
-        if not self.spaces_mended:
-            return "ok", "this version of pypdf may lose spaces between words"
-        return "ok", ""
+        return "ok", self.caveat

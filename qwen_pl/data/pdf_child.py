@@ -42,7 +42,7 @@ class PdfChild:
     unpickled. However the ``with`` block is left, the child is gone afterwards.
 
     Args:
-        job: ``path``, ``password``, ``first_page`` and ``memory_mb``.
+        job: ``reader``, ``path``, ``password``, ``first_page`` and ``memory_mb``.
         page_seconds: Time that may pass between two messages.
         deadline: The value of ``time.monotonic()`` at which the child is stopped in any case.
     """

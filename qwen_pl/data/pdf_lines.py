@@ -74,16 +74,14 @@ def _join(pieces: list[Placed]) -> Placed:
     size = letters.most_common(1)[0][0] or 1.0
     x = next(x for text, x, _, _ in pieces if text.strip())
     y = next((y for text, _, y, own in pieces if text.strip() and own == size), pieces[0][2])
-    runs = [
-        text.translate(_RAISED_DIGITS) if _is_raised(text, own_y - y, own / size) else text
-        for text, _, own_y, own in pieces
-    ]
+    runs = [raise_number(text, own_y - y, own / size) for text, _, own_y, own in pieces]
     return valid_unicode(in_reading_order(runs)), x, y, size
 
 
-def _is_raised(text: str, rise: float, size_ratio: float) -> bool:
-    """Whether a piece is a number set as an exponent is, as the marks of footnotes are too."""
-    return text.strip().isdecimal() and size_ratio < 0.85 and rise > 0.0
+def raise_number(text: str, rise: float, size_ratio: float) -> str:
+    """In superscripts, if it is a number set as an exponent is, as marks of footnotes are too."""
+    is_raised = size_ratio < 0.85 and rise > 0.0 and text.strip().isdecimal()
+    return text.translate(_RAISED_DIGITS) if is_raised else text
 
 
 def _place(cm: list[float], tm: list[float], font_size: float) -> tuple[float, float, float]:
@@ -91,12 +89,22 @@ def _place(cm: list[float], tm: list[float], font_size: float) -> tuple[float, f
     right = (tm[0] * cm[0] + tm[1] * cm[2], tm[0] * cm[1] + tm[1] * cm[3])
     x = tm[4] * cm[0] + tm[5] * cm[2] + cm[4]
     y = tm[4] * cm[1] + tm[5] * cm[3] + cm[5]
+    return upright(x, y, abs(font_size) * math.hypot(*right), right)
+
+
+def upright(
+    x: float, y: float, size: float, right: tuple[float, float]
+) -> tuple[float, float, float]:
+    """Place and size as they are when the page is turned so that text runs from left to right.
+
+    Args:
+        right: The direction in which the text runs on the page, of any length.
+    """
     if abs(right[1]) > abs(right[0]):  # the text runs up or down the page
         x, y = (y, -x) if right[1] > 0 else (-y, x)
     elif right[0] < 0:
         x, y = -x, -y
-    place = (x, y, abs(font_size) * math.hypot(*right))
-    return tuple(round(value, 2) if abs(value) < 1e6 else 0.0 for value in place)
+    return tuple(round(value, 2) if abs(value) < 1e6 else 0.0 for value in (x, y, size))
 
 
 def valid_unicode(text: str) -> str:

@@ -12,10 +12,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
 
 OUT_OF_MEMORY_EXIT_CODE = 77
+
+_LONGEST_PRODUCER = 200
 
 
 def main() -> None:
@@ -34,45 +37,31 @@ def main() -> None:
 def _messages(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Opens the file and yields what there is to send."""
     # Imported under the memory limit, and not by who only looks at this module.
-    import logging
-    import warnings
+    from qwen_pl.data.pdf_file import NeedsPassword
 
-    import pypdf
-    from pypdf.errors import FileNotDecryptedError
-
-    from qwen_pl.data.pdf_lines import page_lines, valid_unicode
-    from qwen_pl.data.pdf_spaces import mend_word_spaces
-
-    logging.disable(logging.CRITICAL)
-    warnings.simplefilter("ignore")
-    pypdf.overwrite_configuration(disable_legacy_handling=True, jbig2dec_binary=None)
-    spaces_mended = mend_word_spaces()
+    reader = import_module(f"qwen_pl.data.{job['reader']}_file")
     yield {"type": "ready"}
     try:
-        reader = pypdf.PdfReader(job["path"], strict=False)
-        if reader.is_encrypted and not reader.decrypt(job["password"]):
-            raise FileNotDecryptedError
-        num_pages = len(reader.pages)
-        producer = valid_unicode(_producer(reader))
+        file = reader.open_file(job["path"], job["password"])
     except MemoryError:
         raise
-    except FileNotDecryptedError:
+    except NeedsPassword:
         reason = "the password does not open it" if job["password"] else "needs a password"
         yield {"type": "failed", "status": "encrypted", "reason": reason}
         return
-    except Exception as error:  # pypdf lets ValueError, RecursionError and others through
+    except Exception as error:
         reason = f"damaged: {_describe(error)}" if _is_pdf(job["path"]) else "is not a PDF"
         yield {"type": "failed", "status": "corrupt", "reason": reason}
         return
     yield {
         "type": "opened",
-        "num_pages": num_pages,
-        "producer": producer,
-        "spaces_mended": spaces_mended,
+        "num_pages": file.num_pages,
+        "producer": file.producer[:_LONGEST_PRODUCER],
+        "caveat": file.caveat,
     }
-    for index in range(job["first_page"], num_pages):
+    for index in range(job["first_page"], file.num_pages):
         try:
-            yield {"type": "page", "lines": page_lines(reader.pages[index])}
+            yield {"type": "page", "lines": file.lines(index)}
         except MemoryError:
             raise
         except Exception as error:
@@ -87,16 +76,6 @@ def _is_pdf(path: str) -> bool:
             return b"%PDF-" in file.read(1 << 16)
     except OSError:
         return True  # the reason is another
-
-
-def _producer(reader: Any) -> str:
-    """The program that wrote the file, as far as the file says."""
-    try:
-        return str((reader.metadata or {}).get("/Producer", ""))[:200]
-    except MemoryError:
-        raise
-    except Exception:
-        return ""  # damaged metadata says nothing about the pages
 
 
 def _describe(error: Exception) -> str:

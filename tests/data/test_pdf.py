@@ -11,7 +11,8 @@ import pypdf
 import pytest
 from pdf_writer import PlacedLine, write_pdf, write_placed_pdf, write_raw_pdf
 
-from qwen_pl.data.pdf import READER_VERSION, Line, PdfLimits, PdfText, read_pdf
+from qwen_pl.data.pdf import Line, PdfLimits, PdfText, read_pdf
+from qwen_pl.data.pdf_readers import reader_version
 from qwen_pl.errors import InputError
 
 SLOW_PAGE = b"0 0 m\n" * 600_000  # many seconds and hundreds of megabytes for a PDF parser
@@ -201,7 +202,7 @@ def test_a_missing_file_is_named(path: Path) -> None:
 
 
 def test_the_reader_version_names_the_version_of_pypdf() -> None:
-    assert pypdf.__version__ in READER_VERSION
+    assert pypdf.__version__ in reader_version("pypdf")
 
 
 def test_neither_side_imports_what_it_does_not_need() -> None:

@@ -1,0 +1,29 @@
+"""Opens a PDF with pdfium; imported by the child process only."""
+
+from pathlib import Path
+
+import pypdfium2
+
+from qwen_pl.data.pdf_file import NeedsPassword, OpenFile
+from qwen_pl.data.pdf_lines import valid_unicode
+from qwen_pl.data.pdfium_lines import page_lines
+
+
+def open_file(path: str, password: str) -> OpenFile:
+    """Opens a file.
+
+    Raises:
+        NeedsPassword: If the password does not open it.
+        Exception: If it is damaged.
+    """
+    try:
+        document = pypdfium2.PdfDocument(Path(path), password=password)
+    except pypdfium2.PdfiumError as error:
+        if error.err_code == pypdfium2.raw.FPDF_ERR_PASSWORD:
+            raise NeedsPassword from None
+        raise
+    return OpenFile(
+        num_pages=len(document),
+        producer=valid_unicode(document.get_metadata_value("Producer")),
+        lines=lambda index: page_lines(document, index),
+    )

@@ -1,0 +1,43 @@
+"""Opens a PDF with pypdf; imported by the child process only."""
+
+import logging
+import warnings
+
+import pypdf
+
+from qwen_pl.data.pdf_file import NeedsPassword, OpenFile
+from qwen_pl.data.pdf_lines import page_lines, valid_unicode
+from qwen_pl.data.pdf_spaces import mend_word_spaces
+
+logging.disable(logging.CRITICAL)
+warnings.simplefilter("ignore")
+pypdf.overwrite_configuration(disable_legacy_handling=True, jbig2dec_binary=None)
+_CAVEAT = "" if mend_word_spaces() else "this version of pypdf may lose spaces between words"
+
+
+def open_file(path: str, password: str) -> OpenFile:
+    """Opens a file.
+
+    Raises:
+        NeedsPassword: If the password does not open it.
+        Exception: If it is damaged; pypdf lets ``ValueError``, ``RecursionError`` and others
+            through.
+    """
+    reader = pypdf.PdfReader(path, strict=False)
+    if reader.is_encrypted and not reader.decrypt(password):
+        raise NeedsPassword
+    return OpenFile(
+        num_pages=len(reader.pages),
+        producer=valid_unicode(_producer(reader)),
+        lines=lambda index: page_lines(reader.pages[index]),
+        caveat=_CAVEAT,
+    )
+
+
+def _producer(reader: pypdf.PdfReader) -> str:
+    try:
+        return str((reader.metadata or {}).get("/Producer", ""))
+    except MemoryError:
+        raise
+    except Exception:
+        return ""  # damaged metadata says nothing about the pages
