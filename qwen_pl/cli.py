@@ -290,7 +290,7 @@ def _complete(network: Any, batch: dict[str, Any], data: PDFDataModule) -> dict[
     ids = generate(
         network,
         batch["input_ids"].tolist(),
-        Sampling(seed=data.seed),
+        Sampling(seed=data.settings.seed),
         stop_ids=[tokenizer.token_to_id(END_OF_TEXT)],
         num_tokens=tokenizer.get_vocab_size(),
     )

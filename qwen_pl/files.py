@@ -3,7 +3,9 @@
 import contextlib
 import hashlib
 import os
+import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -23,7 +25,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     b'all of it'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+    unfinished = path.with_name(f"{path.name}.tmp-{os.getpid()}-{secrets.token_hex(3)}")
     try:
         with unfinished.open("wb") as file:
             yield file
@@ -43,7 +45,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     ``path`` must not exist yet, since no system renames over a folder that holds something.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+    unfinished = path.with_name(f"{path.name}.tmp-{os.getpid()}-{secrets.token_hex(3)}")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
     try:
@@ -56,6 +58,15 @@ def whole_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
     _flush_folder(path.parent)
+
+
+def remove_unfinished(folder: Path, *, seconds: float = 3600) -> None:
+    """Removes what writers that were killed left anywhere in a folder, if it is older than that."""
+    newest = time.time() - seconds
+    for path in folder.glob("*/*.tmp-*"):
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime < newest:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -29,7 +29,7 @@ def test_the_three_configs_are_there() -> None:
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_a_config_parses_to_the_last_key(path: Path) -> None:
     data = data_of_config(["--config", str(path)])
-    assert data.recipe.source == "data/book.pdf"
+    assert data.settings.recipe.source == "data/book.pdf"
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

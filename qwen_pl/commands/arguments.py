@@ -1,13 +1,18 @@
-"""The argument parser of the verbs: it complains in one line and reads no abbreviations."""
+"""The argument parser of the verbs, and the options that several of them have."""
 
 import argparse
-from typing import NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 from qwen_pl.errors import InputError
 
+if TYPE_CHECKING:
+    from qwen_pl.data.corpus import Corpus
+    from qwen_pl.data.duplicates import Duplicates
+
 
 class VerbParser(argparse.ArgumentParser):
-    """An ``ArgumentParser`` named after its verb, with defaults in the help text."""
+    """Named after its verb; complains in one line and reads no abbreviations."""
 
     def __init__(self, verb: str, description: str) -> None:
         super().__init__(
@@ -19,6 +24,44 @@ class VerbParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message} ({self.prog} --help shows what is taken)")
+
+
+def add_corpus_options(parser: argparse.ArgumentParser) -> None:
+    """The options of verbs that read a corpus without a config."""
+    parser.add_argument(
+        "source", nargs="+", metavar="SRC", help="a file, a folder or a pattern in quotes"
+    )
+    parser.add_argument("--reader", default="pypdf", help="pypdf, pdfium or auto")
+    parser.add_argument("--password", default="", help="for encrypted PDFs")
+    parser.add_argument("--strict", action="store_true", help="stop at a file that is not whole")
+    parser.add_argument("--num_proc", type=int, help="processes; by default one for each core")
+    parser.add_argument("--cache_dir", type=Path, default=Path("data/cache"), help="kept texts")
+
+
+def corpus_of(options: argparse.Namespace, duplicates: "Duplicates") -> "Corpus":
+    """The corpus that ``add_corpus_options`` describe, read or found in the cache.
+
+    Raises:
+        InputError: If it cannot be read.
+    """
+    from qwen_pl.data.corpus import read_corpus
+    from qwen_pl.data.pdf_readers import check_reader
+    from qwen_pl.data.processes import available_cores
+    from qwen_pl.data.reading import Reading
+
+    check_reader(options.reader)
+    num_proc = available_cores() if options.num_proc is None else options.num_proc
+    if num_proc < 1:
+        raise InputError(f"--num_proc is {num_proc}: it has to be at least 1")
+    return read_corpus(
+        options.source,
+        Reading(password=options.password, reader=options.reader),
+        options.cache_dir,
+        duplicates=duplicates,
+        strict=options.strict,
+        num_proc=num_proc,
+        progress=True,
+    )
 
 
 class _Defaults(argparse.ArgumentDefaultsHelpFormatter):

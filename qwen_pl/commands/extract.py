@@ -1,14 +1,18 @@
 """``extract``: turns PDFs into clean text."""
 
+import shutil
 import sys
+from collections.abc import Iterable
 from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
+from typing import BinaryIO
 
-from qwen_pl.commands.arguments import VerbParser
+from qwen_pl.commands.arguments import VerbParser, add_corpus_options, corpus_of
 from qwen_pl.errors import InputError
+from qwen_pl.files import whole_file
 
 SINGLE = (".txt", ".md")
+_LISTED = 20
 
 
 def main(args: list[str]) -> None:
@@ -18,51 +22,50 @@ def main(args: list[str]) -> None:
         InputError: If a source is missing, none has text, or a source would be written over.
     """
     parser = VerbParser("extract", "Turn PDFs, text and Markdown files into clean text.")
-    parser.add_argument(
-        "source", nargs="+", metavar="SRC", help="a file, a folder or a pattern in quotes"
-    )
+    add_corpus_options(parser)
     parser.add_argument(
         "--out",
         type=Path,
         metavar="PATH",
-        help="NAME.txt for one file with everything, or a folder for one file per source; "
-        "without it the text goes to the screen",
+        help="NAME.txt for one file with everything, or a folder for one file per source, with "
+        "a report beside the text; without it the text goes to the screen",
     )
-    parser.add_argument("--password", default="", help="for encrypted PDFs")
     options = parser.parse_args(args)
 
-    from qwen_pl.data.corpus import Reading, joined, read_file
+    from qwen_pl.data.corpus import problem
+    from qwen_pl.data.duplicates import Duplicates
+    from qwen_pl.data.report import status_table
     from qwen_pl.data.sources import find_sources
-    from qwen_pl.files import write_text
 
     sources = find_sources(options.source)
-    targets = _targets(sources, options.out)
-    reading = Reading(password=options.password)
-    found_text = False
-    for target, group in groupby(zip(targets, sources, strict=True), key=itemgetter(0)):
-        texts = []
-        for _, source in group:
-            file = read_file(source, reading, progress=True)
-            if file.problem():
-                if len(sources) == 1 and not file.clean.paragraphs:
-                    raise InputError(file.problem())
-                print(file.problem(), file=sys.stderr)
-            if file.clean.paragraphs:
-                texts.append(joined(file.clean))
-                letters = sum(len(paragraph.text) for paragraph in file.clean.paragraphs)
-                print(
-                    f"{source}: {file.num_pages:,} pages, {letters:,} characters", file=sys.stderr
-                )
-        if not texts:
-            continue
-        found_text = True
+    targets = dict(zip(map(str, sources), _targets(sources, options.out), strict=True))
+    corpus = corpus_of(options, Duplicates(documents=False, paragraphs=False))
+    for target, group in groupby(corpus.documents, key=lambda d: targets[d.source]):
+        texts = [document.text_file for document in group]
         if target is None:
-            sys.stdout.write("\n".join(texts))
+            _join(texts, sys.stdout.buffer)
+            sys.stdout.flush()
         else:
-            write_text(target, "\n".join(texts))
+            with whole_file(target) as file:
+                _join(texts, file)
             print(target)
-    if not found_text:
-        raise InputError(f"no text in any of {len(sources)} files")
+    if options.out is not None:
+        folder = options.out if options.out.is_dir() else options.out.parent
+        for name in ("report.json", "report.html"):
+            with whole_file(folder / name) as file:
+                file.write((corpus.folder / name).read_bytes())
+        print(folder / "report.html")
+    elif problems := [line for line in map(problem, corpus.reports) if line]:
+        print("\n".join(problems[:_LISTED]), file=sys.stderr)
+    print(status_table(corpus.reports), file=sys.stderr)
+
+
+def _join(texts: Iterable[Path], out: BinaryIO) -> None:
+    """Copies text files one after another, with a blank line between two."""
+    for number, text in enumerate(texts):
+        out.write(b"\n" if number else b"")
+        with text.open("rb") as file:
+            shutil.copyfileobj(file, out)
 
 
 def _targets(sources: list[Path], out: Path | None) -> list[Path | None]:

@@ -1,6 +1,17 @@
 """``prepare``: does all that a config needs before training."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qwen_pl import __version__
 from qwen_pl.commands.arguments import VerbParser
+from qwen_pl.files import write_text
+
+if TYPE_CHECKING:
+    from qwen_pl.data.prepare import Prepared
+    from qwen_pl.data.settings import DataSettings
+
+_LISTED = 5
 
 HELP = """\
 Read the PDFs of a config, train its tokenizer and write its token file. fit does the same before
@@ -17,16 +28,67 @@ def main(args: list[str]) -> None:
     parser.add_argument("--config", required=True, metavar="FILE", help="configs/NAME.yaml")
     options, overrides = parser.parse_known_args(args)
 
-    from qwen_pl.cli import data_of_config
-    from qwen_pl.data.prepare import prepare
+    from qwen_pl.data.prepare import find_prepared, prepare
+    from qwen_pl.data.report import status_table
 
-    data = data_of_config(["--config", options.config, *overrides])
-    prepared = prepare(data.recipe, data.cache_dir, progress=True)
-    tokenizer, tokens = prepared.tokenizer(), prepared.tokens
-    for document in prepared.documents:
+    prepared = None
+    settings = _settings_alone(options.config, overrides)
+    if settings and _mark(settings, options.config, overrides).is_file():
+        prepared = find_prepared(settings.recipe, settings.cache_dir)
+    if prepared is None:
+        from qwen_pl.cli import data_of_config
+
+        settings = data_of_config(["--config", options.config, *overrides]).settings
+        prepared = prepare(
+            settings.recipe, settings.cache_dir, num_proc=settings.num_proc, progress=True
+        )
+        write_text(_mark(settings, options.config, overrides), "checked\n")
+    _show(prepared, status_table(prepared.corpus.reports))
+
+
+def _settings_alone(config: str, overrides: list[str]) -> "DataSettings | None":
+    """The data settings of a config, without the seconds that PyTorch and Lightning take to load.
+
+    None where anything is unclear; then the whole config is to be read, with all its checks.
+    """
+    import yaml
+    from jsonargparse import ArgumentParser
+
+    from qwen_pl.data.settings import DataSettings
+
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(DataSettings, "data")
+    try:
+        values = yaml.safe_load(Path(config).read_text(encoding="utf-8"))
+        given = parser.parse_object({"data": values.get("data", {})})
+        given = parser.parse_args(overrides, namespace=given)
+        return parser.instantiate(given).data
+    except Exception:  # whatever it is, the whole reading has the better words for it
+        return None
+
+
+def _mark(settings: "DataSettings", config: str, overrides: list[str]) -> Path:
+    """A file that is there once this config, as it is now, was checked to the last key."""
+    from qwen_pl.data.reading import fingerprint
+
+    text = Path(config).read_text(encoding="utf-8")
+    return settings.cache_dir / "configs" / fingerprint([text, overrides, __version__])
+
+
+def _show(prepared: "Prepared", table: str) -> None:
+    """What there is and where it lies."""
+    tokens = prepared.tokens
+    for document in prepared.documents[:_LISTED]:
         print(f"text       {document.text_file}")
-    print(f"tokenizer  {prepared.tokenizer_dir} ({tokenizer.get_vocab_size():,} tokens)")
+    if (more := len(prepared.documents) - _LISTED) > 0:
+        print(f"           and {more:,} more in the same folder")
+    size = prepared.tokenizer().get_vocab_size()
+    print(f"tokenizer  {prepared.tokenizer_dir} ({size:,} tokens)")
     print(f"tokens     {tokens.folder}")
     for name in ("train", "val", "test"):
-        first, end = tokens.split(name)
-        print(f"  {name:<8} {end - first:>12,} tokens")
+        count = tokens.num_documents(name)
+        documents = f"{count:,} document{'' if count == 1 else 's'}"
+        print(f"  {name:<8} {tokens.num_tokens(name):>14,} tokens of {documents}")
+    print(f"  {tokens.bytes_per_token:.2f} bytes per token of held-out text")
+    print(f"report     {prepared.corpus.folder / 'report.html'}")
+    print(f"\n{table}")

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from qwen_pl.commands.arguments import VerbParser
+from qwen_pl.commands.arguments import VerbParser, add_corpus_options, corpus_of
 from qwen_pl.errors import InputError
 
 
@@ -14,23 +14,23 @@ def main(args: list[str]) -> None:
         InputError: If a source cannot be used or the folder already holds something.
     """
     parser = VerbParser("train-tokenizer", "Train a byte-level BPE tokenizer like Qwen's.")
-    parser.add_argument(
-        "source", nargs="+", metavar="SRC", help="a file, a folder or a pattern in quotes"
-    )
+    add_corpus_options(parser)
     parser.add_argument("--vocab_size", type=int, default=4096, help="ids, special ones included")
+    parser.add_argument(
+        "--max_train_bytes", type=int, default=256 << 20, help="text that is learned from at most"
+    )
     parser.add_argument("--out", type=Path, default=Path("data/tokenizer"), help="a new folder")
-    parser.add_argument("--cache_dir", type=Path, default=Path("data/cache"), help="kept texts")
     options = parser.parse_args(args)
 
-    from qwen_pl.data.corpus import Reading, read_corpus
-    from qwen_pl.data.tokenizer import save_tokenizer, train_tokenizer, unfilled
-    from qwen_pl.data.tokens import PARAGRAPH_END
+    from qwen_pl.data.duplicates import Duplicates
+    from qwen_pl.data.prepare import Plan, Recipe
+    from qwen_pl.data.tokenizer import save_tokenizer, unfilled
 
     if options.out.exists():
         raise InputError(f"{options.out} already exists: give another --out, or remove it")
-    documents = read_corpus(options.source, Reading(), options.cache_dir, progress=True)
-    texts = (p + PARAGRAPH_END for document in documents for p in document.text().paragraphs)
-    tokenizer = train_tokenizer(texts, options.vocab_size, progress=sys.stderr.isatty())
+    corpus = corpus_of(options, Duplicates())
+    recipe = Recipe(options.source, options.vocab_size, max_train_bytes=options.max_train_bytes)
+    tokenizer = Plan.of(recipe, corpus).train_tokenizer(progress=True)
     save_tokenizer(tokenizer, options.out)
     size = tokenizer.get_vocab_size()
     if size < options.vocab_size:

@@ -1,35 +1,30 @@
-"""Turns source files into cleaned documents, each step kept under a fingerprint of what made it."""
+"""Turns source files into a corpus: every file read once, copies and repeated text left out."""
 
-import codecs
 import dataclasses
-import gzip
-import hashlib
 import json
+import shutil
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
 
-from qwen_pl.data.clean import (
-    CLEANING_VERSION,
-    Cleaning,
-    CleanText,
-    clean_pages,
-    clean_plain_text,
-)
-from qwen_pl.data.pdf import Line, PdfLimits, PdfText, read_pdf
-from qwen_pl.data.pdf_readers import reader_version
+from qwen_pl.data.content_hashes import ContentHashes
+from qwen_pl.data.document import Document, Range
+from qwen_pl.data.duplicates import Duplicates, drop_repeated, find_copies
+from qwen_pl.data.processes import ProcessDied, map_in_processes
+from qwen_pl.data.reading import ReadFile, Reading, fingerprint, read_file, text_file_of
+from qwen_pl.data.report import FileReport, write_report
 from qwen_pl.data.sources import find_sources
-from qwen_pl.data.tokens import PARAGRAPH_END, TextDocument
 from qwen_pl.errors import InputError
-from qwen_pl.files import sha256, whole_file, write_text
+from qwen_pl.files import whole_folder
 
-# These say something about the file itself; a timeout or a missing password may pass.
-LASTING = ("ok", "partial", "empty", "corrupt")
-GLUED = 0.15  # share of letters in overlong words; 0 on good pages, 0.02 to 0.56 seen on bad ones
-OUTCOMES = {
+CORPUS_VERSION = 1  # raised whenever the same texts would make another corpus
+
+GOOD = ("ok", "duplicate")
+_OUTCOMES = {
     "empty": "no text in {path}: a scanned PDF needs OCR first",
     "encrypted": "{path} is encrypted: give its password in data.password",
     "corrupt": "{path} cannot be read as a PDF: {reason}",
@@ -39,176 +34,303 @@ OUTCOMES = {
 
 
 @dataclass(frozen=True)
-class Reading:
-    """How files are read; what is here decides the text that a file gives."""
-
-    cleaning: Cleaning = dataclasses.field(default_factory=Cleaning)
-    limits: PdfLimits = dataclasses.field(default_factory=PdfLimits)
-    password: str = ""
-
-
-@dataclass(frozen=True)
-class ReadFile:
-    """What one source file gave.
+class Corpus:
+    """The documents of a corpus and how it came about.
 
     Attributes:
-        status: "ok", or how ``read_pdf`` fared.
-        num_pages: Pages of the PDF; 1 for other files.
+        folder: Holds ``report.html`` and ``report.json``.
+        documents: Those with text, less what the corpus has already.
+        reports: One for each source file, in order.
+        is_new: Whether it was put together now rather than found.
     """
 
-    path: Path
-    status: str
-    reason: str
-    num_pages: int
-    clean: CleanText
+    folder: Path
+    documents: Sequence[Document]
+    reports: Sequence[FileReport] = field(repr=False)
+    is_new: bool = field(compare=False)
 
-    def problem(self) -> str:
-        """One line that tells what is wrong and the way out; empty for a file that is whole."""
-        if self.clean.paragraphs and self.status == "ok":
-            if self.clean.glued_ratio > GLUED:
-                return f"{self.path}: words seem glued together, the PDF may hide its spaces"
-            return ""
-        if self.clean.paragraphs:
-            return f"{self.path}: {self.status}, {self.reason}"
-        return OUTCOMES.get(self.status, OUTCOMES["empty"]).format(
-            path=self.path, reason=self.reason
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the text of the corpus, but not with the names of its files."""
+        texts = [document.text_file.stem.rpartition("-")[2] for document in self.documents]
+        return fingerprint(
+            [[text, d.dropped, d.group] for text, d in zip(texts, self.documents, strict=True)]
         )
 
 
-def read_file(
-    path: Path, reading: Reading, *, progress: bool = False, pages_file: Path | None = None
-) -> ReadFile:
-    """Reads and cleans one PDF, text or Markdown file; a bad PDF gives its status, not an error.
-
-    Args:
-        progress: Whether to show a bar of the pages on standard error.
-        pages_file: Where a PDF's raw pages are kept, so that only cleaning is done again.
-    """
-    if path.suffix.lower() != ".pdf":
-        return ReadFile(path, "ok", "", 1, clean_plain_text(_decoded(path), reading.cleaning))
-    pdf = _kept_pages(path, pages_file) or _fresh_pages(path, reading, progress, pages_file)
-    clean = clean_pages(pdf.pages, reading.cleaning)
-    return ReadFile(path, pdf.status, pdf.reason, pdf.num_pages, clean)
-
-
-@dataclass(frozen=True)
-class Document:
-    """A file of the corpus with its cleaned text on disk, and the page each paragraph starts on."""
-
-    source: Path
-    text_file: Path
-    pages: Sequence[int]
-
-    def text(self) -> TextDocument:
-        """The paragraphs, read from the text file."""
-        paragraphs = self.text_file.read_bytes().decode().removesuffix("\n").split(PARAGRAPH_END)
-        return TextDocument(str(self.source), paragraphs, self.pages)
-
-
 def read_corpus(
-    source: str | Sequence[str], reading: Reading, cache_dir: Path, *, progress: bool = False
-) -> list[Document]:
+    source: str | Sequence[str],
+    reading: Reading,
+    cache_dir: Path,
+    *,
+    duplicates: Duplicates = Duplicates(),  # noqa: B008 (frozen)
+    strict: bool = False,
+    num_proc: int = 1,
+    progress: bool = False,
+) -> Corpus:
     """Reads and cleans every source, or finds it in the cache; files without text are left out.
 
     Args:
-        progress: Whether to tell on standard error what was read and what was left out.
+        duplicates: What to do with text that is there more than once.
+        strict: Whether a file that is not read as a whole is an error.
+        num_proc: Processes that read files; the result does not depend on it.
+        progress: Whether to show on standard error how far it is.
 
     Raises:
-        InputError: If a source is missing, or if none of them gave any text.
+        InputError: If a source is missing, if none of them gave any text, or if one was not read
+            as a whole and ``strict`` is set.
     """
-    documents: list[Document] = []
-    problems: list[str] = []
-    for path in find_sources(source):
-        document, problem = _document(path, reading, cache_dir, progress)
-        if problem:
-            problems.append(problem)
-        if problem and progress:
-            _tell(problem if document else f"left out: {problem}")
-        if document:
-            documents.append(document)
-    if len(problems) == 1 and not documents:
-        raise InputError(problems[0])
+    inputs = _Inputs.of(source, reading, cache_dir, duplicates)
+    corpus = _kept_corpus(inputs.folder, cache_dir)
+    if corpus is None:
+        jobs = _Jobs(reading, cache_dir, num_proc, progress)
+        corpus = _put_together(inputs, jobs, duplicates)
+    return _checked(corpus, strict)
+
+
+def find_corpus(
+    source: str | Sequence[str],
+    reading: Reading,
+    cache_dir: Path,
+    *,
+    duplicates: Duplicates,
+    strict: bool,
+) -> Corpus | None:
+    """What ``read_corpus`` has put together earlier, or None if it would have something to do.
+
+    Raises:
+        InputError: As ``read_corpus`` does.
+    """
+    folder = _Inputs.of(source, reading, cache_dir, duplicates).folder
+    corpus = _kept_corpus(folder, cache_dir)
+    return None if corpus is None else _checked(corpus, strict)
+
+
+def _checked(corpus: Corpus, strict: bool) -> Corpus:
+    problems = [problem(report) for report in corpus.reports if report.status not in GOOD]
+    if strict and problems:
+        more = f" (and {len(problems) - 1} more files)" if len(problems) > 1 else ""
+        raise InputError(f"strict: {problems[0]}{more}")
+    return corpus
+
+
+def problem(report: FileReport) -> str:
+    """One line on what is wrong with a file and the way out; empty for one that is whole."""
+    if report.characters:
+        trouble = report.trouble()
+        return f"{report.path}: {trouble}" if trouble else ""
+    outcome = _OUTCOMES.get(report.status, _OUTCOMES["empty"])
+    return outcome.format(path=report.path, reason=report.reason)
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """The files that a corpus is made of.
+
+    Attributes:
+        contents: SHA-256 of each.
+        folder: Where a corpus made of them, read in the same way, is kept.
+    """
+
+    paths: Sequence[Path]
+    contents: Sequence[str]
+    folder: Path
+
+    @classmethod
+    def of(
+        cls, source: str | Sequence[str], reading: Reading, cache_dir: Path, duplicates: Duplicates
+    ) -> "_Inputs":
+        paths = find_sources(source)
+        hashes = ContentHashes(cache_dir / "files.json")
+        contents = [hashes.of(path) for path in paths]
+        hashes.save()
+        files = [[str(path), content] for path, content in zip(paths, contents, strict=True)]
+        suffixes = sorted({path.suffix.lower() for path in paths})
+        versions = [[suffix, reading.version(Path(f"x{suffix}"))] for suffix in suffixes]
+        rules = [reading.conditions, [*map(float, dataclasses.astuple(duplicates))]]
+        folder = cache_dir / "corpus" / fingerprint([files, versions, rules, CORPUS_VERSION])
+        return cls(paths, contents, folder)
+
+
+@dataclass(frozen=True)
+class _Jobs:
+    """How the files of a corpus are read."""
+
+    reading: Reading
+    cache_dir: Path
+    num_proc: int
+    progress: bool
+
+
+def _put_together(inputs: _Inputs, jobs: _Jobs, duplicates: Duplicates) -> Corpus:
+    paths, contents, folder = inputs.paths, inputs.contents, inputs.folder
+    firsts = {content: i for i, content in reversed(list(enumerate(contents)))}
+    unique = sorted(firsts.values())
+    results = _read_all([(paths[i], contents[i]) for i in unique], jobs)
+    files = dict(zip(unique, results, strict=True))
+    reports = []
+    for i, (path, content) in enumerate(zip(paths, contents, strict=True)):
+        first = firsts[content]
+        report = files[first].report
+        if i != first:
+            report = dataclasses.replace(report, path=str(path), excerpts=[], running_heads=[])
+            if report.characters:
+                reason = f"the same file as {paths[first]}"
+                report.status, report.reason = "duplicate", reason
+                report.duplicate_of = str(paths[first])
+        reports.append(report)
+
+    with_text = [i for i in range(len(paths)) if files[firsts[contents[i]]].num_bytes]
+    # A copy of a file that could not be read to its end must not displace a whole one.
+    with_text.sort(key=lambda i: (files[firsts[contents[i]]].report.status != "ok", i))
+    documents = [_document(paths[i], contents[i], files[firsts[contents[i]]]) for i in with_text]
+    signatures = [files[firsts[contents[i]]].signature for i in with_text]
+    documents = _without_copies(documents, signatures, [reports[i] for i in with_text], duplicates)
+    order = {str(path): i for i, path in enumerate(paths)}
+    documents.sort(key=lambda document: order[document.source])
+    if duplicates.paragraphs:
+        documents = drop_repeated(documents)
+    for document in documents:
+        report = reports[order[document.source]]
+        report.repeated_paragraphs = sum(end - first for first, end in document.dropped)
+    documents = [document for document in documents if document.num_bytes]
     if not documents:
-        raise InputError(f"no text in any of {len(problems)} files, the first: {problems[0]}")
-    return documents
+        raise InputError(_nothing(reports))
+    are_lasting = not any(files[i].text_file is None for i in unique)
+    _keep_corpus(folder, documents, reports, are_lasting)
+    return Corpus(folder, documents, reports, is_new=True)
 
 
-def _document(
-    path: Path, reading: Reading, cache_dir: Path, progress: bool
-) -> tuple[Document | None, str]:
-    """One file as a document, or None where it has no text; and its problem, if any."""
-    content = sha256(path)
-    reader = reader_version("pypdf") if path.suffix.lower() == ".pdf" else path.suffix.lower()
-    made_of = [content, reader, CLEANING_VERSION, dataclasses.asdict(reading.cleaning)]
-    text_file = cache_dir / "text" / f"{path.stem}-{fingerprint(made_of)}.txt"
-    record_file = text_file.with_suffix(".json")
-    if record_file.is_file():
-        record = json.loads(record_file.read_bytes())
-        # The problem names the file by the name it has now.
-        problem = record["problem"].replace(record["path"], str(path))
-        return (Document(path, text_file, record["pages"]) if record["pages"] else None), problem
-
-    pages_file = cache_dir / "pages" / f"{content[:16]}-{reader_version('pypdf')}.json.gz"
-    file = read_file(path, reading, progress=progress, pages_file=pages_file)
-    pages = [paragraph.page for paragraph in file.clean.paragraphs]
-    record = {"path": str(path), "problem": file.problem(), "pages": pages}
-    write_text(text_file, joined(file.clean))
-    if file.status in LASTING:
-        write_text(record_file, json.dumps(record, ensure_ascii=False))
-    if progress and pages:
-        letters = sum(len(paragraph.text) for paragraph in file.clean.paragraphs)
-        _tell(f"{path}: {file.num_pages:,} pages, {letters:,} characters -> {text_file}")
-    return (Document(path, text_file, pages) if pages else None), file.problem()
-
-
-def _fresh_pages(path: Path, reading: Reading, progress: bool, pages_file: Path | None) -> PdfText:
-    with tqdm(desc=path.name, unit=" pages", disable=None if progress else True) as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        pdf = read_pdf(path, password=reading.password, limits=reading.limits, on_page=show)
-    if pages_file and pdf.status in LASTING:
-        with whole_file(pages_file) as file:
-            file.write(gzip.compress(json.dumps(dataclasses.asdict(pdf), default=str).encode(), 6))
-    return pdf
+def _without_copies(
+    documents: list[Document],
+    signatures: Sequence[list[int]],
+    reports: Sequence[FileReport],
+    duplicates: Duplicates,
+) -> list[Document]:
+    """Leaves out copies and says so in their reports, or else puts them in groups."""
+    copies: dict[int, int] = {}
+    seen: dict[str, int] = {}
+    for number, document in enumerate(documents):
+        copies |= {number: seen[document.sha256]} if document.sha256 in seen else {}
+        seen.setdefault(document.sha256, number)
+    others = [number for number in range(len(documents)) if number not in copies]
+    near = find_copies(
+        [documents[n] for n in others], [signatures[n] for n in others], duplicates.similarity
+    )
+    copies |= {others[copy]: others[original] for copy, original in near.items()}
+    kept = []
+    for number, document in enumerate(documents):
+        original = copies.get(number, number)
+        original = copies.get(original, original)
+        report = reports[number]
+        if original != number and duplicates.documents:
+            if report.status != "duplicate":
+                report.status = "duplicate"
+                report.reason = f"nearly the same text as {documents[original].source}"
+                report.duplicate_of = documents[original].source
+            continue
+        if report.status == "duplicate":  # kept all the same, as the user asks
+            report.status = "ok"
+        kept.append(dataclasses.replace(document, group=original))
+    return kept
 
 
-def _kept_pages(path: Path, pages_file: Path | None) -> PdfText | None:
-    if pages_file is None or not pages_file.is_file():
+def _document(path: Path, content: str, read: ReadFile) -> Document:
+    return Document(str(path), content, read.text_file, read.num_paragraphs, read.num_bytes)
+
+
+def _read_all(files: Sequence[tuple[Path, str]], jobs: _Jobs) -> Iterator[ReadFile]:
+    """Every file from the cache or from the disk, in order."""
+    is_kept = [
+        text_file_of(path, content, jobs.reading, jobs.cache_dir).with_suffix(".json").is_file()
+        for path, content in files
+    ]
+    num_proc = min(jobs.num_proc, is_kept.count(False))
+    one = len(files) == 1
+    bar = partial(tqdm, unit=" files", disable=None if jobs.progress and not one else True)
+    read = partial(_read, jobs=dataclasses.replace(jobs, progress=jobs.progress and one))
+    with bar(desc="reading", total=len(files)) as shown:
+        for (path, content), result in map_in_processes(read, files, num_proc):
+            if isinstance(result, ProcessDied):
+                result = _died(path, content, jobs, str(result))
+            shown.update()
+            yield result
+
+
+def _read(file: tuple[Path, str], jobs: _Jobs) -> ReadFile:
+    path, content = file
+    return read_file(path, content, jobs.reading, jobs.cache_dir, progress=jobs.progress)
+
+
+def _died(path: Path, content: str, jobs: _Jobs, reason: str) -> ReadFile:
+    """Stands for a file that ended the process which read it; nothing of it is kept."""
+    report = FileReport(
+        path=str(path),
+        sha256=content,
+        status="crashed",
+        reason=reason,
+        reader=jobs.reading.reader,
+        producer="",
+        pages=0,
+        empty_pages=0,
+        characters=0,
+        words=0,
+        running_heads=[],
+        running_heads_removed=0,
+        contents_lines_removed=0,
+        footnotes_moved=0,
+        words_dehyphenated=0,
+        garbage_pages=[],
+        glued_ratio=0.0,
+        garbage_ratio=0.0,
+        seconds=0.0,
+    )
+    return ReadFile(None, report, 0, 0, [])
+
+
+def _nothing(reports: Sequence[FileReport]) -> str:
+    """Why there is no corpus."""
+    if len(reports) == 1:
+        return problem(reports[0])
+    return f"no text in any of {len(reports)} files, the first: {problem(reports[0])}"
+
+
+def _keep_corpus(
+    folder: Path,
+    documents: Iterable[Document],
+    reports: Sequence[FileReport],
+    are_lasting: bool,
+) -> None:
+    """Keeps the report, and the corpus too unless a file may be read the next time."""
+    made = [
+        dataclasses.asdict(document) | {"text_file": document.text_file.name}
+        for document in documents
+    ]
+    shutil.rmtree(folder, ignore_errors=True)  # one whose texts are gone
+    with whole_folder(folder) as unfinished:
+        write_report(unfinished, reports)
+        if are_lasting:
+            text = json.dumps({"documents": made}, ensure_ascii=False)
+            (unfinished / "corpus.json").write_text(text, encoding="utf-8")
+
+
+def _kept_corpus(folder: Path, cache_dir: Path) -> Corpus | None:
+    if not (folder / "corpus.json").is_file():
         return None
-    kept = json.loads(gzip.decompress(pages_file.read_bytes()))
-    kept["pages"] = [[Line(*line) for line in page] for page in kept["pages"]]
-    return PdfText(**(kept | {"path": path}))
+    made = json.loads((folder / "corpus.json").read_bytes())["documents"]
+    documents = [_kept_document(values, cache_dir) for values in made]
+    if not all(document.text_file.is_file() for document in documents):
+        return None
+    reports = json.loads((folder / "report.json").read_bytes())["files"]
+    return Corpus(folder, documents, [FileReport.from_json(r) for r in reports], is_new=False)
 
 
-def _decoded(path: Path) -> str:
-    """The text of a file in UTF-8 or UTF-16 with its mark, or else in Windows-1252."""
-    content = path.read_bytes()
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return content.decode("utf-16", "replace")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("cp1252", "replace")
+def _kept_document(values: dict, cache_dir: Path) -> Document:
+    dropped: tuple[Range, ...] = tuple((first, end) for first, end in values["dropped"])
+    text_file = cache_dir / "text" / values["text_file"]
+    return Document(**(values | {"dropped": dropped, "text_file": text_file}))
 
 
-def _tell(line: str) -> None:
+def tell(line: str) -> None:
     """Prints on standard error, past any progress bar."""
     tqdm.write(line, file=sys.stderr)
-
-
-def joined(clean: CleanText) -> str:
-    """The cleaned text as it stands in a text file: a blank line between paragraphs."""
-    return PARAGRAPH_END.join(paragraph.text for paragraph in clean.paragraphs) + "\n"
-
-
-def fingerprint(made_of: object) -> str:
-    """Twelve hexadecimal digits that change with anything in ``made_of``, a JSON value.
-
-    >>> fingerprint(["a", 1]) == fingerprint(["a", 1]) != fingerprint(["a", 2])
-    True
-    """
-    text = json.dumps(made_of, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]

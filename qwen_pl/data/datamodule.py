@@ -8,8 +8,6 @@ import lightning.pytorch as pl
 from tokenizers import Tokenizer
 from torch.utils.data import DataLoader
 
-from qwen_pl.data.clean import Cleaning
-from qwen_pl.data.corpus import Reading
 from qwen_pl.data.loader import (
     Batch,
     EndlessBatches,
@@ -17,10 +15,11 @@ from qwen_pl.data.loader import (
     TrainingLoader,
     evaluation_loader,
 )
-from qwen_pl.data.pdf import PdfLimits
-from qwen_pl.data.prepare import Prepared, Recipe, prepare, tokenizer_fingerprint
+from qwen_pl.data.prepare import Prepared, prepare, tokenizer_fingerprint
+from qwen_pl.data.report import status_table
+from qwen_pl.data.settings import DataSettings
 from qwen_pl.data.tokens import TokenFile
-from qwen_pl.data.windows import TokenWindows, WindowOrder, consecutive_starts
+from qwen_pl.data.windows import TokenWindows, WindowOrder, consecutive_starts, with_gaps
 from qwen_pl.errors import InputError
 
 
@@ -31,90 +30,52 @@ class PDFDataModule(pl.LightningDataModule):
     the inputs shifted by one. Evaluation batches also have ``num_bytes``, ``(batch_size,)`` int64.
 
     Args:
-        source: PDF, text or Markdown files, folders of them, or glob patterns.
-        cache_dir: Where text, tokenizers and token files are kept. May be deleted at any time.
-        vocab_size: Ids of the tokenizer that is trained, special tokens included.
-        tokenizer: Folder of a tokenizer to use instead of training one.
-        seq_len: Tokens per window.
-        stride: Tokens between window starts in an epoch; by default ``seq_len``, without overlap.
-        batch_size: Windows per batch and device.
-        val_fraction: Share of the text, before the test part, that is held out for validation.
-        test_fraction: Share of the text, at its end, that is held out for testing.
-        num_workers: Processes that cut windows; 0 is as fast unless the disk is slow.
-        seed: Decides the order of the windows.
-        password: For encrypted PDFs.
-        cleaning: Which cleaning steps are taken.
-        limits: What a single PDF may cost before it is given up.
-        prompts: Text file with one prompt per line, for ``predict``.
+        settings: See :class:`DataSettings`.
     """
 
-    def __init__(
-        self,
-        source: str | list[str] = "data/book.pdf",
-        cache_dir: str = "data/cache",
-        vocab_size: int = 4096,
-        tokenizer: str | None = None,
-        seq_len: int = 256,
-        stride: int | None = None,
-        batch_size: int = 8,
-        val_fraction: float = 0.1,
-        test_fraction: float = 0.05,
-        num_workers: int = 0,
-        seed: int = 0,
-        password: str = "",
-        cleaning: Cleaning = Cleaning(),  # noqa: B008 (frozen)
-        limits: PdfLimits = PdfLimits(),  # noqa: B008 (frozen)
-        prompts: str | None = None,
-    ) -> None:
+    def __init__(self, **settings: Any) -> None:
         super().__init__()
-        self.recipe = Recipe(
-            source=source,
-            vocab_size=vocab_size,
-            tokenizer=tokenizer,
-            val_fraction=val_fraction,
-            test_fraction=test_fraction,
-            reading=Reading(cleaning, limits, password),
-        )
-        self.cache_dir = Path(cache_dir)
-        self.seq_len = _at_least_one("seq_len", seq_len)
-        self.stride = _at_least_one("stride", stride or seq_len)
-        self.batch_size = _at_least_one("batch_size", batch_size)
-        self.num_workers = num_workers
-        self.seed = seed
-        self.prompts = prompts
+        self.settings = DataSettings(**settings)
         self._prepared: Prepared | None = None
 
     def prepare_data(self) -> None:
-        self._prepared = prepare(self.recipe, self.cache_dir, progress=True)
+        self._prepared = self._prepare(progress=True)
+        corpus = self._prepared.corpus
+        if corpus.is_new or any(report.status != "ok" for report in corpus.reports):
+            print(f"{status_table(corpus.reports)}\nreport: {corpus.folder / 'report.html'}")
+        print(self.tokens.splits_line(), flush=True)
 
     def setup(self, stage: str) -> None:
         # Other ranks of this machine come here without having prepared: they find it done.
-        self._prepared = self._prepared or prepare(self.recipe, self.cache_dir)
-        if stage == "fit":
-            needed, (first, end) = self.seq_len + 1, self._train_range
-            if end - first < needed:
-                raise InputError(
-                    f"the training part has {max(0, end - first):,} tokens, fewer than one window "
-                    f"of {needed:,}: give more text or a smaller data.seq_len"
-                )
+        self._prepared = self._prepared or self._prepare()
+        if stage == "fit" and not self._training_order.per_epoch:
+            raise InputError(
+                f"the training part has {self.train_tokens:,} tokens, fewer than one window "
+                f"of {self.settings.seq_len + 1:,} needs: give more text or a smaller data.seq_len"
+            )
+
+    def _prepare(self, *, progress: bool = False) -> Prepared:
+        settings = self.settings
+        return prepare(
+            settings.recipe, settings.cache_dir, num_proc=settings.num_proc, progress=progress
+        )
 
     def train_dataloader(self) -> TrainingLoader:
-        first, end = self._train_range
-        order = WindowOrder(first, end, self.seq_len, self.stride, self.seed)
-        windows = TokenWindows(self.tokens.tokens, self.seq_len, end=end)
-        batches = EndlessBatches(order, self.batch_size, *self._rank_and_world_size)
-        return TrainingLoader(windows, batches, self.num_workers)
+        order = self._training_order
+        windows = TokenWindows(self.tokens.tokens, order.seq_len, spans=order.spans)
+        batches = EndlessBatches(order, self.settings.batch_size, *self._rank_and_world_size)
+        return TrainingLoader(windows, batches, self.settings.num_workers)
 
     def val_dataloader(self) -> DataLoader[Batch] | list:
-        return self._evaluation_loader("val") if self.recipe.val_fraction else []
+        return self._evaluation_loader("val") if self.settings.recipe.val_fraction else []
 
     def test_dataloader(self) -> DataLoader[Batch]:
         return self._evaluation_loader("test")
 
     def predict_dataloader(self) -> DataLoader:
-        if self.prompts is None:
+        if self.settings.prompts is None:
             raise InputError("predict needs --data.prompts FILE, a file of one prompt per line")
-        file = Path(self.prompts)
+        file = Path(self.settings.prompts)
         if not file.is_file():
             raise InputError(f"no such file: {file}")
         lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
@@ -131,7 +92,7 @@ class PDFDataModule(pl.LightningDataModule):
             "tokenizer": self.tokenizer.to_str(),
             "tokenizer_fingerprint": tokenizer_fingerprint(self.tokenizer),
             "tokens": self.tokens.fingerprint,
-            "source": self.recipe.source,
+            "source": self.settings.recipe.source,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -151,8 +112,8 @@ class PDFDataModule(pl.LightningDataModule):
         if fitting and state["tokens"] != self.tokens.fingerprint:
             raise InputError(
                 f"the checkpoint was trained on tokens {state['tokens']} of {state['source']}, "
-                f"this config gives {self.tokens.fingerprint} of {self.recipe.source}: restore the "
-                "data settings, or start another run with --run NAME"
+                f"this config gives {self.tokens.fingerprint} of {self.settings.recipe.source}: "
+                "restore the data settings, or start another run with --run NAME"
             )
 
     @property
@@ -173,16 +134,14 @@ class PDFDataModule(pl.LightningDataModule):
 
     @property
     def train_tokens(self) -> int:
-        """Tokens in the training split, the gap before the held-out part not counted."""
-        first, end = self._train_range
-        return end - first
+        """Tokens in the training split, the gaps beside what is held out not counted."""
+        return sum(end - first for first, end in self._training_order.spans)
 
-    @property
-    def _train_range(self) -> tuple[int, int]:
-        """The training split, less a window of text next to what is held out."""
-        first, end = self.tokens.split("train")
-        held_out = end < len(self.tokens.tokens)
-        return first, end - self.seq_len if held_out else end
+    @cached_property
+    def _training_order(self) -> WindowOrder:
+        settings = self.settings
+        spans = with_gaps(self.tokens, settings.seq_len)
+        return WindowOrder(spans, settings.seq_len, settings.stride, settings.seed)
 
     @property
     def _rank_and_world_size(self) -> tuple[int, int]:
@@ -190,26 +149,19 @@ class PDFDataModule(pl.LightningDataModule):
         return (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
 
     def _evaluation_loader(self, split: str) -> DataLoader[Batch]:
-        first, end = self.tokens.split(split)
-        if end - first < 2:
+        spans, seq_len = self.tokens.split(split), self.settings.seq_len
+        starts = consecutive_starts(spans, seq_len)
+        if not starts:
             raise InputError(
-                f"the {split} part has {end - first} tokens: raise data.{split}_fraction, "
-                "or give more text"
+                f"the {split} part has {self.tokens.num_tokens(split)} tokens: raise "
+                f"data.{split}_fraction, or give more text"
             )
         rank, world_size = self._rank_and_world_size
         return evaluation_loader(
-            TokenWindows(
-                self.tokens.tokens, self.seq_len, end=end, num_bytes=self.tokens.num_bytes
-            ),
-            consecutive_starts(first, end, self.seq_len),
-            batch_size=self.batch_size,
-            num_workers=self.num_workers,
+            TokenWindows(self.tokens.tokens, seq_len, spans=spans, num_bytes=self.tokens.num_bytes),
+            starts,
+            batch_size=self.settings.batch_size,
+            num_workers=self.settings.num_workers,
             rank=rank,
             world_size=world_size,
         )
-
-
-def _at_least_one(name: str, value: int) -> int:
-    if value < 1:
-        raise InputError(f"data.{name} is {value}: it has to be at least 1")
-    return value

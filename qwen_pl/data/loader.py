@@ -95,7 +95,7 @@ def evaluation_loader(
     wait for each other after each; what is missing is filled with windows without labels.
     """
     per_batch = batch_size * world_size
-    empty = windows.end  # a window that starts at the end has no label
+    empty = len(windows.tokens)  # a window that starts at the end has no label
     filled = [*starts, *[empty] * (-len(starts) % per_batch if world_size > 1 else 0)]
     mine = filled[rank::world_size]
     return DataLoader(

@@ -2,32 +2,36 @@
 
 import hashlib
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import tokenizers
 from filelock import FileLock
 from tokenizers import Tokenizer
 from tqdm import tqdm
 
-from qwen_pl.data.corpus import Document, Reading, fingerprint, read_corpus
+from qwen_pl.data.corpus import Corpus, find_corpus, read_corpus
+from qwen_pl.data.document import PARAGRAPH_END, Document, read_texts
+from qwen_pl.data.duplicates import Duplicates
+from qwen_pl.data.reading import Reading, fingerprint
+from qwen_pl.data.splits import SPLITS_VERSION, Piece, split_corpus
+from qwen_pl.data.tokenize import TOKENS_VERSION, write_token_file
 from qwen_pl.data.tokenizer import (
     TOKENIZER_VERSION,
     load_tokenizer,
     save_tokenizer,
+    tokenizer_file,
     train_tokenizer,
     unfilled,
 )
-from qwen_pl.data.tokens import (
-    PARAGRAPH_END,
-    TOKENS_VERSION,
-    TextDocument,
-    TokenFile,
-    split_points,
-    write_token_file,
-)
+from qwen_pl.data.tokens import TokenFile
 from qwen_pl.errors import InputError
+from qwen_pl.files import remove_unfinished
+
+_PARAGRAPHS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
@@ -37,17 +41,22 @@ class Recipe:
     Attributes:
         source: Files, folders or glob patterns.
         vocab_size: Ids to train a tokenizer for, special tokens included.
-        tokenizer: A tokenizer folder to use instead of training one.
+        tokenizer: A tokenizer folder or repository to use instead of training one.
+        max_train_bytes: Text that a tokenizer is trained on at most, in bytes.
         val_fraction: Share of the text held out for validation.
         test_fraction: Share of the text held out for testing.
+        strict: Whether a file that is not read as a whole is an error.
     """
 
     source: str | Sequence[str]
     vocab_size: int
     tokenizer: str | None = None
+    max_train_bytes: int = 256 << 20
     val_fraction: float = 0.0
     test_fraction: float = 0.0
     reading: Reading = field(default_factory=Reading)
+    duplicates: Duplicates = field(default_factory=Duplicates)
+    strict: bool = False
 
     def __post_init__(self) -> None:
         for name in ("val_fraction", "test_fraction"):
@@ -56,27 +65,37 @@ class Recipe:
                 raise InputError(f"{name} is {value}: it has to be at least 0 and below 1")
         if self.val_fraction + self.test_fraction >= 1:
             raise InputError("val_fraction and test_fraction leave nothing to train on")
+        if self.max_train_bytes < 1:
+            raise InputError(f"max_train_bytes is {self.max_train_bytes}: it has to be at least 1")
 
 
 @dataclass(frozen=True)
 class Prepared:
     """Where the results of a preparation lie."""
 
-    documents: Sequence[Document]
+    corpus: Corpus
     tokenizer_dir: Path
     tokens: TokenFile
+
+    @property
+    def documents(self) -> Sequence[Document]:
+        """The documents of the corpus."""
+        return self.corpus.documents
 
     def tokenizer(self) -> Tokenizer:
         """The tokenizer that made the tokens."""
         return load_tokenizer(self.tokenizer_dir)
 
 
-def prepare(recipe: Recipe, cache_dir: Path, *, progress: bool = False) -> Prepared:
+def prepare(
+    recipe: Recipe, cache_dir: Path, *, num_proc: int = 1, progress: bool = False
+) -> Prepared:
     """Makes what is missing in ``cache_dir`` and tells where everything is.
 
     Processes that prepare at the same time wait for each other, so the work is done once.
 
     Args:
+        num_proc: Processes to read and tokenize in; the result does not depend on it.
         progress: Whether to show bars and one line per result on standard error.
 
     Raises:
@@ -84,17 +103,40 @@ def prepare(recipe: Recipe, cache_dir: Path, *, progress: bool = False) -> Prepa
     """
     cache_dir.mkdir(parents=True, exist_ok=True)
     with FileLock(cache_dir / ".lock"):
-        documents = read_corpus(recipe.source, recipe.reading, cache_dir, progress=progress)
-        texts = [str(document.text_file.name) for document in documents]
-        fractions = [recipe.val_fraction, recipe.test_fraction]
-
-        tokenizer_dir = _tokenizer_dir(recipe, [*texts, *fractions], documents, cache_dir, progress)
-        used = hashlib.sha256((tokenizer_dir / "tokenizer.json").read_bytes()).hexdigest()
-        made_of = [texts, fractions, used, TOKENS_VERSION]
-        folder = cache_dir / "tokens" / fingerprint(made_of)
+        remove_unfinished(cache_dir)
+        corpus = read_corpus(
+            recipe.source,
+            recipe.reading,
+            cache_dir,
+            duplicates=recipe.duplicates,
+            strict=recipe.strict,
+            num_proc=num_proc,
+            progress=progress,
+        )
+        plan = Plan.of(recipe, corpus)
+        tokenizer_dir = plan.tokenizer_dir(cache_dir, progress)
+        folder = plan.tokens_dir(cache_dir, tokenizer_dir)
         if not folder.is_dir():
-            _write_tokens(folder, [d.text() for d in documents], tokenizer_dir, recipe, progress)
-    return Prepared(documents, tokenizer_dir, TokenFile(folder))
+            _write_tokens(folder, plan, tokenizer_dir, num_proc, progress)
+    return Prepared(corpus, tokenizer_dir, TokenFile(folder))
+
+
+def find_prepared(recipe: Recipe, cache_dir: Path) -> Prepared | None:
+    """What ``prepare`` has made earlier, or None if it would have something to do.
+
+    Raises:
+        InputError: As ``prepare`` does.
+    """
+    how = {"duplicates": recipe.duplicates, "strict": recipe.strict}
+    corpus = find_corpus(recipe.source, recipe.reading, cache_dir, **how)
+    if corpus is None:
+        return None
+    plan = Plan.of(recipe, corpus)
+    tokenizer_dir = plan.find_tokenizer_dir(cache_dir)
+    if not (tokenizer_dir / "tokenizer.json").is_file():
+        return None
+    folder = plan.tokens_dir(cache_dir, tokenizer_dir)
+    return Prepared(corpus, tokenizer_dir, TokenFile(folder)) if folder.is_dir() else None
 
 
 def tokenizer_fingerprint(tokenizer: Tokenizer) -> str:
@@ -102,66 +144,127 @@ def tokenizer_fingerprint(tokenizer: Tokenizer) -> str:
     return hashlib.sha256(tokenizer.to_str().encode()).hexdigest()[:12]
 
 
-def _tokenizer_dir(
-    recipe: Recipe,
-    made_of: list,
-    documents: Sequence[Document],
-    cache_dir: Path,
-    progress: bool,
-) -> Path:
-    if recipe.tokenizer is not None:
-        load_tokenizer(Path(recipe.tokenizer))  # complains of what is none
-        return Path(recipe.tokenizer)
-    made_of = [*made_of, recipe.vocab_size, TOKENIZER_VERSION, tokenizers.__version__]
-    folder = cache_dir / "tokenizer" / fingerprint(made_of)
-    if not folder.is_dir():
-        texts = [document.text() for document in documents]
-        _tell(progress, f"training a tokenizer of {recipe.vocab_size:,} tokens")
+@dataclass(frozen=True)
+class Plan:
+    """What is to be made of a corpus, and under which fingerprints.
+
+    Attributes:
+        made_of: Changes with the text of the corpus and with how it is split.
+    """
+
+    recipe: Recipe
+    corpus: Corpus
+    pieces: Sequence[Piece]
+    made_of: Sequence[object]
+
+    @classmethod
+    def of(cls, recipe: Recipe, corpus: Corpus) -> "Plan":
+        """The plan for a corpus."""
+        fractions = [float(recipe.val_fraction), float(recipe.test_fraction)]
+        pieces = split_corpus(corpus.documents, *fractions)
+        return cls(recipe, corpus, pieces, [corpus.fingerprint, *fractions, SPLITS_VERSION])
+
+    def find_tokenizer_dir(self, cache_dir: Path) -> Path:
+        """The folder of the tokenizer, whether it is there or has yet to be trained."""
+        recipe = self.recipe
+        if recipe.tokenizer is not None:
+            load_tokenizer(recipe.tokenizer)  # complains of what is none
+            return tokenizer_file(recipe.tokenizer).parent
+        made_of = [*self.made_of, recipe.vocab_size, recipe.max_train_bytes, TOKENIZER_VERSION]
+        return cache_dir / "tokenizer" / fingerprint([*made_of, tokenizers.__version__])
+
+    def tokenizer_dir(self, cache_dir: Path, progress: bool) -> Path:
+        """The folder of the tokenizer, which is trained if it is not there yet."""
+        recipe, folder = self.recipe, self.find_tokenizer_dir(cache_dir)
+        if recipe.tokenizer is not None:
+            return folder
+        if not folder.is_dir():
+            tokenizer = self.train_tokenizer(progress=progress)
+            save_tokenizer(tokenizer, folder)
+        size = load_tokenizer(folder).get_vocab_size()
+        if size < recipe.vocab_size:
+            _tell(
+                progress,
+                unfilled(size, recipe.vocab_size)
+                + f", and data.vocab_size={size} makes the model smaller too",
+            )
+        return folder
+
+    def tokens_dir(self, cache_dir: Path, tokenizer_dir: Path) -> Path:
+        """The folder of the token file, whether it is there or not."""
+        used = hashlib.sha256((tokenizer_dir / "tokenizer.json").read_bytes()).hexdigest()
+        # The token file names its sources, so it is another one where these are called otherwise.
+        names = [document.source for document in self.corpus.documents]
+        return cache_dir / "tokens" / fingerprint([*self.made_of, names, used, TOKENS_VERSION])
+
+    def train_tokenizer(self, *, progress: bool) -> Tokenizer:
+        """A tokenizer of the training text, or of a sample of it if there is much."""
         # Held-out text is held out from the tokenizer too: names learned there would flatter the
         # bits per byte measured on it.
-        train_end, _ = split_points(texts, recipe.val_fraction, recipe.test_fraction)
-        train_text = _leading_paragraphs(texts, train_end)
-        tokenizer = train_tokenizer(
-            train_text, recipe.vocab_size, progress=progress and sys.stderr.isatty()
+        documents = self.corpus.documents
+        training = [piece for piece in self.pieces if piece.split == "train"]
+        total = sum(
+            int(documents[p.document].index["num_bytes"][slice(*kept)].sum())
+            for p in training
+            for kept in documents[p.document].kept(p.first, p.end)
         )
-        save_tokenizer(tokenizer, folder)
-    size = load_tokenizer(folder).get_vocab_size()
-    if size < recipe.vocab_size:
-        _tell(
-            progress,
-            unfilled(size, recipe.vocab_size)
-            + f", and data.vocab_size={size} makes the model smaller too",
-        )
-    return folder
+        share = min(1.0, self.recipe.max_train_bytes / max(1, total))
+        sample = f" on {share:.0%} of the text" if share < 1 else ""
+        _tell(progress, f"training a tokenizer of {self.recipe.vocab_size:,} tokens{sample}")
+        texts = sample_paragraphs(documents, training, share)
+        is_shown = progress and sys.stderr.isatty()
+        return train_tokenizer(texts, self.recipe.vocab_size, progress=is_shown)
 
 
-def _leading_paragraphs(texts: Sequence[TextDocument], count: int) -> Iterator[str]:
-    for text in texts:
-        for paragraph in text.paragraphs[:count]:
-            yield paragraph + PARAGRAPH_END
-        count = max(0, count - len(text.paragraphs))
+def sample_paragraphs(
+    documents: Sequence[Document], pieces: Sequence[Piece], share: float
+) -> Iterator[str]:
+    """A share of the text of ``pieces``, spread evenly over them and over each document.
+
+    Args:
+        share: From 0 to 1, in bytes; with 1, every paragraph comes.
+    """
+    due = 0.0  # bytes that should have come by now, less those that have
+    for piece in pieces:
+        document = documents[piece.document]
+        index = document.index
+        for first, end in document.kept(piece.first, piece.end):
+            for begin in range(first, end, _PARAGRAPHS_AT_ONCE):
+                rows = index[begin : min(begin + _PARAGRAPHS_AT_ONCE, end)]
+                chosen = np.ones(len(rows), bool)
+                if share < 1:
+                    for number, size in enumerate(rows["num_bytes"].tolist()):
+                        due += size * share
+                        chosen[number] = due >= size / 2
+                        due -= size * chosen[number]
+                if chosen.any():
+                    texts = read_texts(document.text_file, rows)
+                    for number in np.flatnonzero(chosen):
+                        yield texts[number] + PARAGRAPH_END
 
 
 def _write_tokens(
-    folder: Path,
-    texts: Sequence[TextDocument],
-    tokenizer_dir: Path,
-    recipe: Recipe,
-    progress: bool,
+    folder: Path, plan: Plan, tokenizer_dir: Path, num_proc: int, progress: bool
 ) -> None:
-    val_start, test_start = split_points(texts, recipe.val_fraction, recipe.test_fraction)
-    total = sum(len(text.paragraphs) for text in texts)
+    documents = plan.corpus.documents
+    total = sum(document.num_bytes for document in documents)
     hide = None if progress else True
-    with tqdm(desc="tokenizing", total=total, unit=" paragraphs", disable=hide) as bar:
+    started = time.monotonic()
+    with tqdm(
+        desc="tokenizing", total=total, unit="B", unit_scale=True, disable=hide, mininterval=0.5
+    ) as bar:
         write_token_file(
             folder,
-            texts,
-            load_tokenizer(tokenizer_dir),
-            val_start=val_start,
-            test_start=test_start,
-            on_paragraphs=bar.update,
+            documents,
+            plan.pieces,
+            tokenizer_dir / "tokenizer.json",
+            num_proc=num_proc,
+            on_bytes=bar.update,
         )
-    _tell(progress, f"{len(TokenFile(folder).tokens):,} tokens -> {folder}")
+    seconds = time.monotonic() - started
+    tokens = TokenFile(folder)
+    rate = len(tokens.tokens) / max(seconds, 1e-3)
+    _tell(progress, f"{len(tokens.tokens):,} tokens -> {folder} ({rate:,.0f} tokens/s)")
 
 
 def _tell(progress: bool, line: str) -> None:

@@ -1,6 +1,7 @@
 """Trains, saves and loads a byte-level BPE tokenizer with Qwen's pre-tokenisation."""
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -33,6 +34,7 @@ QWEN_PATTERN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|"
     r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
+_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 SMALLEST_VOCABULARY = 256 + len(SPECIAL_TOKENS)
 
 
@@ -88,15 +90,39 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
         (unfinished / "tokenizer_config.json").write_text(config + "\n", encoding="utf-8")
 
 
-def load_tokenizer(folder: Path) -> Tokenizer:
-    """Reads a folder that ``save_tokenizer`` or Transformers wrote.
+def tokenizer_file(name: str | Path) -> Path:
+    """The ``tokenizer.json`` of a folder, or of a repository on the Hugging Face Hub.
+
+    Raises:
+        InputError: If there is none in the folder, or the repository cannot be reached.
+    """
+    folder = Path(name).expanduser()
+    if (folder / "tokenizer.json").is_file():
+        return folder / "tokenizer.json"
+    if folder.is_dir() or not _REPOSITORY.fullmatch(str(name)):
+        raise InputError(f"no tokenizer in {name}: it needs a tokenizer.json")
+    from huggingface_hub import hf_hub_download  # tokenizers brings it along
+
+    try:
+        return Path(hf_hub_download(str(name), "tokenizer.json"))
+    except Exception as error:  # of many kinds, those of the network among them
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise InputError(
+            f"no tokenizer {name}: there is no such folder, and as a repository on the Hugging "
+            f"Face Hub it cannot be had ({reason})"
+        ) from None
+
+
+def load_tokenizer(name: str | Path) -> Tokenizer:
+    """Reads a folder that ``save_tokenizer`` or Transformers wrote, or a published tokenizer.
+
+    Args:
+        name: A folder, or the id of a repository such as "Qwen/Qwen3-0.6B".
 
     Raises:
         InputError: If it holds no readable ``tokenizer.json`` or lacks ``<|endoftext|>``.
     """
-    file = folder / "tokenizer.json"
-    if not file.is_file():
-        raise InputError(f"no tokenizer in {folder}: it needs a tokenizer.json")
+    file = tokenizer_file(name)
     try:
         tokenizer = Tokenizer.from_file(str(file))
     except Exception as error:  # the library raises bare Exceptions

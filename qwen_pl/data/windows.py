@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from qwen_pl.data.tokens import Span, TokenFile
+
 IGNORED = -100  # the label that no loss counts, as in PyTorch and Transformers
 
 
@@ -25,19 +27,18 @@ class WindowOrder:
     the order does not depend on how many processes share it.
 
     Args:
-        first: First token of the training split.
-        end: The token behind its last.
+        spans: Where the training tokens lie; no window crosses a border. Spans shorter than a
+            window give none.
         seq_len: Tokens per window; a window also needs the token behind it, its last label.
         stride: Tokens between window starts; ``seq_len`` gives windows that do not overlap.
         seed: Any integer.
 
-    >>> order = WindowOrder(first=100, end=141, seq_len=10, stride=10, seed=0)
-    >>> order.per_epoch, sorted(order.start(i) for i in range(3))
-    (3, [108, 118, 128])
+    >>> order = WindowOrder(spans=((100, 141), (200, 222)), seq_len=10, stride=10, seed=0)
+    >>> order.per_epoch, sorted(order.start(i) for i in range(4))
+    (4, [108, 118, 128, 206])
     """
 
-    first: int
-    end: int
+    spans: tuple[Span, ...]
     seq_len: int
     stride: int
     seed: int
@@ -45,41 +46,55 @@ class WindowOrder:
     @property
     def per_epoch(self) -> int:
         """Windows in an epoch, the same in each: what still fits when all are shifted the most."""
-        last_start = self.end - self.first - (self.seq_len + 1)
-        return max(1, (last_start - (self.stride - 1)) // self.stride + 1)
+        return int(_counts(self)[-1])
 
     def start(self, position: int) -> int:
         """The first token of the window that comes at ``position`` (from 0, over all epochs)."""
-        epoch, number = divmod(position, self.per_epoch)
-        offset, permutation = _shuffled(self, epoch)
-        return self.first + offset + int(permutation[number]) * self.stride
+        ends = _counts(self)
+        epoch, number = divmod(position, int(ends[-1]))
+        firsts, permutation = _shuffled(self, epoch)
+        window = int(permutation[number])
+        span = int(np.searchsorted(ends, window, side="right"))
+        in_span = window - (int(ends[span - 1]) if span else 0)
+        return int(firsts[span]) + in_span * self.stride
+
+
+@lru_cache(maxsize=2)
+def _counts(order: WindowOrder) -> np.ndarray:
+    """Windows of an epoch up to the end of each span, ``(num_spans,)`` int64."""
+    first, end = np.array(order.spans, dtype=np.int64).reshape(-1, 2).T
+    spare = end - first - (order.seq_len + 1)  # places that a window may move by
+    counts = np.where(spare < 0, 0, np.maximum(1, (spare + 1) // order.stride))
+    return np.cumsum(counts)
 
 
 @lru_cache(maxsize=1)
-def _shuffled(order: WindowOrder, epoch: int) -> tuple[int, np.ndarray]:
-    """The offset of an epoch's windows and the order in which they come, ``(per_epoch,)`` int64."""
+def _shuffled(order: WindowOrder, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+    """First window of each span, ``(num_spans,)`` int64, and the order, ``(per_epoch,)`` int64."""
     random = np.random.Generator(np.random.PCG64([order.seed, epoch]))
-    reach = order.seq_len + 1 + (order.per_epoch - 1) * order.stride
-    spare = order.end - order.first - reach
-    offset = int(random.integers(min(spare, order.stride - 1) + 1))
-    return offset, random.permutation(order.per_epoch)
+    first, end = np.array(order.spans, dtype=np.int64).T
+    counts = np.diff(_counts(order), prepend=0)
+    spare = end - first - (order.seq_len + 1) - (counts - 1) * order.stride
+    most = np.clip(np.minimum(spare, order.stride - 1), 0, None)
+    return first + random.integers(most + 1), random.permutation(order.per_epoch)
 
 
 class TokenWindows(Dataset[dict[str, Tensor]]):
     """Cuts windows out of a token stream; an item is a window, its index the window's first token.
 
     Each window has ``input_ids`` and ``labels``, the same tokens shifted by one: ``labels[t]``
-    is the token that follows ``input_ids[t]``. Where ``end`` comes first, the window is filled with
+    is the token that follows ``input_ids[t]``. Where its span ends first, the window is filled with
     zeros and its labels with -100.
 
     Args:
         tokens: Token ids, ``(num_tokens,)`` of any integer type, possibly a memory map.
         seq_len: Tokens per window.
-        end: No token from here on is read, not even as a label.
+        spans: Where windows may lie, in order; no token behind a window's span is read, not even
+            as a label.
         num_bytes: UTF-8 bytes per id, ``(vocab_size,)``; with it, windows also have ``num_bytes``,
             the bytes that their labels stand for.
 
-    >>> windows = TokenWindows(np.arange(8), seq_len=3, end=7)
+    >>> windows = TokenWindows(np.arange(8), seq_len=3, spans=[(0, 7)])
     >>> windows[2]["input_ids"].tolist(), windows[2]["labels"].tolist()
     ([2, 3, 4], [3, 4, 5])
     >>> windows[5]["input_ids"].tolist(), windows[5]["labels"].tolist()
@@ -87,11 +102,16 @@ class TokenWindows(Dataset[dict[str, Tensor]]):
     """
 
     def __init__(
-        self, tokens: np.ndarray, seq_len: int, *, end: int, num_bytes: np.ndarray | None = None
+        self,
+        tokens: np.ndarray,
+        seq_len: int,
+        *,
+        spans: Sequence[Span],
+        num_bytes: np.ndarray | None = None,
     ) -> None:
         self.tokens = tokens
         self.seq_len = seq_len
-        self.end = end
+        self.span_ends = np.array([end for _, end in spans], dtype=np.int64)
         self.num_bytes = num_bytes
 
     def __getstate__(self) -> dict[str, Any]:
@@ -113,8 +133,10 @@ class TokenWindows(Dataset[dict[str, Tensor]]):
     def __getitems__(self, starts: Sequence[int]) -> dict[str, Tensor]:
         """Cuts a whole batch at once: ``(B, T)`` int64, and ``num_bytes`` ``(B,)`` int64."""
         cut = np.full((len(starts), self.seq_len + 1), IGNORED, dtype=np.int64)
-        for row, start in enumerate(starts):
-            tokens = self.tokens[start : min(start + self.seq_len + 1, self.end)]
+        span = np.searchsorted(self.span_ends, starts, side="right")
+        ends = np.append(self.span_ends, 0)[span].tolist()  # behind the last span is nothing
+        for row, (start, end) in enumerate(zip(starts, ends, strict=True)):
+            tokens = self.tokens[start : min(start + self.seq_len + 1, end)]
             cut[row, : len(tokens)] = tokens
         labels = cut[:, 1:].copy()
         inputs = np.where(labels == IGNORED, 0, cut[:, :-1])
@@ -125,10 +147,24 @@ class TokenWindows(Dataset[dict[str, Tensor]]):
         return batch
 
 
-def consecutive_starts(first: int, end: int, seq_len: int) -> list[int]:
-    """Starts of windows whose labels are every token of ``[first, end)`` but the first, once each.
+def consecutive_starts(spans: Sequence[Span], seq_len: int) -> list[int]:
+    """Starts of windows whose labels are every token of the spans but the first of each, once.
 
-    >>> consecutive_starts(first=10, end=18, seq_len=3)
-    [10, 13, 16]
+    >>> consecutive_starts([(10, 18), (30, 32)], seq_len=3)
+    [10, 13, 16, 30]
     """
-    return list(range(first, end - 1, seq_len))
+    return [start for first, end in spans for start in range(first, end - 1, seq_len)]
+
+
+def with_gaps(tokens: TokenFile, seq_len: int) -> tuple[Span, ...]:
+    """The training spans, less ``seq_len`` tokens beside text of the same document held out."""
+    end_of_text = tokens.end_of_text
+    spans = []
+    for first, end in tokens.split("train"):
+        if first > 0 and tokens.tokens[first - 1] != end_of_text:
+            first += seq_len
+        if end < len(tokens.tokens) and tokens.tokens[end - 1] != end_of_text:
+            end -= seq_len
+        if first < end:
+            spans.append((first, end))
+    return tuple(spans)

@@ -15,8 +15,8 @@ class RunSummary(pl.Callback):
         if not trainer.is_global_zero:
             return
         data = trainer.datamodule
-        windows = data.batch_size * trainer.world_size * trainer.accumulate_grad_batches
-        tokens = windows * data.seq_len
+        windows = data.settings.batch_size * trainer.world_size * trainer.accumulate_grad_batches
+        tokens = windows * data.settings.seq_len
         passes = tokens * trainer.max_steps / data.train_tokens
         print(
             f"{self.name}: {pl_module.config.num_parameters():,} parameters on "

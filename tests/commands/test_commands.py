@@ -15,7 +15,7 @@ def test_extract_writes_one_file_of_everything(qwen_pl: Run, folder: Path, small
     (folder / "notes.md").write_text("A note of my own.\n")
     outcome = qwen_pl("extract", small_pdf, "notes.md", "--out", "all.txt")
     assert outcome.code == 0
-    assert outcome.out == "all.txt\n"
+    assert outcome.out == "all.txt\nreport.html\n"
     text = (folder / "all.txt").read_text(encoding="utf-8")
     assert made_up_pages(1)[0][0] in text.replace("\n", " ")
     assert text.endswith("\n\nA note of my own.\n")
@@ -27,7 +27,7 @@ def test_extract_writes_a_folder_of_files(qwen_pl: Run, folder: Path) -> None:
         write_pdf(folder / name, [[f"This is {name} speaking."]])
     outcome = qwen_pl("extract", "a/book.pdf", "b/book.pdf", "--out", "texts")
     assert outcome.code == 0
-    texts = {file.name: file.read_text() for file in (folder / "texts").iterdir()}
+    texts = {file.name: file.read_text() for file in (folder / "texts").glob("*.txt")}
     assert texts == {
         "book.txt": "This is a/book.pdf speaking.\n",
         "book-2.txt": "This is b/book.pdf speaking.\n",

@@ -9,11 +9,11 @@ from qwen_pl.data.loader import EndlessBatches, TrainingLoader, evaluation_loade
 from qwen_pl.data.windows import TokenWindows, WindowOrder, consecutive_starts
 
 TOKENS = np.arange(1000)
-ORDER = WindowOrder(first=0, end=300, seq_len=10, stride=10, seed=3)
+ORDER = WindowOrder(spans=((0, 300),), seq_len=10, stride=10, seed=3)
 
 
 def loader(*, batch_size: int, rank: int = 0, world_size: int = 1, workers: int = 0):
-    windows = TokenWindows(TOKENS, 10, end=300)
+    windows = TokenWindows(TOKENS, 10, spans=[(0, 300)])
     return TrainingLoader(windows, EndlessBatches(ORDER, batch_size, rank, world_size), workers)
 
 
@@ -61,13 +61,13 @@ def test_making_batches_leaves_the_global_random_state_alone() -> None:
 
 @pytest.mark.parametrize("world_size", [1, 2, 3])
 def test_evaluation_sees_every_label_once_however_many_processes(world_size: int) -> None:
-    windows = TokenWindows(TOKENS, 10, end=295)
+    windows = TokenWindows(TOKENS, 10, spans=[(100, 295)])
     labels, counts = [], set()
     for rank in range(world_size):
         batches = list(
             evaluation_loader(
                 windows,
-                consecutive_starts(100, 295, 10),
+                consecutive_starts([(100, 295)], 10),
                 batch_size=3,
                 num_workers=0,
                 rank=rank,

@@ -7,8 +7,9 @@ from conftest import made_up_pages
 from pdf_writer import write_pdf
 
 from qwen_pl.data.clean import Cleaning
-from qwen_pl.data.corpus import Reading
 from qwen_pl.data.prepare import Recipe, prepare
+from qwen_pl.data.reading import Reading
+from qwen_pl.data.tokens import Place
 from qwen_pl.errors import InputError
 
 
@@ -28,7 +29,7 @@ def recipe(shelf: Path, **changes: object) -> Recipe:
 
 def files(cache: Path) -> dict[str, int]:
     """Every file in the cache with the time it was written."""
-    found = [path for path in cache.rglob("*") if path.is_file() and path.name != ".lock"]
+    found = [path for path in cache.rglob("*") if path.is_file() and path.parent != cache]
     return {str(path.relative_to(cache)): path.stat().st_mtime_ns for path in found}
 
 
@@ -63,7 +64,7 @@ def test_another_cleaning_does_not_read_the_pdfs_again(shelf: Path, tmp_path: Pa
     before = files(cache)
     cleaning = Reading(cleaning=Cleaning(running_heads=False))
     prepare(recipe(shelf, reading=cleaning), cache)
-    assert changed(cache, before) - {"tokenizer", "tokens"} == {"text"}
+    assert changed(cache, before) - {"tokenizer", "tokens"} == {"text", "corpus"}
 
 
 def test_another_vocabulary_leaves_the_text_alone(shelf: Path, tmp_path: Path) -> None:
@@ -85,7 +86,7 @@ def test_the_text_is_readable_and_the_tokens_spell_it(shelf: Path, tmp_path: Pat
 def test_held_out_text_is_held_out_from_the_tokenizer_too(tmp_path: Path) -> None:
     common = "the cat sat on the mat and the dog sat on the cat " * 4
     secret = "xylophonist xylophonist xylophonist xylophonist"
-    (tmp_path / "book.txt").write_text("\n\n".join([common] * 20 + [secret] * 5))
+    (tmp_path / "book.txt").write_text("\n\n".join([common] * 9 + [secret] * 5 + [common] * 9))
     pieces = {}
     for fraction in (0.0, 0.3):
         made = prepare(
@@ -100,16 +101,17 @@ def test_held_out_text_is_held_out_from_the_tokenizer_too(tmp_path: Path) -> Non
 def test_a_document_leads_from_token_to_page(shelf: Path, tmp_path: Path) -> None:
     prepared = prepare(recipe(shelf), tmp_path / "cache")
     tokens = prepared.tokens
-    assert tokens.locate(0) == (str(shelf / "one.pdf"), 1)
-    assert tokens.locate(len(tokens.tokens) - 1) == (str(shelf / "two.pdf"), 4)
-    pages = [tokens.locate(i)[1] for i in range(len(tokens.tokens) // 2)]
+    assert tokens.locate(0) == Place(str(shelf / "one.pdf"), page=1, document=0)
+    last = tokens.locate(len(tokens.tokens) - 1)
+    assert last == Place(str(shelf / "two.pdf"), page=4, document=1)
+    pages = [tokens.locate(i).page for i in range(len(tokens.tokens) // 2)]
     assert pages[: pages.index(4)] == sorted(pages[: pages.index(4)])
 
 
 def test_files_without_text_are_left_out(shelf: Path, tmp_path: Path) -> None:
     write_pdf(shelf / "scan.pdf", [[], []])
     prepared = prepare(recipe(shelf), tmp_path / "cache")
-    assert [document.source.name for document in prepared.documents] == ["one.pdf", "two.pdf"]
+    assert [Path(d.source).name for d in prepared.documents] == ["one.pdf", "two.pdf"]
 
 
 def test_fractions_that_leave_nothing_to_train_on_are_refused(shelf: Path) -> None:

@@ -8,15 +8,14 @@ import torch
 from qwen_pl.data.windows import TokenWindows, WindowOrder, consecutive_starts
 
 
-def order(**changes: int) -> WindowOrder:
-    return WindowOrder(
-        **{"first": 50, "end": 503, "seq_len": 16, "stride": 16, "seed": 7} | changes
-    )
+def order(*, end: int = 503, **changes: int) -> WindowOrder:
+    settings = {"seq_len": 16, "stride": 16, "seed": 7} | changes
+    return WindowOrder(spans=((50, end),), **settings)
 
 
 def test_labels_are_the_inputs_shifted_by_one() -> None:
     tokens = np.random.default_rng(0).integers(0, 1000, 100)
-    windows = TokenWindows(tokens, seq_len=13, end=100)
+    windows = TokenWindows(tokens, seq_len=13, spans=[(0, 100)])
     for start in (0, 41, 86):
         window = windows[start]
         assert window["input_ids"].tolist() == tokens[start : start + 13].tolist()
@@ -66,10 +65,29 @@ def test_one_window_is_enough_for_an_epoch() -> None:
     assert [order(end=67).start(i) for i in range(3)] == [50, 50, 50]
 
 
+def test_windows_come_from_every_span_and_cross_no_border() -> None:
+    spans = ((50, 167), (180, 190), (200, 233), (240, 257))
+    several = WindowOrder(spans, seq_len=16, stride=16, seed=7)
+    for epoch in range(20):
+        starts = [several.start(epoch * several.per_epoch + i) for i in range(several.per_epoch)]
+        homes = [[i for i, (a, b) in enumerate(spans) if a <= s and s + 16 < b] for s in starts]
+        assert sorted(i for (i,) in homes) == [0] * 6 + [2, 3]  # the second is too short
+
+
+def test_an_evaluation_window_ends_with_its_span() -> None:
+    windows = TokenWindows(np.arange(100), seq_len=5, spans=[(10, 17), (40, 43)])
+    batch = windows.__getitems__(consecutive_starts([(10, 17), (40, 43)], 5))
+    assert batch["labels"].tolist() == [
+        [11, 12, 13, 14, 15],
+        [16, -100, -100, -100, -100],
+        [41, 42, -100, -100, -100],
+    ]
+
+
 def test_evaluation_windows_label_every_token_but_the_first_once() -> None:
     tokens = np.arange(1000)
-    windows = TokenWindows(tokens, seq_len=7, end=53)
-    batch = windows.__getitems__(consecutive_starts(20, 53, 7))
+    windows = TokenWindows(tokens, seq_len=7, spans=[(20, 53)])
+    batch = windows.__getitems__(consecutive_starts([(20, 53)], 7))
     labels = batch["labels"][batch["labels"] != -100]
     assert labels.tolist() == list(range(21, 53))
 
@@ -77,13 +95,14 @@ def test_evaluation_windows_label_every_token_but_the_first_once() -> None:
 def test_a_worker_process_is_sent_the_name_of_the_file_and_not_its_tokens(tmp_path: Path) -> None:
     np.arange(100_000, dtype="<u2").tofile(tmp_path / "tokens.bin")
     tokens = np.memmap(tmp_path / "tokens.bin", dtype="<u2", mode="r")
-    sent = pickle.dumps(TokenWindows(tokens, seq_len=7, end=100_000))
+    sent = pickle.dumps(TokenWindows(tokens, seq_len=7, spans=[(0, 100_000)]))
     assert len(sent) < 1000
     assert pickle.loads(sent)[60_000]["labels"].tolist() == list(range(60_001, 60_008))
 
 
 def test_a_window_knows_the_bytes_its_labels_spell() -> None:
     sizes = np.array([1, 2, 3, 4, 0])
-    windows = TokenWindows(np.array([0, 1, 2, 3, 4, 0]), seq_len=4, end=6, num_bytes=sizes)
+    tokens = np.array([0, 1, 2, 3, 4, 0])
+    windows = TokenWindows(tokens, seq_len=4, spans=[(0, 6)], num_bytes=sizes)
     assert windows[0]["num_bytes"] == 2 + 3 + 4 + 0
     assert windows[3]["num_bytes"] == 0 + 1

@@ -35,7 +35,7 @@ def seeded() -> Iterator[None]:
 
 def windows(tokens: np.ndarray, batch_size: int) -> DataLoader:
     sizes = np.ones(VOCABULARY, dtype=np.int64)
-    cut = TokenWindows(tokens, seq_len=20, end=len(tokens), num_bytes=sizes)
+    cut = TokenWindows(tokens, seq_len=20, spans=[(0, len(tokens))], num_bytes=sizes)
     starts = list(range(0, len(tokens) - 20, 20))
     return DataLoader(cut, batch_size, sampler=starts, collate_fn=lambda batch: batch)
 

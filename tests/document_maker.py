@@ -1,0 +1,19 @@
+"""Makes documents of a corpus as reading them would leave them on the disk."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from qwen_pl.data.clean import Paragraph
+from qwen_pl.data.document import Document, written_document
+
+
+def make_document(
+    folder: Path, name: str, paragraphs: Sequence[str], pages: Sequence[int] | None = None, **more
+) -> Document:
+    """A document of these paragraphs, by default all on page 1."""
+    text_file = folder / f"{name}.txt"
+    pages = pages or [1] * len(paragraphs)
+    with written_document(text_file) as writer:
+        writer.write([Paragraph(*pair) for pair in zip(paragraphs, pages, strict=True)])
+    num_bytes = sum(len(paragraph.encode()) for paragraph in paragraphs)
+    return Document(f"{name}.pdf", name, text_file, len(paragraphs), num_bytes, **more)
