@@ -94,7 +94,7 @@ def test_a_bad_file_does_not_stop_the_others(qwen_pl: Run, folder: Path, small_p
     outcome = qwen_pl("extract", "bad.pdf", small_pdf, "--out", "texts")
     assert outcome.code == 0
     assert "bad.pdf" in outcome.err
-    assert [file.name for file in (folder / "texts").iterdir()] == ["small.txt"]
+    assert [file.name for file in (folder / "texts").glob("*.txt")] == ["small.txt"]
 
 
 def test_a_book_shorter_than_a_window_is_named(qwen_pl: Run, config: Path, folder: Path) -> None:

@@ -34,7 +34,7 @@ def main(args: list[str]) -> None:
     prepared = None
     settings = _settings_alone(options.config, overrides)
     if settings and _mark(settings, options.config, overrides).is_file():
-        prepared = find_prepared(settings.recipe, settings.cache_dir)
+        prepared = find_prepared(settings.recipe, settings.cache_dir, progress=True)
     if prepared is None:
         from qwen_pl.cli import data_of_config
 

@@ -182,6 +182,8 @@ def _put_together(inputs: _Inputs, jobs: _Jobs, duplicates: Duplicates) -> Corpu
 
     with_text = [i for i in range(len(paths)) if files[firsts[contents[i]]].num_bytes]
     # A copy of a file that could not be read to its end must not displace a whole one.
+    if not with_text:
+        raise InputError(_nothing(reports))
     with_text.sort(key=lambda i: (files[firsts[contents[i]]].report.status != "ok", i))
     documents = [_document(paths[i], contents[i], files[firsts[contents[i]]]) for i in with_text]
     signatures = [files[firsts[contents[i]]].signature for i in with_text]
@@ -194,8 +196,6 @@ def _put_together(inputs: _Inputs, jobs: _Jobs, duplicates: Duplicates) -> Corpu
         report = reports[order[document.source]]
         report.repeated_paragraphs = sum(end - first for first, end in document.dropped)
     documents = [document for document in documents if document.num_bytes]
-    if not documents:
-        raise InputError(_nothing(reports))
     are_lasting = not any(files[i].text_file is None for i in unique)
     _keep_corpus(folder, documents, reports, are_lasting)
     return Corpus(folder, documents, reports, is_new=True)

@@ -115,13 +115,14 @@ def prepare(
         )
         plan = Plan.of(recipe, corpus)
         tokenizer_dir = plan.tokenizer_dir(cache_dir, progress)
+        _tell(progress, plan.complaint(tokenizer_dir))
         folder = plan.tokens_dir(cache_dir, tokenizer_dir)
         if not folder.is_dir():
             _write_tokens(folder, plan, tokenizer_dir, num_proc, progress)
     return Prepared(corpus, tokenizer_dir, TokenFile(folder))
 
 
-def find_prepared(recipe: Recipe, cache_dir: Path) -> Prepared | None:
+def find_prepared(recipe: Recipe, cache_dir: Path, *, progress: bool = False) -> Prepared | None:
     """What ``prepare`` has made earlier, or None if it would have something to do.
 
     Raises:
@@ -135,6 +136,7 @@ def find_prepared(recipe: Recipe, cache_dir: Path) -> Prepared | None:
     tokenizer_dir = plan.find_tokenizer_dir(cache_dir)
     if not (tokenizer_dir / "tokenizer.json").is_file():
         return None
+    _tell(progress, plan.complaint(tokenizer_dir))
     folder = plan.tokens_dir(cache_dir, tokenizer_dir)
     return Prepared(corpus, tokenizer_dir, TokenFile(folder)) if folder.is_dir() else None
 
@@ -181,14 +183,15 @@ class Plan:
         if not folder.is_dir():
             tokenizer = self.train_tokenizer(progress=progress)
             save_tokenizer(tokenizer, folder)
-        size = load_tokenizer(folder).get_vocab_size()
-        if size < recipe.vocab_size:
-            _tell(
-                progress,
-                unfilled(size, recipe.vocab_size)
-                + f", and data.vocab_size={size} makes the model smaller too",
-            )
         return folder
+
+    def complaint(self, tokenizer_dir: Path) -> str:
+        """One line if the text does not fill the vocabulary asked for, empty if it does."""
+        wanted = self.recipe.vocab_size
+        size = load_tokenizer(tokenizer_dir).get_vocab_size()
+        if self.recipe.tokenizer is not None or size >= wanted:
+            return ""
+        return f"{unfilled(size, wanted)}, and data.vocab_size={size} makes the model smaller too"
 
     def tokens_dir(self, cache_dir: Path, tokenizer_dir: Path) -> Path:
         """The folder of the token file, whether it is there or not."""
@@ -268,5 +271,5 @@ def _write_tokens(
 
 
 def _tell(progress: bool, line: str) -> None:
-    if progress:
+    if progress and line:
         print(line, file=sys.stderr, flush=True)

@@ -65,7 +65,7 @@ def _counts(order: WindowOrder) -> np.ndarray:
     first, end = np.array(order.spans, dtype=np.int64).reshape(-1, 2).T
     spare = end - first - (order.seq_len + 1)  # places that a window may move by
     counts = np.where(spare < 0, 0, np.maximum(1, (spare + 1) // order.stride))
-    return np.cumsum(counts)
+    return np.cumsum(counts) if len(counts) else np.zeros(1, np.int64)
 
 
 @lru_cache(maxsize=1)
