@@ -102,12 +102,24 @@ class _TextPage:
             text = self._text[start:stop]
             if shown and not text.isspace():
                 last = start + len(text.rstrip()) - 1
-                runs.append(_Run(text, *self._place(start, shown), shown, last))
+                run = _Run(text, *self._place(start, shown), shown, last)
+                runs.append(self._spread(run) if last == start + 1 else run)
             elif runs:
                 runs[-1] = runs[-1]._replace(text=runs[-1].text + text)
             start = stop
             shown = self._object(start) if start < end else 0
         return runs
+
+    def _spread(self, run: _Run) -> _Run:
+        """Puts a space between two letters that are as far apart as words are.
+
+        Ghostscript shows the letters around a space as one text with a large character spacing, in
+        which pdfium looks for no gap.
+        """
+        first = run._replace(last=run.last - 1)
+        gap = self._place(run.last, run.shown)[0] - self._right_end(first)
+        is_two_words = gap > _WORD_GAP * run.size > 0
+        return run._replace(text=f"{run.text[0]} {run.text[1:]}") if is_two_words else run
 
     def _end_of_object(self, shown: int, start: int, end: int) -> int:
         """The index after the last character of an object that ends before ``end``."""
