@@ -24,14 +24,17 @@ _WORD_GAP = 0.2  # of the size
 _WIDEST_GAP = 1.0  # of the size, between two parts of a line that pdfium has cut
 
 
-def _with_addresses(function: Any, *argument_types: Any) -> Any:
+def _with_addresses(function: Any, result: Any, *arguments: Any) -> Any:
     """A function of pdfium that takes and gives handles as numbers, since that is faster."""
-    prototype = ctypes.CFUNCTYPE(c_void_p, c_void_p, *argument_types)
-    return prototype(ctypes.cast(function, c_void_p).value)
+    address = ctypes.cast(function, c_void_p).value
+    return ctypes.CFUNCTYPE(result, c_void_p, *arguments)(address)
 
 
-_object_of = _with_addresses(pdfium.FPDFText_GetTextObject, c_int)
-_origin_of = _with_addresses(pdfium.FPDFText_GetCharOrigin, c_int, c_void_p, c_void_p)
+_text_object = _with_addresses(pdfium.FPDFText_GetTextObject, c_void_p, c_int)
+_font_size = _with_addresses(pdfium.FPDFText_GetFontSize, c_double, c_int)
+_matrix = _with_addresses(pdfium.FPDFText_GetMatrix, c_int, c_int, c_void_p)
+_origin = _with_addresses(pdfium.FPDFText_GetCharOrigin, c_int, c_int, c_void_p, c_void_p)
+_box = _with_addresses(pdfium.FPDFText_GetCharBox, c_int, c_int, *4 * [c_void_p])
 
 
 class _Run(NamedTuple):
@@ -74,10 +77,13 @@ class _TextPage:
     """The characters of a page by their index, and what pdfium knows of them."""
 
     def __init__(self, handle: Any) -> None:
-        self._handle = handle
-        self._address = ctypes.cast(handle, c_void_p).value
+        self._handle = ctypes.cast(handle, c_void_p).value
         self._text = _whole_text(handle)
         self._shapes: dict[int, tuple[float, tuple[float, float]]] = {}
+        self._matrix = pdfium.FS_MATRIX()
+        self._matrix_address = byref(self._matrix)
+        self._numbers = [c_double() for _ in range(4)]
+        self._number_addresses = [byref(number) for number in self._numbers]
 
     def lines(self) -> list[Placed]:
         """The lines that have text, in pdfium's order."""
@@ -133,23 +139,23 @@ class _TextPage:
 
     def _object(self, index: int) -> int:
         """The address of the text object of a character; 0 if pdfium has put it in."""
-        return _object_of(self._address, index) or 0
+        return _text_object(self._handle, index) or 0
 
     def _place(self, index: int, shown: int) -> tuple[float, float, float]:
         """Where a character stands and how large it is, seen upright: ``(x, y, size)``."""
         if shown not in self._shapes:
             self._shapes[shown] = self._shape(index)
         size, right = self._shapes[shown]
-        x, y = c_double(), c_double()
-        _origin_of(self._address, index, byref(x), byref(y))
+        x, y, *_ = self._numbers
+        _origin(self._handle, index, *self._number_addresses[:2])
         return upright(x.value, y.value, size, right)
 
     def _shape(self, index: int) -> tuple[float, tuple[float, float]]:
         """The font size of a character, in points, and its direction."""
-        matrix = pdfium.FS_MATRIX()
-        pdfium.FPDFText_GetMatrix(self._handle, index, matrix)
-        size = abs(pdfium.FPDFText_GetFontSize(self._handle, index))
-        return size * math.hypot(matrix.c, matrix.d), (matrix.a, matrix.b)
+        matrix = self._matrix
+        _matrix(self._handle, index, self._matrix_address)
+        size = abs(_font_size(self._handle, index)) * math.hypot(matrix.c, matrix.d)
+        return size, (matrix.a, matrix.b)
 
     def _gap(self, line: list[_Run], run: _Run) -> float | None:
         """How far behind a line a run goes on with it, in sizes; None if it does not.
@@ -165,23 +171,25 @@ class _TextPage:
 
     def _right_end(self, run: _Run) -> float:
         """Where the last character of a run ends, seen upright."""
-        left, right, bottom, top = c_double(), c_double(), c_double(), c_double()
-        pdfium.FPDFText_GetCharBox(self._handle, run.last, left, right, bottom, top)
+        _box(self._handle, run.last, *self._number_addresses)
+        left, right, bottom, top = (number.value for number in self._numbers)
         direction = self._shapes[run.shown][1]
-        corners = (left.value, bottom.value), (right.value, top.value)
+        corners = (left, bottom), (right, top)
         return max(upright(*corner, run.size, direction)[0] for corner in corners)
 
     def _join(self, runs: list[_Run]) -> Placed:
         """One line from its runs: it starts at the first, and has the size of most letters."""
-        letters: Counter[float] = Counter()
-        for run in runs:
-            letters[run.size] += len(run.text.strip())
-        size = letters.most_common(1)[0][0] or 1.0
-        x, y = runs[0].x, next((run.y for run in runs if run.size == size), runs[0].y)
-        text = "".join(raise_number(run.text, run.y - y, run.size / size) for run in runs)
+        text, x, y, size, *_ = runs[0]
+        if len(runs) > 1:
+            letters: Counter[float] = Counter()
+            for run in runs:
+                letters[run.size] += len(run.text.strip())
+            size = letters.most_common(1)[0][0] or 1.0
+            y = next((run.y for run in runs if run.size == size), y)
+            text = "".join(raise_number(run.text, run.y - y, run.size / size) for run in runs)
         if is_right_to_left(text):  # the last character of such a run stands at its left
             x = min(self._place(i, run.shown)[0] for run in runs for i in _ends(run))
-        return valid_unicode(text.replace(_HYPHEN, "-")), x, y, size
+        return valid_unicode(text.replace(_HYPHEN, "-")), x, y, size or 1.0
 
 
 def _ends(run: _Run) -> tuple[int, int]:
