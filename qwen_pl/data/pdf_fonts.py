@@ -1,7 +1,7 @@
 """Keeps pypdf from reading the same fonts again for every page, which takes a tenth of its time."""
 
 from collections import OrderedDict
-from typing import Any
+from typing import Any, ClassVar
 
 import pypdf._page
 from pypdf.generic._font import Font
@@ -12,7 +12,9 @@ _MOST_FONTS = 64
 class KnownFonts:
     """Takes the place of pypdf's ``Font`` where pages make fonts from their resources."""
 
-    _known: OrderedDict[int, tuple[Any, Font]] = OrderedDict()  # by the identity of the resource
+    _known: ClassVar[OrderedDict[int, tuple[Any, Font]]] = (
+        OrderedDict()
+    )  # by the identity of the resource
 
     @classmethod
     def from_font_resource(cls, resource: Any) -> Font:
