@@ -34,7 +34,7 @@ _text_object = _with_addresses(pdfium.FPDFText_GetTextObject, c_void_p, c_int)
 _font_size = _with_addresses(pdfium.FPDFText_GetFontSize, c_double, c_int)
 _matrix = _with_addresses(pdfium.FPDFText_GetMatrix, c_int, c_int, c_void_p)
 _origin = _with_addresses(pdfium.FPDFText_GetCharOrigin, c_int, c_int, c_void_p, c_void_p)
-_box = _with_addresses(pdfium.FPDFText_GetCharBox, c_int, c_int, *4 * [c_void_p])
+_box = _with_addresses(pdfium.FPDFText_GetLooseCharBox, c_int, c_int, c_void_p)
 
 
 class _Run(NamedTuple):
@@ -79,8 +79,6 @@ class _TextPage:
         self._text = _whole_text(handle)
         self._matrix = pdfium.FS_MATRIX()
         self._matrix_address = byref(self._matrix)
-        self._numbers = [c_double() for _ in range(4)]
-        self._number_addresses = [byref(number) for number in self._numbers]
 
     def lines(self) -> list[Placed]:
         """The lines that have text, in pdfium's order."""
@@ -160,18 +158,20 @@ class _TextPage:
 
     def _left_end(self, index: int) -> float:
         """Where a character starts, seen upright."""
-        _origin(self._handle, index, *self._number_addresses[:2])
-        return self._upright_x(*self._numbers[:2], index)
+        x, y = c_double(), c_double()
+        _origin(self._handle, index, byref(x), byref(y))
+        return self._upright_x(x.value, y.value, index)
 
     def _right_end(self, index: int) -> float:
         """Where a character ends, seen upright."""
-        _box(self._handle, index, *self._number_addresses)
-        left, right, bottom, top = self._numbers
-        return max(self._upright_x(left, bottom, index), self._upright_x(right, top, index))
+        box = pdfium.FS_RECTF()
+        _box(self._handle, index, byref(box))
+        corners = (box.left, box.bottom), (box.right, box.top)
+        return max(self._upright_x(*corner, index) for corner in corners)
 
-    def _upright_x(self, x: c_double, y: c_double, index: int) -> float:
+    def _upright_x(self, x: float, y: float, index: int) -> float:
         _matrix(self._handle, index, self._matrix_address)
-        return upright(x.value, y.value, 0.0, (self._matrix.a, self._matrix.b))[0]
+        return upright(x, y, 0.0, (self._matrix.a, self._matrix.b))[0]
 
     def _join(self, runs: list[_Run]) -> Placed:
         """One line from its runs: it starts at the first, and has the size of most letters."""
