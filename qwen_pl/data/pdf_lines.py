@@ -104,7 +104,9 @@ def upright(
         x, y = (y, -x) if right[1] > 0 else (-y, x)
     elif right[0] < 0:
         x, y = -x, -y
-    return tuple(round(value, 2) if abs(value) < 1e6 else 0.0 for value in (x, y, size))
+    if not (abs(x) < 1e6 and abs(y) < 1e6 and size < 1e6):
+        return _NOWHERE
+    return round(x, 2), round(y, 2), round(size, 2)
 
 
 def valid_unicode(text: str) -> str:

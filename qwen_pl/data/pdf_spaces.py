@@ -54,11 +54,24 @@ class SpacedTextExtraction(TextExtraction):
         self._actual_str_size["str_widths"] += offset * self.font_size * (1 - self.char_scale)
 
     def _post_process_text_operation(self, str_widths: float) -> None:
+        if self._has_not_moved(str_widths):
+            return  # pypdf would come to the same end, but slowly
         before = self.text
         super()._post_process_text_operation(str_widths)
         if self.rtl_dir and before and self.text == before + " ":
             self.text = before
             self._put_space_in_front()
+
+    def _has_not_moved(self, str_widths: float) -> bool:
+        """Whether text is shown where other text of the same operator has ended."""
+        return (
+            self.tm_matrix == self.tm_prev
+            and self.cm_matrix == self.cm_prev
+            and not str_widths
+            and self.text != ""
+            and self._line_span is not None
+            and self.font_size * self._space_width > 0
+        )
 
     def _put_space_in_front(self) -> None:
         """Text from right to left is shown from the left, and grows at its front."""

@@ -8,7 +8,7 @@ are asked for once for each text object: what one operator shows, often a whole 
 import ctypes
 import math
 import re
-from collections import Counter
+from collections.abc import Iterator
 from ctypes import byref, c_double, c_int, c_void_p
 from typing import Any, NamedTuple
 
@@ -24,14 +24,17 @@ _WORD_GAP = 0.2  # of the size
 _WIDEST_GAP = 1.0  # of the size, between two parts of a line that pdfium has cut
 
 
-def _with_addresses(function: Any, *argument_types: Any) -> Any:
+def _with_addresses(function: Any, result: Any, *arguments: Any) -> Any:
     """A function of pdfium that takes and gives handles as numbers, since that is faster."""
-    prototype = ctypes.CFUNCTYPE(c_void_p, c_void_p, *argument_types)
-    return prototype(ctypes.cast(function, c_void_p).value)
+    address = ctypes.cast(function, c_void_p).value
+    return ctypes.CFUNCTYPE(result, c_void_p, *arguments)(address)
 
 
-_object_of = _with_addresses(pdfium.FPDFText_GetTextObject, c_int)
-_origin_of = _with_addresses(pdfium.FPDFText_GetCharOrigin, c_int, c_void_p, c_void_p)
+_text_object = _with_addresses(pdfium.FPDFText_GetTextObject, c_void_p, c_int)
+_font_size = _with_addresses(pdfium.FPDFText_GetFontSize, c_double, c_int)
+_matrix = _with_addresses(pdfium.FPDFText_GetMatrix, c_int, c_int, c_void_p)
+_origin = _with_addresses(pdfium.FPDFText_GetCharOrigin, c_int, c_int, c_void_p, c_void_p)
+_box = _with_addresses(pdfium.FPDFText_GetLooseCharBox, c_int, c_int, c_void_p)
 
 
 class _Run(NamedTuple):
@@ -41,8 +44,6 @@ class _Run(NamedTuple):
     x: float
     y: float
     size: float
-    shown: int
-    """The address of the text object."""
     last: int
     """Index of the last character that is not a space."""
 
@@ -74,17 +75,15 @@ class _TextPage:
     """The characters of a page by their index, and what pdfium knows of them."""
 
     def __init__(self, handle: Any) -> None:
-        self._handle = handle
-        self._address = ctypes.cast(handle, c_void_p).value
+        self._handle = ctypes.cast(handle, c_void_p).value
         self._text = _whole_text(handle)
-        self._shapes: dict[int, tuple[float, tuple[float, float]]] = {}
+        self._matrix = pdfium.FS_MATRIX()
+        self._matrix_address = byref(self._matrix)
 
     def lines(self) -> list[Placed]:
         """The lines that have text, in pdfium's order."""
         lines: list[list[_Run]] = []
         for match in _LINE.finditer(self._text):
-            if match[0].isspace():
-                continue
             runs = self._runs(*match.span())
             if lines and runs and (gap := self._gap(lines[-1], runs[0])) is not None:
                 if gap > _WORD_GAP:
@@ -96,48 +95,54 @@ class _TextPage:
     def _runs(self, start: int, end: int) -> list[_Run]:
         """The text objects of a line, each with the spaces that pdfium has put after it."""
         runs: list[_Run] = []
-        shown, last_shown = self._object(start), self._object(end - 1)
-        while start < end:
-            stop = end if shown == last_shown else self._end_of_object(shown, start, end)
-            text = self._text[start:stop]
+        for first, stop, shown in self._objects(start, end):
+            text = self._text[first:stop]
             if shown and not text.isspace():
-                last = start + len(text.rstrip()) - 1
-                runs.append(_Run(text, *self._place(start, shown), shown, last))
+                last = first + len(text.rstrip()) - 1
+                run = _Run(text, *self._place(last), last)
+                runs.append(self._spread(run) if last == first + 1 else run)
             elif runs:
                 runs[-1] = runs[-1]._replace(text=runs[-1].text + text)
-            start = stop
-            shown = self._object(start) if start < end else 0
         return runs
 
-    def _end_of_object(self, shown: int, start: int, end: int) -> int:
-        """The index after the last character of an object that ends before ``end``."""
-        while end - start > 1:
-            middle = (start + end) // 2
-            if self._object(middle) == shown:
-                start = middle
+    def _objects(self, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+        """Where each text object of a line starts and ends, and its address.
+
+        The ends are found by halving, so that long objects cost little.
+        """
+        handle = self._handle
+        shown = _text_object(handle, start)  # None for what pdfium has put in
+        ahead = [(end - 1, _text_object(handle, end - 1))]  # what is known, the nearest last
+        same = start
+        while ahead:
+            index, other = ahead[-1]
+            if other == shown:
+                same, _ = ahead.pop()
+            elif index - same > 1:
+                middle = (same + index) // 2
+                ahead.append((middle, _text_object(handle, middle)))
             else:
-                end = middle
-        return end
+                yield start, index, shown
+                start, shown = ahead.pop()
+                same = start
+        yield start, end, shown
 
-    def _object(self, index: int) -> int:
-        """The address of the text object of a character; 0 if pdfium has put it in."""
-        return _object_of(self._address, index) or 0
+    def _place(self, index: int) -> tuple[float, float, float]:
+        """Where the text object of a character starts, seen upright, and its size."""
+        _matrix(self._handle, index, self._matrix_address)
+        matrix = self._matrix
+        size = abs(_font_size(self._handle, index)) * math.hypot(matrix.c, matrix.d)
+        return upright(matrix.e, matrix.f, size, (matrix.a, matrix.b))
 
-    def _place(self, index: int, shown: int) -> tuple[float, float, float]:
-        """Where a character stands and how large it is, seen upright: ``(x, y, size)``."""
-        if shown not in self._shapes:
-            self._shapes[shown] = self._shape(index)
-        size, right = self._shapes[shown]
-        x, y = c_double(), c_double()
-        _origin_of(self._address, index, byref(x), byref(y))
-        return upright(x.value, y.value, size, right)
+    def _spread(self, run: _Run) -> _Run:
+        """Puts a space between two letters that are as far apart as words are.
 
-    def _shape(self, index: int) -> tuple[float, tuple[float, float]]:
-        """The font size of a character, in points, and its direction."""
-        matrix = pdfium.FS_MATRIX()
-        pdfium.FPDFText_GetMatrix(self._handle, index, matrix)
-        size = abs(pdfium.FPDFText_GetFontSize(self._handle, index))
-        return size * math.hypot(matrix.c, matrix.d), (matrix.a, matrix.b)
+        Ghostscript shows the letters around a space as one text with a large character spacing, in
+        which pdfium looks for no gap.
+        """
+        gap = self._left_end(run.last) - self._right_end(run.last - 1)
+        is_two_words = gap > _WORD_GAP * run.size > 0
+        return run._replace(text=f"{run.text[0]} {run.text[1:]}") if is_two_words else run
 
     def _gap(self, line: list[_Run], run: _Run) -> float | None:
         """How far behind a line a run goes on with it, in sizes; None if it does not.
@@ -146,50 +151,62 @@ class _TextPage:
         """
         before = line[-1]
         size = max(run.size, before.size)
-        if run.x <= before.x or not size or _is_on_other_line(line, run):
+        if run.x <= before.x or not size or _are_on_two_lines(_largest(line), run):
             return None
-        gap = (run.x - self._right_end(before)) / size
+        gap = (run.x - self._right_end(before.last)) / size
         return gap if -_WIDEST_GAP < gap < _WIDEST_GAP else None
 
-    def _right_end(self, run: _Run) -> float:
-        """Where the last character of a run ends, seen upright."""
-        left, right, bottom, top = c_double(), c_double(), c_double(), c_double()
-        pdfium.FPDFText_GetCharBox(self._handle, run.last, left, right, bottom, top)
-        direction = self._shapes[run.shown][1]
-        corners = (left.value, bottom.value), (right.value, top.value)
-        return max(upright(*corner, run.size, direction)[0] for corner in corners)
+    def _left_end(self, index: int) -> float:
+        """Where a character starts, seen upright."""
+        x, y = c_double(), c_double()
+        _origin(self._handle, index, byref(x), byref(y))
+        return self._upright_x(x.value, y.value, index)
+
+    def _right_end(self, index: int) -> float:
+        """Where a character ends, seen upright."""
+        box = pdfium.FS_RECTF()
+        _box(self._handle, index, byref(box))
+        corners = (box.left, box.bottom), (box.right, box.top)
+        return max(self._upright_x(*corner, index) for corner in corners)
+
+    def _upright_x(self, x: float, y: float, index: int) -> float:
+        _matrix(self._handle, index, self._matrix_address)
+        return upright(x, y, 0.0, (self._matrix.a, self._matrix.b))[0]
 
     def _join(self, runs: list[_Run]) -> Placed:
         """One line from its runs: it starts at the first, and has the size of most letters."""
-        letters: Counter[float] = Counter()
-        for run in runs:
-            letters[run.size] += len(run.text.strip())
-        size = letters.most_common(1)[0][0] or 1.0
-        x, y = runs[0].x, next((run.y for run in runs if run.size == size), runs[0].y)
-        text = "".join(raise_number(run.text, run.y - y, run.size / size) for run in runs)
-        if is_right_to_left(text):  # the last character of such a run stands at its left
-            x = min(self._place(i, run.shown)[0] for run in runs for i in _ends(run))
-        return valid_unicode(text.replace(_HYPHEN, "-")), x, y, size
+        text, x, y, size, _ = runs[0]
+        if len(runs) > 1:
+            letters: dict[float, int] = {}
+            for run in runs:
+                letters[run.size] = letters.get(run.size, 0) + len(run.text)
+            size = max(letters, key=letters.__getitem__)
+            y = next(run.y for run in runs if run.size == size)
+            scale = size or 1.0
+            text = "".join([raise_number(run.text, run.y - y, run.size / scale) for run in runs])
+        if is_right_to_left(text):  # the last character of a run may stand at its left end
+            x = min(min(run.x, self._left_end(run.last)) for run in runs)
+        return valid_unicode(text.replace(_HYPHEN, "-")), x, y, size or 1.0
 
 
-def _ends(run: _Run) -> tuple[int, int]:
-    return run.last - len(run.text.rstrip()) + 1, run.last
-
-
-def _split(runs: list[_Run]) -> list[list[_Run]]:
+def _split(runs: list[_Run]) -> Iterator[list[_Run]]:
     """Parts a line of pdfium's where its baseline moves as far as to another line."""
-    lines: list[list[_Run]] = []
+    line: list[_Run] = []
     for run in runs:
-        if lines and not _is_on_other_line(lines[-1], run):
-            lines[-1].append(run)
-        else:
-            lines.append([run])
-    return lines
+        if line and run.y != line[-1].y and _are_on_two_lines(_largest(line), run):
+            yield line
+            line = []
+        line.append(run)
+    if line:
+        yield line
 
 
-def _is_on_other_line(line: list[_Run], run: _Run) -> bool:
-    largest = max(line, key=lambda other: other.size)
-    return abs(run.y - largest.y) > _OTHER_LINE * min(run.size, largest.size)
+def _are_on_two_lines(run: _Run, other: _Run) -> bool:
+    return abs(run.y - other.y) > _OTHER_LINE * min(run.size, other.size)
+
+
+def _largest(line: list[_Run]) -> _Run:
+    return max(line, key=lambda run: run.size)
 
 
 def _whole_text(handle: Any) -> str:

@@ -6,12 +6,14 @@ import warnings
 import pypdf
 
 from qwen_pl.data.pdf_file import NeedsPassword, OpenFile
+from qwen_pl.data.pdf_fonts import remember_fonts
 from qwen_pl.data.pdf_lines import page_lines, valid_unicode
 from qwen_pl.data.pdf_spaces import mend_word_spaces
 
 logging.disable(logging.CRITICAL)
 warnings.simplefilter("ignore")
 pypdf.overwrite_configuration(disable_legacy_handling=True, jbig2dec_binary=None)
+remember_fonts()
 _CAVEAT = "" if mend_word_spaces() else "this version of pypdf may lose spaces between words"
 
 
