@@ -183,8 +183,7 @@ def status_table(reports: Sequence[FileReport]) -> str:
     ]
     troubled = [r for r in by_trouble(reports) if r.trouble() and r.status != "duplicate"]
     for report in troubled[:_LINES_LISTED]:
-        status = "" if report.status == "ok" else f"{report.status}, "
-        lines.append(_cut(f"{report.path}: {status}{report.trouble()}", _WIDTH))
+        lines.append(_line(report))
     if len(troubled) > _LINES_LISTED:
         lines.append(f"... and {len(troubled) - _LINES_LISTED:,} more: see report.html")
     return "\n".join(lines)
@@ -230,6 +229,14 @@ def totals(reports: Sequence[FileReport]) -> dict[str, dict[str, Any]]:
         }
         for status, group in groups.items()
     }
+
+
+def _line(report: FileReport) -> str:
+    """What is wrong with a file, after as much of its path as there is room for."""
+    status = "" if report.status == "ok" else f"{report.status}, "
+    trouble = _cut(f": {status}{report.trouble()}", _WIDTH - 25)
+    room = _WIDTH - sum(map(_columns, trouble))
+    return _cut(report.path[::-1], room)[::-1] + trouble
 
 
 def _cut(text: str, width: int) -> str:

@@ -19,7 +19,7 @@ _FEW_LETTERS = 100  # fewer are lost on any page, with its head and its number
 _LOST = 0.15
 _LINES_BEFORE = 3  # kept lines shown above the first that was removed
 _MOST_WORK = 10**8  # lines of a page times characters of its text
-_NOT_LETTERS = re.compile(r"[\W\d_]+")
+_NOT_LETTERS = re.compile(r"[\W\d_¹²³⁰-₉]+")  # nor raised digits, which are marks of footnotes
 
 
 @dataclass
@@ -69,27 +69,31 @@ def follow_pages(pages: Sequence[Page], clean: CleanText) -> Iterator[PageFate]:
         here = "\n\n".join(beginning[number])
         after = f"{before}\n\n{here}" if before and here else before + here
         lines = [" ".join(line.text.split()) for line in page]
-        letters = [_letters(line) for line in lines]
-        removed = _not_found(lines, letters, after) if page else []
-        lost = sum(len(letters[index]) for index in removed)
+        removed = _not_found(lines, after) if page else []
+        lost = sum(len(_letters(lines[index])) for index in removed)
         start = len(after) - len(here)
-        yield PageFate(number, lines, removed, after, start, sum(map(len, letters)), lost)
+        yield PageFate(number, lines, removed, after, start, len(_letters("".join(lines))), lost)
         before = here or before
 
 
 def _letters(text: str) -> str:
-    return _NOT_LETTERS.sub("", fix_characters(text)).casefold()
+    return _NOT_LETTERS.sub("", text).casefold()
 
 
-def _not_found(lines: list[str], letters: list[str], after: str) -> list[int]:
+def _not_found(lines: list[str], after: str) -> list[int]:
     """The indices of the lines that are not in ``after``."""
     if len(lines) * len(after) > _MOST_WORK:
         return []
     kept = _letters(after)
+
+    def is_kept(line: str) -> bool:
+        return letters in kept if (letters := _letters(line)) else line in after
+
+    # Most lines need no correction of their characters to be found, which costs the most.
     return [
         index
-        for index, (line, in_letters) in enumerate(zip(lines, letters, strict=True))
-        if (in_letters not in kept if in_letters else fix_characters(line) not in after)
+        for index, line in enumerate(lines)
+        if not is_kept(line) and not is_kept(fix_characters(line))
     ]
 
 
@@ -98,18 +102,17 @@ def worst_pages(fates: Sequence[PageFate], clean: CleanText, most: int = 3) -> l
 
     Each kind of trouble has its worst page shown before any has a second one.
     """
-    dropped = set(clean.garbage_pages)
-    troubled = [trouble for fate in fates if (trouble := _trouble(fate, dropped)) is not None]
+    troubled = [trouble for fate in fates if (trouble := _trouble(fate, clean)) is not None]
     if empty := [fate for fate in fates if not fate.lines]:
         others = f", as on {len(empty) - 1:,} others" if len(empty) > 1 else ""
         troubled.append(_Trouble("empty", 0, f"no text{others}", empty[0]))
-    troubled.sort(key=lambda trouble: (-_KINDS.index(trouble.kind), -trouble.share))
+    troubled.sort(key=lambda trouble: (_KINDS.index(trouble.kind), -trouble.share))
     first_of_kind = list({t.kind: t for t in reversed(troubled)}.values())[::-1]
     chosen = first_of_kind + [t for t in troubled if t not in first_of_kind]
     return [_excerpt(trouble) for trouble in chosen[:most]]
 
 
-_KINDS = ["empty", "lost", "garbage", "glued", "dropped"]
+_KINDS = ["dropped", "glued", "garbage", "lost", "contents", "empty"]  # the worst first
 
 
 class _Trouble(NamedTuple):
@@ -119,22 +122,27 @@ class _Trouble(NamedTuple):
     fate: PageFate
 
 
-def _trouble(fate: PageFate, dropped: set[int]) -> _Trouble | None:
+def _trouble(fate: PageFate, clean: CleanText) -> _Trouble | None:
     text = "\n".join(fate.lines)
-    garbage = garbage_ratio(text)
-    if fate.number in dropped:
+    garbage = garbage_ratio(text) if clean.garbage_ratio else 0.0
+    if fate.number in clean.garbage_pages:
         phrase = f"dropped: {garbage:.0%} of its characters cannot be read"
         return _Trouble("dropped", garbage, phrase, fate)
-    if (glued := glued_ratio(text)) > _GLUED:
+    if clean.glued_ratio and (glued := glued_ratio(text)) > _GLUED:
         phrase = f"spaces are missing: {glued:.0%} of its letters are in overlong words"
         return _Trouble("glued", glued, phrase, fate)
     if garbage > _GARBAGE:
         phrase = f"{garbage:.0%} of its characters cannot be read"
         return _Trouble("garbage", garbage, phrase, fate)
     lost = fate.letters_lost / max(fate.letters, 1)
-    if fate.letters_lost > _FEW_LETTERS and lost > _LOST:
-        return _Trouble("lost", lost, f"cleaning removed {lost:.0%} of its letters", fate)
-    return None
+    if fate.letters_lost < _FEW_LETTERS or lost < _LOST:
+        return None
+    gone = [fate.lines[index] for index in fate.removed]
+    how_much = "all" if lost > 0.99 else f"{lost:.0%}"
+    if 2 * sum(line[-1:].isdigit() for line in gone) > len(gone):
+        phrase = f"cleaning removed {how_much} of it, as a table of contents by its looks"
+        return _Trouble("contents", lost, phrase, fate)
+    return _Trouble("lost", lost, f"cleaning removed {how_much} of its letters", fate)
 
 
 def _excerpt(trouble: _Trouble) -> Excerpt:
