@@ -19,6 +19,7 @@ MOST_ROWS = 10_000
 
 _SUSPICIOUS = 0.02
 _PAGES_LISTED = 20
+_HEADS_SHOWN = 12
 _NOT_SHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
 
 _STYLE = """
@@ -58,7 +59,8 @@ details.file > div { padding: 0 .9rem .9rem; border-top: 1px solid var(--line); 
 .status { font-size: .8rem; font-weight: 600; border: 1px solid; border-radius: 1rem;
   padding: .05rem .55rem; margin-right: .5rem; white-space: nowrap; }
 .why, .sums { display: block; font-size: .9rem; }
-ul.heads { columns: 20rem; padding-left: 1.2rem; margin: .3rem 0; font-size: .9rem; }
+ul.heads { columns: 18rem; column-gap: 2rem; padding-left: 1.2rem; margin: .3rem 0;
+  font-size: .9rem; }
 ul.heads li { break-inside: avoid; }
 figure { margin: 1rem 0; }
 figcaption { font-size: .9rem; margin-bottom: .35rem; }
@@ -249,14 +251,22 @@ def _numbers(pages: Sequence[int]) -> str:
 
 
 def _heads(report: "FileReport") -> str:
-    items = (f"<li><bdi>{_text(head)}</bdi> × {int(n):,}</li>" for head, n in report.running_heads)
-    shown = sum(int(count) for _, count in report.running_heads)
-    more = report.running_heads_removed - shown
-    rest = f'<p class="faint">and {_counted(more, "line")} more</p>' if more > 0 else ""
-    return (
-        "<h3>Running heads and feet removed (# stands for a number)</h3>"
-        f'<ul class="heads">{"".join(items)}</ul>{rest}'
-    )
+    items = [
+        f"<li><bdi>{_text(head)}</bdi>&nbsp;×&nbsp;{int(n):,}</li>"
+        for head, n in report.running_heads
+    ]
+    first, others = "".join(items[:_HEADS_SHOWN]), "".join(items[_HEADS_SHOWN:])
+    parts = [
+        "<h3>Running heads and feet removed (# stands for a number)</h3>",
+        f'<ul class="heads">{first}</ul>',
+    ]
+    if others:
+        rarer = f'<ul class="heads">{others}</ul>'
+        parts.append(f"<details><summary>less frequent ones</summary>{rarer}</details>")
+    more = report.running_heads_removed - sum(int(count) for _, count in report.running_heads)
+    if more > 0:
+        parts.append(f'<p class="faint">and {_counted(more, "line")} more</p>')
+    return "\n".join(parts)
 
 
 def _excerpt(excerpt: "Excerpt") -> str:

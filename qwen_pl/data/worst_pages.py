@@ -17,6 +17,9 @@ _GLUED = 0.05  # 0 on good pages; a page of long chemical names or addresses com
 _GARBAGE = 0.02
 _FEW_LETTERS = 100  # fewer are lost on any page, with its head and its number
 _LOST = 0.15
+_KINDS = ["dropped", "glued", "garbage", "lost", "contents", "empty"]  # of trouble, worst first
+_ONCE_IS_ENOUGH = ("contents", "empty")
+_SHORT = 12  # letters; the "Page" of "Page 69" alone may be found by chance
 _LINES_BEFORE = 3  # kept lines shown above the first that was removed
 _MOST_WORK = 10**8  # lines of a page times characters of its text
 _NOT_LETTERS = re.compile(r"[\W\d_¹²³⁰-₉]+")  # nor raised digits, which are marks of footnotes
@@ -58,8 +61,9 @@ def follow_pages(pages: Sequence[Page], clean: CleanText) -> Iterator[PageFate]:
     """Tells of every page which of its lines are found again in the cleaned paragraphs.
 
     A line is found by its letters alone, since cleaning changes spaces, hyphens and digits of
-    footnote marks. A paragraph may go on over a page's end, so that the text of a page may also
-    stand in what begins on the last page before it that has a beginning.
+    footnote marks; a short one has to stand there as it was. A paragraph may go on over a page's
+    end, so that the text of a page may also stand in what begins on the last page before it that
+    has a beginning.
     """
     beginning: dict[int, list[str]] = defaultdict(list)
     for paragraph in clean.paragraphs:
@@ -87,7 +91,10 @@ def _not_found(lines: list[str], after: str) -> list[int]:
     kept = _letters(after)
 
     def is_kept(line: str) -> bool:
-        return letters in kept if (letters := _letters(line)) else line in after
+        letters = _letters(line)
+        if len(letters) > _SHORT:
+            return letters in kept
+        return line.rstrip("-‐\u00ad") in after
 
     # Most lines need no correction of their characters to be found, which costs the most.
     return [
@@ -98,21 +105,24 @@ def _not_found(lines: list[str], after: str) -> list[int]:
 
 
 def worst_pages(fates: Sequence[PageFate], clean: CleanText, most: int = 3) -> list[Excerpt]:
-    """The pages of ``fates`` with the most trouble, worst first; none where all went well.
+    """The pages of ``fates`` with the most trouble, worst first, and one from the middle.
 
-    Each kind of trouble has its worst page shown before any has a second one.
+    Each kind of trouble has its worst page shown before any has a second one. The page from the
+    middle lets a reader judge what no measure tells, as whether columns come in their order.
     """
     troubled = [trouble for fate in fates if (trouble := _trouble(fate, clean)) is not None]
     if empty := [fate for fate in fates if not fate.lines]:
-        others = f", as on {len(empty) - 1:,} others" if len(empty) > 1 else ""
-        troubled.append(_Trouble("empty", 0, f"no text{others}", empty[0]))
+        others = f", as {len(empty) - 1:,} others" if len(empty) > 1 else ""
+        troubled.append(_Trouble("empty", 0, f"gave no text{others}", empty[0]))
     troubled.sort(key=lambda trouble: (_KINDS.index(trouble.kind), -trouble.share))
     first_of_kind = list({t.kind: t for t in reversed(troubled)}.values())[::-1]
-    chosen = first_of_kind + [t for t in troubled if t not in first_of_kind]
+    chosen = first_of_kind + [
+        t for t in troubled if t not in first_of_kind and t.kind not in _ONCE_IS_ENOUGH
+    ]
+    full = [fate for fate in fates if fate.letters > _FEW_LETTERS and fate.after]
+    if full and (middle := full[len(full) // 2]) not in [trouble.fate for trouble in chosen]:
+        chosen.append(_Trouble("ordinary", 0, "a page from the middle", middle))
     return [_excerpt(trouble) for trouble in chosen[:most]]
-
-
-_KINDS = ["dropped", "glued", "garbage", "lost", "contents", "empty"]  # the worst first
 
 
 class _Trouble(NamedTuple):
@@ -150,20 +160,32 @@ def _excerpt(trouble: _Trouble) -> Excerpt:
     fate = trouble.fate
     lengths = [len(line) + 1 for line in fate.lines]
     first = 0
-    if fate.removed and sum(lengths[: fate.removed[0]]) > EXCERPT_CHARACTERS / 2:
-        first = max(fate.removed[0] - _LINES_BEFORE, 0)
+    if trouble.kind in ("lost", "contents"):
+        run = _longest_run(fate.removed)
+        if sum(lengths[:run]) > EXCERPT_CHARACTERS / 2:
+            first = max(run - _LINES_BEFORE, 0)
     last = first
     while last < len(lengths) and sum(lengths[first:last]) < EXCERPT_CHARACTERS:
         last += 1
     before = [line[:EXCERPT_CHARACTERS] for line in fate.lines[first:last]]
     removed = [index - first for index in fate.removed if first <= index < last]
-    kept = [line for index, line in enumerate(before) if index not in removed]
+    kept = [fate.lines[i] for i in range(first, len(fate.lines)) if i not in set(fate.removed)]
     before += ["…"] if last < len(lengths) else []
     if first:
         before.insert(0, "…")
         removed = [index + 1 for index in removed]
     after = _after(fate, kept)
     return Excerpt(fate.number, _storable("\n".join(before)), after, trouble.phrase, removed)
+
+
+def _longest_run(numbers: Sequence[int]) -> int:
+    """The first of the longest row of numbers that follow each other."""
+    length = longest = first = 0
+    for before, number in zip([None, *numbers], numbers, strict=False):
+        length = length + 1 if number - 1 == before else 1
+        if length > longest:
+            longest, first = length, number - length + 1
+    return first
 
 
 def _after(fate: PageFate, kept: list[str]) -> str:
