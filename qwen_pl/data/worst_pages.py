@@ -175,7 +175,7 @@ def _excerpt(trouble: _Trouble) -> Excerpt:
         before.insert(0, "…")
         removed = [index + 1 for index in removed]
     after = _after(fate, kept)
-    return Excerpt(fate.number, _storable("\n".join(before)), after, trouble.phrase, removed)
+    return Excerpt(fate.number, storable("\n".join(before)), after, trouble.phrase, removed)
 
 
 def _longest_run(numbers: Sequence[int]) -> int:
@@ -199,9 +199,9 @@ def _after(fate: PageFate, kept: list[str]) -> str:
     text = fate.after[start : start + EXCERPT_CHARACTERS]
     goes_on = start + len(text) < len(fate.after)
     begins_before = start > 0 and not fate.after[:start].endswith("\n\n")
-    return _storable(("… " if begins_before else "") + text + (" …" if goes_on else ""))
+    return storable(("… " if begins_before else "") + text + (" …" if goes_on else ""))
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """Text without halves of surrogate pairs, which no file in UTF-8 can hold."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -119,9 +119,11 @@ def test_a_paragraph_that_goes_on_over_pages_is_not_lost() -> None:
 
 
 def test_a_mended_line_is_not_lost() -> None:
-    pages = [page_of("The oﬃce of the exam-", "ple is mentioned.² The end", "of it comes¹ here")]
+    pages = [
+        page_of("The oﬃce of the f¨ur exam-", "ple is mentioned.² The end", "of it comes¹ here")
+    ]
     clean = CleanText(
-        [Paragraph("The office of the example is mentioned. The end of it comes here", 1)]
+        [Paragraph("The office of the für example is mentioned. The end of it comes here", 1)]
     )
     assert describe(pages, clean).lost_ratio == 0
 
@@ -238,6 +240,12 @@ def test_report_json_has_files_in_the_order_of_the_corpus_and_sums_and_facts(
     assert content["facts"] == {"split": "by document"}
 
 
+def test_report_json_leaves_the_excerpts_to_report_html(tmp_path: Path) -> None:
+    write_report(tmp_path, [FINE])
+    content = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert [FileReport.from_json(file) for file in content["files"]] == [replace(FINE, excerpts=[])]
+
+
 # --- report.html ---
 
 
@@ -288,7 +296,8 @@ def test_what_no_page_may_hold_does_not_stop_the_report(tmp_path: Path) -> None:
     path = Path(os.fsdecode(b"caf\xe9\x01.pdf"))  # a name that is not UTF-8
     pdf = PdfText(path, [page_of("a \ud800 b")], producer="\x00\ud800", num_pages=1)
     clean = CleanText([Paragraph("a \ud800 b", 1)])
-    page = html_of(tmp_path, describe_file(path, "00", pdf, clean, seconds=1))
+    report = describe_file(path, "00", pdf, clean, seconds=1)
+    page = html_of(tmp_path, replace(report, duplicate_of=str(path)), folder=str(path))
     assert "caf" in page and not {"\x00", "\x01"} & set(page)
 
 
@@ -323,7 +332,7 @@ def test_ten_thousand_files_make_a_page_that_still_opens(tmp_path: Path) -> None
     text = "line of a page\n" * 80
     many = replace(
         FINE,
-        running_heads=[["A HEAD OF USUAL LENGTH, CHAPTER #", 3]] * 50,
+        running_heads=[["A HEAD OF USUAL LENGTH, CHAPTER #", 3]] * 20,
         excerpts=[Excerpt(n, text, text, "trouble", list(range(80))) for n in range(3)],
     )
     reports = [replace(many, path=f"folder/book {n}.pdf") for n in range(10_000)]
