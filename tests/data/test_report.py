@@ -297,7 +297,7 @@ def test_what_no_page_may_hold_does_not_stop_the_report(tmp_path: Path) -> None:
     pdf = PdfText(path, [page_of("a \ud800 b")], producer="\x00\ud800", num_pages=1)
     clean = CleanText([Paragraph("a \ud800 b", 1)])
     report = describe_file(path, "00", pdf, clean, seconds=1)
-    page = html_of(tmp_path, replace(report, duplicate_of=str(path)), folder=str(path))
+    page = html_of(tmp_path, replace(report, duplicate_of=str(path)), of=str(path))
     assert "caf" in page and not {"\x00", "\x01"} & set(page)
 
 
