@@ -4,14 +4,14 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from qwen_pl.data.clean import CleanText
 from qwen_pl.data.pdf import PdfText
 from qwen_pl.data.report_html import html_page
-from qwen_pl.data.worst_pages import Excerpt, follow_pages, worst_pages
+from qwen_pl.data.worst_pages import Excerpt, follow_pages, storable, worst_pages
 from qwen_pl.files import write_text
 
 GLUED = 0.05
@@ -71,7 +71,7 @@ class FileReport:
 
     def to_json(self) -> dict[str, Any]:
         """All fields as values that ``json.dumps`` takes."""
-        return asdict(self)
+        return {**vars(self), "excerpts": [dict(vars(excerpt)) for excerpt in self.excerpts]}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "FileReport":
@@ -137,18 +137,18 @@ def describe_file(
     fates = list(follow_pages(pdf.pages, clean)) if pdf is not None else []
     letters = sum(fate.letters for fate in fates)
     return FileReport(
-        path=_storable(str(path)),
+        path=storable(str(path)),
         sha256=sha256,
         status=status,
-        reason=_storable(reason),
+        reason=storable(reason),
         reader=reader,
-        producer=_storable(producer),
+        producer=storable(producer),
         pages=num_pages,
         empty_pages=num_empty,
         characters=sum(len(paragraph.text) for paragraph in clean.paragraphs),
         words=sum(len(_WORD.findall(paragraph.text)) for paragraph in clean.paragraphs),
         running_heads=[
-            [_storable(text), count]
+            [storable(text), count]
             for text, count in clean.running_heads.most_common(_HEADS_LISTED)
         ],
         running_heads_removed=sum(clean.running_heads.values()),
@@ -183,8 +183,7 @@ def status_table(reports: Sequence[FileReport]) -> str:
     ]
     troubled = [r for r in by_trouble(reports) if r.trouble() and r.status != "duplicate"]
     for report in troubled[:_LINES_LISTED]:
-        status = "" if report.status == "ok" else f"{report.status}, "
-        lines.append(_cut(f"{report.path}: {status}{report.trouble()}", _WIDTH))
+        lines.append(_line(report))
     if len(troubled) > _LINES_LISTED:
         lines.append(f"... and {len(troubled) - _LINES_LISTED:,} more: see report.html")
     return "\n".join(lines)
@@ -200,11 +199,13 @@ def write_report(
         facts: More to tell about the corpus as a whole, by name.
     """
     facts = dict(facts or {})
-    files = [report.to_json() for report in reports]
-    for file in files:
-        del file["excerpts"]  # report.html has them; those of 10,000 files would be 50 MB
-    content = {"facts": facts, "totals": totals(reports), "files": files}
-    write_text(folder / "report.json", json.dumps(content, ensure_ascii=False, indent=1) + "\n")
+    head = json.dumps({"facts": facts, "totals": totals(reports)}, ensure_ascii=False, indent=1)
+    # Without the excerpts, which report.html has: those of 10,000 files would be 50 MB.
+    files = [
+        json.dumps(report.to_json() | {"excerpts": []}, ensure_ascii=False) for report in reports
+    ]
+    content = head.removesuffix("\n}") + ',\n "files": [\n' + ",\n".join(files) + "\n ]\n}\n"
+    write_text(folder / "report.json", storable(content))  # one line for every file
     page = html_page(by_trouble(reports), totals(reports), facts)
     write_text(folder / "report.html", page)
 
@@ -232,6 +233,14 @@ def totals(reports: Sequence[FileReport]) -> dict[str, dict[str, Any]]:
     }
 
 
+def _line(report: FileReport) -> str:
+    """What is wrong with a file, after as much of its path as there is room for."""
+    status = "" if report.status == "ok" else f"{report.status}, "
+    trouble = _cut(f": {status}{report.trouble()}", _WIDTH - 25)
+    room = _WIDTH - sum(map(_columns, trouble))
+    return _cut(report.path[::-1], room)[::-1] + trouble
+
+
 def _cut(text: str, width: int) -> str:
     """One line of at most ``width`` columns that no terminal takes for a command."""
     text = "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
@@ -246,8 +255,3 @@ def _columns(character: str) -> int:
     if unicodedata.combining(character):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
-
-
-def _storable(text: str) -> str:
-    """Text without halves of surrogate pairs, which no file in UTF-8 can hold."""
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -17,9 +17,12 @@ _GLUED = 0.05  # 0 on good pages; a page of long chemical names or addresses com
 _GARBAGE = 0.02
 _FEW_LETTERS = 100  # fewer are lost on any page, with its head and its number
 _LOST = 0.15
+_KINDS = ["dropped", "glued", "garbage", "lost", "contents", "empty"]  # of trouble, worst first
+_ONCE_IS_ENOUGH = ("contents", "empty")
+_SHORT = 12  # letters; the "Page" of "Page 69" alone may be found by chance
 _LINES_BEFORE = 3  # kept lines shown above the first that was removed
 _MOST_WORK = 10**8  # lines of a page times characters of its text
-_NOT_LETTERS = re.compile(r"[\W\d_]+")
+_NOT_LETTERS = re.compile(r"[\W\d_¹²³⁰-₉]+")  # nor raised digits, which are marks of footnotes
 
 
 @dataclass
@@ -58,8 +61,9 @@ def follow_pages(pages: Sequence[Page], clean: CleanText) -> Iterator[PageFate]:
     """Tells of every page which of its lines are found again in the cleaned paragraphs.
 
     A line is found by its letters alone, since cleaning changes spaces, hyphens and digits of
-    footnote marks. A paragraph may go on over a page's end, so that the text of a page may also
-    stand in what begins on the last page before it that has a beginning.
+    footnote marks; a short one has to stand there as it was. A paragraph may go on over a page's
+    end, so that the text of a page may also stand in what begins on the last page before it that
+    has a beginning.
     """
     beginning: dict[int, list[str]] = defaultdict(list)
     for paragraph in clean.paragraphs:
@@ -69,47 +73,56 @@ def follow_pages(pages: Sequence[Page], clean: CleanText) -> Iterator[PageFate]:
         here = "\n\n".join(beginning[number])
         after = f"{before}\n\n{here}" if before and here else before + here
         lines = [" ".join(line.text.split()) for line in page]
-        letters = [_letters(line) for line in lines]
-        removed = _not_found(lines, letters, after) if page else []
-        lost = sum(len(letters[index]) for index in removed)
+        removed = _not_found(lines, after) if page else []
+        lost = sum(len(_letters(lines[index])) for index in removed)
         start = len(after) - len(here)
-        yield PageFate(number, lines, removed, after, start, sum(map(len, letters)), lost)
+        yield PageFate(number, lines, removed, after, start, len(_letters("".join(lines))), lost)
         before = here or before
 
 
 def _letters(text: str) -> str:
-    return _NOT_LETTERS.sub("", fix_characters(text)).casefold()
+    return _NOT_LETTERS.sub("", text).casefold()
 
 
-def _not_found(lines: list[str], letters: list[str], after: str) -> list[int]:
+def _not_found(lines: list[str], after: str) -> list[int]:
     """The indices of the lines that are not in ``after``."""
     if len(lines) * len(after) > _MOST_WORK:
         return []
     kept = _letters(after)
+
+    def is_kept(line: str) -> bool:
+        letters = _letters(line)
+        if len(letters) > _SHORT:
+            return letters in kept
+        return line.rstrip("-‐\u00ad") in after
+
+    # Most lines need no correction of their characters to be found, which costs the most.
     return [
         index
-        for index, (line, in_letters) in enumerate(zip(lines, letters, strict=True))
-        if (in_letters not in kept if in_letters else fix_characters(line) not in after)
+        for index, line in enumerate(lines)
+        if not is_kept(line) and not is_kept(fix_characters(line))
     ]
 
 
 def worst_pages(fates: Sequence[PageFate], clean: CleanText, most: int = 3) -> list[Excerpt]:
-    """The pages of ``fates`` with the most trouble, worst first; none where all went well.
+    """The pages of ``fates`` with the most trouble, worst first, and one from the middle.
 
-    Each kind of trouble has its worst page shown before any has a second one.
+    Each kind of trouble has its worst page shown before any has a second one. The page from the
+    middle lets a reader judge what no measure tells, as whether columns come in their order.
     """
-    dropped = set(clean.garbage_pages)
-    troubled = [trouble for fate in fates if (trouble := _trouble(fate, dropped)) is not None]
+    troubled = [trouble for fate in fates if (trouble := _trouble(fate, clean)) is not None]
     if empty := [fate for fate in fates if not fate.lines]:
-        others = f", as on {len(empty) - 1:,} others" if len(empty) > 1 else ""
-        troubled.append(_Trouble("empty", 0, f"no text{others}", empty[0]))
-    troubled.sort(key=lambda trouble: (-_KINDS.index(trouble.kind), -trouble.share))
+        others = f", as {len(empty) - 1:,} others" if len(empty) > 1 else ""
+        troubled.append(_Trouble("empty", 0, f"gave no text{others}", empty[0]))
+    troubled.sort(key=lambda trouble: (_KINDS.index(trouble.kind), -trouble.share))
     first_of_kind = list({t.kind: t for t in reversed(troubled)}.values())[::-1]
-    chosen = first_of_kind + [t for t in troubled if t not in first_of_kind]
+    chosen = first_of_kind + [
+        t for t in troubled if t not in first_of_kind and t.kind not in _ONCE_IS_ENOUGH
+    ]
+    full = [fate for fate in fates if fate.letters > _FEW_LETTERS and fate.after]
+    if full and (middle := full[len(full) // 2]) not in [trouble.fate for trouble in chosen]:
+        chosen.append(_Trouble("ordinary", 0, "a page from the middle", middle))
     return [_excerpt(trouble) for trouble in chosen[:most]]
-
-
-_KINDS = ["empty", "lost", "garbage", "glued", "dropped"]
 
 
 class _Trouble(NamedTuple):
@@ -119,22 +132,27 @@ class _Trouble(NamedTuple):
     fate: PageFate
 
 
-def _trouble(fate: PageFate, dropped: set[int]) -> _Trouble | None:
+def _trouble(fate: PageFate, clean: CleanText) -> _Trouble | None:
     text = "\n".join(fate.lines)
-    garbage = garbage_ratio(text)
-    if fate.number in dropped:
+    garbage = garbage_ratio(text) if clean.garbage_ratio else 0.0
+    if fate.number in clean.garbage_pages:
         phrase = f"dropped: {garbage:.0%} of its characters cannot be read"
         return _Trouble("dropped", garbage, phrase, fate)
-    if (glued := glued_ratio(text)) > _GLUED:
+    if clean.glued_ratio and (glued := glued_ratio(text)) > _GLUED:
         phrase = f"spaces are missing: {glued:.0%} of its letters are in overlong words"
         return _Trouble("glued", glued, phrase, fate)
     if garbage > _GARBAGE:
         phrase = f"{garbage:.0%} of its characters cannot be read"
         return _Trouble("garbage", garbage, phrase, fate)
     lost = fate.letters_lost / max(fate.letters, 1)
-    if fate.letters_lost > _FEW_LETTERS and lost > _LOST:
-        return _Trouble("lost", lost, f"cleaning removed {lost:.0%} of its letters", fate)
-    return None
+    if fate.letters_lost < _FEW_LETTERS or lost < _LOST:
+        return None
+    gone = [fate.lines[index] for index in fate.removed]
+    how_much = "all" if lost > 0.99 else f"{lost:.0%}"
+    if 2 * sum(line[-1:].isdigit() for line in gone) > len(gone):
+        phrase = f"cleaning removed {how_much} of it, as a table of contents by its looks"
+        return _Trouble("contents", lost, phrase, fate)
+    return _Trouble("lost", lost, f"cleaning removed {how_much} of its letters", fate)
 
 
 def _excerpt(trouble: _Trouble) -> Excerpt:
@@ -142,20 +160,32 @@ def _excerpt(trouble: _Trouble) -> Excerpt:
     fate = trouble.fate
     lengths = [len(line) + 1 for line in fate.lines]
     first = 0
-    if fate.removed and sum(lengths[: fate.removed[0]]) > EXCERPT_CHARACTERS / 2:
-        first = max(fate.removed[0] - _LINES_BEFORE, 0)
+    if trouble.kind in ("lost", "contents"):
+        run = _longest_run(fate.removed)
+        if sum(lengths[:run]) > EXCERPT_CHARACTERS / 2:
+            first = max(run - _LINES_BEFORE, 0)
     last = first
     while last < len(lengths) and sum(lengths[first:last]) < EXCERPT_CHARACTERS:
         last += 1
     before = [line[:EXCERPT_CHARACTERS] for line in fate.lines[first:last]]
     removed = [index - first for index in fate.removed if first <= index < last]
-    kept = [line for index, line in enumerate(before) if index not in removed]
+    kept = [fate.lines[i] for i in range(first, len(fate.lines)) if i not in set(fate.removed)]
     before += ["…"] if last < len(lengths) else []
     if first:
         before.insert(0, "…")
         removed = [index + 1 for index in removed]
     after = _after(fate, kept)
-    return Excerpt(fate.number, _storable("\n".join(before)), after, trouble.phrase, removed)
+    return Excerpt(fate.number, storable("\n".join(before)), after, trouble.phrase, removed)
+
+
+def _longest_run(numbers: Sequence[int]) -> int:
+    """The first of the longest row of numbers that follow each other."""
+    length = longest = first = 0
+    for before, number in zip([None, *numbers], numbers, strict=False):
+        length = length + 1 if number - 1 == before else 1
+        if length > longest:
+            longest, first = length, number - length + 1
+    return first
 
 
 def _after(fate: PageFate, kept: list[str]) -> str:
@@ -169,9 +199,9 @@ def _after(fate: PageFate, kept: list[str]) -> str:
     text = fate.after[start : start + EXCERPT_CHARACTERS]
     goes_on = start + len(text) < len(fate.after)
     begins_before = start > 0 and not fate.after[:start].endswith("\n\n")
-    return _storable(("… " if begins_before else "") + text + (" …" if goes_on else ""))
+    return storable(("… " if begins_before else "") + text + (" …" if goes_on else ""))
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """Text without halves of surrogate pairs, which no file in UTF-8 can hold."""
     return text.encode("utf-8", "backslashreplace").decode()
