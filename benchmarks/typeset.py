@@ -62,7 +62,7 @@ _CM_T1 = r"\usepackage[T1]{fontenc}"
 _PALATINO = r"\usepackage[T1]{fontenc}\usepackage{mathpazo}"
 _TIMES = r"\usepackage[T1]{fontenc}\usepackage{mathptmx}"
 _GARAMOND = r"\usepackage{fontspec}\setmainfont{EB Garamond}"
-_PAGELLA = r"\usepackage{fontspec}\setmainfont{TeX Gyre Pagella}"
+_SANS = r"\usepackage{fontspec}\setmainfont{Latin Modern Sans}"
 _LIBERATION = r"\usepackage{fontspec}\setmainfont{Liberation Serif}"
 _SMALL_PAGE = r"\usepackage[a5paper,margin=18mm]{geometry}"
 _FANCY = (
@@ -128,9 +128,9 @@ STYLES = [
         lettrine=True,
     ),
     Style(
-        "one-ragged-pagella",
+        "one-ragged-sans",
         r"\documentclass[11pt,a5paper]{book}",
-        _PAGELLA
+        _SANS
         + _SMALL_PAGE
         + r"\usepackage{ragged2e}\setlength{\RaggedRightParindent}{1.2em}\AtBeginDocument{\RaggedRight}",
         engine="xelatex",
@@ -159,7 +159,7 @@ STYLES = [
     Style(
         "one-figures-lm",
         r"\documentclass[11pt,a4paper]{article}",
-        _T1 + _FANCY_ONE_SIDE,
+        _T1 + _FANCY_ONE_SIDE + r"\usepackage{float}",
         heading=_SECTION,
         figures=True,
     ),
@@ -299,7 +299,7 @@ STYLES = [
     Style(
         "two-figures-lm",
         r"\documentclass[10pt,a4paper,twocolumn]{article}",
-        _T1,
+        _T1 + r"\usepackage{float}",
         heading=_SECTION,
         notes=0.1,
         figures=True,
@@ -454,7 +454,7 @@ class _Setting:
         caption = self._note()
         height = self.random.randrange(20, 50)
         self.tex.append(
-            "\\begin{figure}[tb]\n\\centering\\framebox{\\rule{0pt}{%dmm}\\rule{40mm}{0pt}}\n"
+            "\\begin{figure}[H]\n\\centering\\framebox{\\rule{0pt}{%dmm}\\rule{40mm}{0pt}}\n"
             "\\caption{%s}\n\\end{figure}\n" % (height, escape(caption))
         )
         self.truth.append(f"Figure {self.figures}: {caption}")
