@@ -10,7 +10,7 @@ from qwen_pl.data.pdf import Line, Page
 
 _SMALLER = 0.95  # of the size of the text
 _TIGHTER = 0.92  # of the distance of the lines of the text
-_FULL = 0.8  # of the letters of a note's longest line
+_FULL = 0.8  # of the letters of the longest line
 _RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _SIGNS = "*†‡§¶‖"
 _TO_PLAIN = str.maketrans(_RAISED + "∗∥", "0123456789*‖")
@@ -29,11 +29,11 @@ class Note:
     mark: str
     lines: list[str]
 
-    def goes_on_with(self, line: str) -> bool:
-        """Whether a line that stands apart, without a mark, may be of this note."""
+    def goes_on_with(self, lines: list[str]) -> bool:
+        """Whether lines at the next foot, without a mark, may be of this note."""
         is_finished = _SENTENCE_END.search(self.lines[-1]) is not None
-        is_full = len(self.lines[-1]) >= _FULL * max(map(len, self.lines)) > 0
-        return not is_finished or line[:1].islower() or (is_full and len(self.lines) > 1)
+        is_full = len(self.lines[-1]) >= _FULL * max(map(len, [*self.lines, *lines]))
+        return not is_finished or lines[0][:1].islower() or is_full
 
 
 @dataclass
@@ -99,9 +99,9 @@ class _Taking:
         for lines, foot in parts:
             body += lines
             lead, found = _split_notes(foot, self._called_marks(text, foot))
-            goes_on = lead and self._last is not None and self._last.goes_on_with(lead[0].text)
-            if goes_on:
-                self._last.lines += [line.text for line in lead]
+            lead_texts = [line.text for line in lead]
+            if lead and self._last is not None and self._last.goes_on_with(lead_texts):
+                self._last.lines += lead_texts
             else:
                 body += lead
             notes += found
@@ -154,9 +154,11 @@ def _columns(page: Page) -> Iterator[Page]:
     """Parts a page where a line stands higher than the one before, but for a large initial."""
     column: Page = []
     for line in page:
-        if column and line.y > column[-1].y + 1.0 and len(column[-1].text) > 2:
-            yield column
-            column = []
+        if column and line.y > column[-1].y + 1.0:
+            is_initial = len(column[-1].text) <= 2 and column[-1].size > 1.5 * line.size
+            if not is_initial:
+                yield column
+                column = []
         column.append(line)
     if column:
         yield column
