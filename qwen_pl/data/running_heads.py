@@ -171,14 +171,20 @@ def _lines_apart(pages: list[Page], candidates: list[_EdgeLine]) -> set[Position
     apart, goes_on = _rows_apart(pages)
     found = set()
     for alike in _in_same_place([c for c in candidates if c.position in apart]):
+        known = set()
         for line in alike:
             near = [other for other in alike if abs(other.page - line.page) <= _NEARBY]
-            window = min(line.page + _NEARBY, len(pages) - 1) - max(line.page - _NEARBY, 0) + 1
             texts = {(other.page, other.line.text.casefold()) for other in near}
             agreeing = sum((page + 1, t) in texts or (page + 2, t) in texts for page, t in texts)
-            if agreeing >= 2 and len({page for page, _ in texts}) >= 0.5 * window:
-                found.add(line.position)
-                found |= goes_on.get(line.position, set())
+            # There may be heads on left pages only.
+            first = max(line.page - _NEARBY, line.page % 2)
+            facing_alike = range(first, min(line.page + _NEARBY, len(pages) - 1) + 1, 2)
+            with_line = {page for page, _ in texts if page in facing_alike}
+            if agreeing >= 2 and len(with_line) >= 0.4 * len(facing_alike):
+                known.add(line.position)
+        if len(known) > max(_REPEATS, len(alike) / 2):
+            known = {line.position for line in alike}
+        found |= known.union(*(goes_on.get(position, set()) for position in known))
     return found
 
 
