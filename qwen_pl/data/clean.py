@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from qwen_pl.data.characters import fix_characters, garbage_ratio, glued_ratio
 from qwen_pl.data.contents import find_contents
-from qwen_pl.data.footnotes import Note, take_footnotes
+from qwen_pl.data.footnotes import Note, find_note_beginnings, take_footnotes
 from qwen_pl.data.hyphens import LineJoiner
 from qwen_pl.data.paragraphs import PlacedLine, group_paragraphs, usual_size
 from qwen_pl.data.pdf import Page
@@ -85,7 +85,7 @@ def clean_pages(pages: Sequence[Page], cleaning: Cleaning = Cleaning()) -> Clean
     pages = [_fix_lines(page, cleaning) for page in pages]
     pages = _drop_garbage(pages, cleaning, result)
     if cleaning.running_heads:
-        heads = find_running_heads(pages)
+        heads = find_running_heads(pages) - find_note_beginnings(pages, usual_size(pages))
         result.running_heads = names_of_heads([pages[p][i].text for p, i in sorted(heads)])
         pages = _without(pages, heads)
     if cleaning.contents:

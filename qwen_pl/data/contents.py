@@ -36,7 +36,7 @@ def find_contents(pages: list[Page]) -> set[tuple[int, int]]:
     places = [(p, i) for p, page in enumerate(pages) for i in range(len(page))]
     texts = [line.text for page in pages for line in page]
     found: set[int] = set()
-    for run in _runs(_entries(texts)):
+    for run in map(_without_next_heading, _runs(_entries(texts))):
         first, last = run[0].position, run[-1].position
         first = _with_heading(texts, first)
         near_an_end = last < 0.1 * len(texts) + 150 or first > 0.9 * len(texts) - 150
@@ -65,6 +65,14 @@ def _runs(entries: list[_Entry]) -> list[list[_Entry]]:
         else:
             runs.append([entry])
     return runs
+
+
+def _without_next_heading(run: list[_Entry]) -> list[_Entry]:
+    """Cuts off "Chapter 1", which follows the table and looks like an entry of it."""
+    numbers = [entry.page_number for entry in run]
+    while len(numbers) > 1 and None not in numbers[-2:] and numbers[-1] < numbers[-2]:
+        numbers.pop()
+    return run[: len(numbers)]
 
 
 def _is_table(run: list[_Entry]) -> bool:

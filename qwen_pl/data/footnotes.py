@@ -1,31 +1,39 @@
 """Takes footnotes out of their pages and finds the lines that call them."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import pairwise
 
-from qwen_pl.data.pdf import Page
+from qwen_pl.data.pdf import Line, Page
 
 _SMALLER = 0.95  # of the size of the text
+_TIGHTER = 0.92  # of the distance of the lines of the text
+_FULL = 0.8  # of the letters of the longest line
 _RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹"
-_TO_DIGITS = str.maketrans(_RAISED, "0123456789")
-_MARK = re.compile(rf"([{_RAISED}\d]{{1,3}}|[*†‡§¶]{{1,3}})[.)]?\s*(?=\W*[^\W\d])")
+_SIGNS = "*†‡§¶‖"
+_TO_PLAIN = str.maketrans(_RAISED + "∗∥", "0123456789*‖")
+_MARKS = rf"[{_RAISED}\d]{{1,3}}|[{_SIGNS}∗∥]{{1,3}}"
+_MARK = re.compile(rf"({_MARKS})[.)]?\s*(?=\W*[^\W\d])")
+_MARK_ALONE = re.compile(rf"({_MARKS})[.)]?")
+_RAISED_MARK = re.compile(rf"(?<=\s)[{_RAISED}]{{1,3}}\s?(?=\S)")
 _SENTENCE_END = re.compile(r"[.!?…。][”’»\"')\]]*$")
 _CLOSING = ".,;:!?”’»)\\]\"'"
 
 
 @dataclass
 class Note:
-    """A footnote: its mark, in plain digits, and its lines without the mark."""
+    """A footnote: its mark, as plain digits or signs, and its lines without the mark."""
 
     mark: str
     lines: list[str]
 
-    @property
-    def is_finished(self) -> bool:
-        return _SENTENCE_END.search(self.lines[-1]) is not None
+    def goes_on_with(self, lines: list[str]) -> bool:
+        """Whether lines at the next foot, without a mark, may be of this note."""
+        is_finished = _SENTENCE_END.search(self.lines[-1]) is not None
+        is_full = len(self.lines[-1]) >= _FULL * max(map(len, [*self.lines, *lines]))
+        return not is_finished or lines[0][:1].islower() or is_full
 
 
 @dataclass
@@ -40,96 +48,212 @@ class Footnotes:
 def take_footnotes(pages: list[Page], body_size: float) -> Footnotes:
     """Separates the notes at the foot of pages and columns from the text.
 
-    Small lines at the foot are notes if they begin with a mark that the text of the page calls; the
-    mark is then removed in both places. Small lines before the first mark go on with the last note
-    of the page before, if that broke off in mid-sentence.
+    Small lines at the foot are notes if they begin with a mark that the text calls; the mark is
+    then removed in both places. Small lines before the first mark go on with the last note of the
+    column or page before, if that may be unfinished.
 
     Args:
         pages: Pages of lines, stripped and not empty.
         body_size: Font size of the text, in points.
     """
-    result = Footnotes()
-    unfinished: Note | None = None
-    for page_index, page in enumerate(pages):
-        body, lead, notes = _separate(page, body_size, goes_on=unfinished is not None)
-        if lead and unfinished is not None:
-            unfinished.lines += lead
-        for note in notes:
-            result.called_by[page_index, _remove_call(body, note.mark)].append(note)
-        last = notes[-1] if notes else unfinished
-        unfinished = None if last is None or last.is_finished else last
-        result.pages.append(body)
-    return result
+    taking = _Taking(body_size, _usual_drop(pages, body_size))
+    for page in pages:
+        taking.take(page)
+    return taking.result
 
 
-def _separate(page: Page, body_size: float, goes_on: bool) -> tuple[Page, list[str], list[Note]]:
-    """The text of a page, the end of a note of the page before if that goes on, and its notes."""
-    blocks = list(_blocks(page, body_size))
-    text = [line for block, is_foot in blocks if not is_foot for line in block]
-    if not text:
-        return page, [], []
-    body: Page = []
-    end: list[str] = []
-    notes: list[Note] = []
-    for block, is_foot in blocks:
-        lead, found = _split_notes([line.text for line in block]) if is_foot else ([], [])
-        is_end = goes_on and bool(lead) and not notes and not end
-        is_called = any(_find_call(text, note.mark) for note in found)
-        if is_called or (is_end and not found):
-            notes += found
-            if is_end:
-                end = lead
+def find_note_beginnings(pages: list[Page], body_size: float) -> set[tuple[int, int]]:
+    """Small lines that begin with a mark raised above them, as ``(page index, line index)``.
+
+    They are no running feet, although the numbers of notes grow from page to page.
+    """
+    found = set()
+    for number, page in enumerate(pages):
+        for index, line in enumerate(page):
+            match = _MARK.match(line.text)
+            if match is None or not line.size < _SMALLER * body_size:
+                continue
+            raised = match[1].translate(_TO_PLAIN).translate(str.maketrans("0123456789", _RAISED))
+            if any(other.y > line.y and raised in other.text for other in page):
+                found.add((number, index))
+    return found
+
+
+class _Taking:
+    """The notes found so far, and what the next page may go on with."""
+
+    def __init__(self, body_size: float, leading: float) -> None:
+        self.result = Footnotes()
+        self._body_size = body_size
+        self._leading = leading
+        self._last: Note | None = None  # on this page or the one before
+
+    def take(self, page: Page) -> None:
+        parts = [
+            _split_foot(column, self._body_size, self._leading) for column in _columns(page)
+        ]
+        text = [line for lines, _ in parts for line in lines]
+        before = self._last
+        body: Page = []
+        notes: list[Note] = []
+        for lines, foot in parts:
+            body += lines
+            lead, found = _split_notes(foot, self._called_marks(text, foot))
+            lead_texts = [line.text for line in lead]
+            if lead and self._last is not None and self._last.goes_on_with(lead_texts):
+                self._last.lines += lead_texts
             else:
-                body += block[: len(lead)]
-        else:
-            body += block
-    return body, end, notes
+                body += lead
+            notes += found
+            self._last = found[-1] if found else self._last
+        if self._last is before and not any(foot for _, foot in parts):
+            self._last = None
+        self.result.pages.append(body)
+        self._attach(notes)
+
+    def _called_marks(self, text: Page, foot: Page) -> set[str]:
+        """The marks in a foot that this page calls, or the end of the page before."""
+        texts = [text, *(page[-len(page) // 3 :] for page in self.result.pages[-1:])]
+        marks = {match[0].translate(_TO_PLAIN) for line in foot for match in _marks_in(line.text)}
+        return {mark for mark in marks if any(_find_call(page, mark) for page in texts)}
+
+    def _attach(self, notes: list[Note]) -> None:
+        """Takes the marks of a page's notes out of its text, in order."""
+        number = len(self.result.pages) - 1
+        first = 0
+        for note in notes:
+            body = self.result.pages[number]
+            call = _find_call(body, note.mark, first) or _find_call(body, note.mark)
+            where = number
+            if call is None and number:
+                where = number - 1
+                call = _find_call(self.result.pages[where], note.mark)
+            if call is None:
+                self.result.called_by[number, max(len(body) - 1, 0)].append(note)
+                continue
+            index, start, end = call
+            line = self.result.pages[where][index]
+            if left := (line.text[:start] + line.text[end:]).strip():
+                self.result.pages[where][index] = line._replace(text=left)
+            self.result.called_by[where, index].append(note)
+            first = index if where == number else first
 
 
-def _blocks(page: Page, body_size: float) -> Iterator[tuple[Page, bool]]:
-    """Lines of one page, small ones and others apart, and whether they are small and at a foot."""
-    groups = [
-        (is_small, list(lines))
-        for is_small, lines in groupby(page, lambda line: line.size < _SMALLER * body_size)
-    ]
-    for number, (is_small, lines) in enumerate(groups):
-        is_last = number == len(groups) - 1
-        is_foot = is_small and (is_last or groups[number + 1][1][0].y > lines[-1].y)
-        yield lines, is_foot
+def _usual_drop(pages: list[Page], body_size: float) -> float:
+    """The usual distance of the lines of the text, in points; 0 if it is not known."""
+    drops = Counter(
+        round(before.y - line.y, 1)
+        for page in pages
+        for before, line in pairwise(page)
+        if 0.8 * body_size < before.y - line.y < 3 * body_size
+    )
+    return drops.most_common(1)[0][0] if drops else 0.0
 
 
-def _split_notes(lines: list[str]) -> tuple[list[str], list[Note]]:
+def _columns(page: Page) -> Iterator[Page]:
+    """Parts a page where a line stands higher than the one before, but for a large initial."""
+    column: Page = []
+    for line in page:
+        if column and line.y > column[-1].y + 1.0:
+            is_initial = len(column[-1].text) <= 2 and column[-1].size > 1.5 * line.size
+            if not is_initial:
+                yield column
+                column = []
+        column.append(line)
+    if column:
+        yield column
+
+
+def _split_foot(column: Page, body_size: float, leading: float) -> tuple[Page, Page]:
+    """A column without the lines at its foot that are small or close together, and those."""
+    start = first_small = len(column)
+    while start:
+        line = column[start - 1]
+        is_small = line.size < _SMALLER * body_size
+        is_tight = start > 1 and 0 < column[start - 2].y - line.y < _TIGHTER * leading
+        if not (is_small or is_tight):
+            break
+        start -= 1
+        if is_small:
+            first_small = start
+    return column[:first_small], column[first_small:]
+
+
+def _marks_in(line: str) -> Iterator[re.Match[str]]:
+    """What may be marks of notes in a line of notes: at its beginning, or raised."""
+    if match := re.match(_MARKS, line):
+        yield match
+    yield from re.finditer(rf"(?<=\s)[{_RAISED}]{{1,3}}", line)
+
+
+def _split_notes(foot: Page, called: set[str]) -> tuple[Page, list[Note]]:
     """Lines before the first mark, and notes.
 
-    >>> _split_notes(["went on.", "³ See there.", "⁴ And here,", "12 lines on."])[1]
+    >>> lines = ["went on.", "³ See there.", "⁴ And here,", "12 lines on."]
+    >>> _split_notes([Line(text, 0, 0, 8) for text in lines], {"3", "4"})[1]
     [Note(mark='3', lines=['See there.']), Note(mark='4', lines=['And here,', '12 lines on.'])]
     """
-    lead: list[str] = []
+    lead: Page = []
     notes: list[Note] = []
-    for line in lines:
-        match = _MARK.match(line)
-        mark = match[1].translate(_TO_DIGITS) if match else ""
-        if match and (not notes or _follows(notes[-1].mark, mark)):
-            notes.append(Note(mark, [line[match.end() :]]))
+    is_raised = False  # the marks of this foot
+    beside_mark = ""
+    for line, after in zip(foot, [*foot[1:], None], strict=False):
+        if beside_mark:
+            notes.append(Note(beside_mark, [line.text]))
+            beside_mark = ""
+            continue
+        match = _MARK.match(line.text)
+        alone = _MARK_ALONE.fullmatch(line.text) if after and _is_beside(line, after) else None
+        found = match or alone
+        mark = found[1].translate(_TO_PLAIN) if found else ""
+        is_next = _follows(notes[-1].mark, mark) if notes else mark in called
+        if is_raised and mark and found[0][0] not in _RAISED:
+            is_next = False
+        if found and is_next:
+            is_raised = found[0][0] in _RAISED
+            if match:
+                notes.append(Note(mark, [line.text[match.end() :]]))
+            else:
+                beside_mark = mark
         elif notes:
-            notes[-1].lines.append(line)
+            notes[-1].lines.append(line.text)
         else:
             lead.append(line)
+        if notes and not beside_mark:
+            notes += _split_line(notes[-1], called)
     return lead, notes
+
+
+def _split_line(note: Note, called: set[str]) -> list[Note]:
+    """Parts the last line of a note where other notes begin in its midst."""
+    found: list[Note] = []
+    for match in _RAISED_MARK.finditer(note.lines[-1]):
+        mark = match[0].strip().translate(_TO_PLAIN)
+        last = found[-1] if found else note
+        if mark in called and _follows(last.mark, mark):
+            end = len(last.lines[-1]) - (len(match.string) - match.start())
+            last.lines[-1] = last.lines[-1][:end].rstrip()
+            found.append(Note(mark, [match.string[match.end() :]]))
+    return found
+
+
+def _is_beside(mark: Line, line: Line) -> bool:
+    """Whether a line goes on to the right of a mark that stands alone."""
+    return line.x > mark.x and abs(line.y - mark.y) < 0.7 * line.size
 
 
 def _follows(before: str, mark: str) -> bool:
     """Whether one mark can come right after another."""
     if before.isdigit() and mark.isdigit():
         return int(mark) == int(before) + 1
-    return before != mark and not mark.isdigit()
+    return bool(mark) and before != mark and not mark.isdigit()
 
 
-def _find_call(page: Page, mark: str) -> tuple[int, int, int] | None:
+def _find_call(page: Page, mark: str, first: int = 0) -> tuple[int, int, int] | None:
     """Where the text calls a note: line index, start, and end, with the space before the mark."""
     for pattern in _call_patterns(mark):
-        for index, line in enumerate(page):
-            if match := pattern.search(line.text):
+        for index in range(first, len(page)):
+            if match := pattern.search(page[index].text):
                 return index, match.start(), match.end()
     return None
 
@@ -137,7 +261,8 @@ def _find_call(page: Page, mark: str) -> tuple[int, int, int] | None:
 def _call_patterns(mark: str) -> Iterator[re.Pattern[str]]:
     """How a call may look, the most certain first."""
     if not mark.isdigit():
-        yield re.compile(rf"(?<=[\w{_CLOSING}]) ?{re.escape(mark)}(?![\w*†‡§¶])")
+        either = "".join({"*": "[*∗]", "‖": "[‖∥]"}.get(sign, sign) for sign in mark)
+        yield re.compile(rf"(?<=[\w{_CLOSING}]) ?{either}(?![\w∗∥{_SIGNS}])")
         return
     either = "".join(f"[{digit}{_RAISED[int(digit)]}]" for digit in mark)
     raised = rf"(?=\d*[{_RAISED}])(?<![\d{_RAISED}]){either}(?![\d{_RAISED}])"
@@ -146,15 +271,3 @@ def _call_patterns(mark: str) -> Iterator[re.Pattern[str]]:
     stop = r"(?<=[.,;!?”’»)\]\"'])"
     for before in (stop, r"(?<=[a-zß-öø-ÿа-яё])", stop + " "):
         yield re.compile(rf"(?<!\d[.,]){before}{mark}(?=[\s{_CLOSING}]|$)")
-
-
-def _remove_call(page: Page, mark: str) -> int:
-    """Takes a mark out of the text and returns the line where it was, or else the last one."""
-    call = _find_call(page, mark)
-    if call is None:
-        return len(page) - 1
-    index, start, end = call
-    text = page[index].text[:start] + page[index].text[end:]
-    if text.strip():
-        page[index] = page[index]._replace(text=text.strip())
-    return index

@@ -37,6 +37,8 @@ class LineJoiner:
         self._vocabulary = _count_words(lines)
         text = "\n".join(lines)
         self._dashes_are_closed = len(re.findall(r"\S—\S", text)) > len(re.findall(" — ", text))
+        closed, open_ = len(re.findall("—[“‘]", text)), len(re.findall("— [“‘]", text))
+        self._quotes_follow_dashes = closed > open_
 
     def join(self, before: str, after: str) -> str:
         """One line from two, both stripped.
@@ -63,7 +65,7 @@ class LineJoiner:
         if before[-1] == "–" and before[-2:-1].isdigit() and after[0].isdigit():
             return ""
         if self._dashes_are_closed:
-            if before[-1] == "—" and after[0] not in '“‘"':
+            if before[-1] == "—" and (after[0] not in '“‘"' or self._quotes_follow_dashes):
                 return ""
             if after[0] == "—" and after[:2] != "——":
                 return ""

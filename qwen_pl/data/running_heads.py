@@ -3,6 +3,7 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from qwen_pl.data.pdf import Line, Page
@@ -17,6 +18,7 @@ _SHARE_OF_PAGES = 0.35
 _LONGEST_HEAD = 130
 _ROW_HEIGHT = 2.0  # points; baselines closer than this are one row
 _SAME_HEIGHT = 12.0  # points; a head stays within this from page to page
+_APART = 1.4  # times the usual distance of lines
 _NUMBER = re.compile(r"\d{1,5}")
 _STANDS_ALONE = re.compile(r"\W*(\d+|[ivxlcdmIVXLCDM]+)\W*(/\s*\d+\W*)?")  # "- 3 -", "3 / 120"
 _ROMAN = re.compile(r"m{0,3}(cm|cd|d?c{0,3})(xc|xl|l?x{0,3})(ix|iv|v?i{0,3})", re.IGNORECASE)
@@ -46,7 +48,8 @@ def find_running_heads(pages: list[Page]) -> set[Position]:
 
     - has a number that grows with the page number, as on at least three pages nearby,
     - or begins or ends like lines in its place on many pages nearby,
-    - or stands where most pages nearby have a line of the first two kinds.
+    - or stands where most pages nearby have a line of the first two kinds,
+    - or stands apart from the text, where many pages nearby have a line, if some of these agree.
     """
     candidates = list(_edge_lines(pages))
     counting = _counting_lines(candidates, len(pages))
@@ -58,7 +61,7 @@ def find_running_heads(pages: list[Page]) -> set[Position]:
             is_found = line.position in found
             if _is_place_of_heads(alike, line, found, len(pages), 0.4 if is_found else 0.6):
                 heads.add(line.position)
-    return heads
+    return heads | _lines_apart(pages, candidates)
 
 
 def _edge_lines(pages: list[Page]) -> Iterator[_EdgeLine]:
@@ -158,6 +161,69 @@ def _is_place_of_heads(
         and with_head >= share_of_lines * with_line
         and with_head >= _SHARE_OF_PAGES * pages
     )
+
+
+def _lines_apart(pages: list[Page], candidates: list[_EdgeLine]) -> set[Position]:
+    """Lines apart from the text, in one place on many pages, that are the same on some.
+
+    The heads of short chapters may be the same on two pages only, and have no number.
+    """
+    apart, goes_on = _rows_apart(pages)
+    found = set()
+    for alike in _in_same_place([c for c in candidates if c.position in apart]):
+        known = set()
+        for line in alike:
+            near = [other for other in alike if abs(other.page - line.page) <= _NEARBY]
+            texts = {(other.page, other.line.text.casefold()) for other in near}
+            agreeing = sum((page + 1, t) in texts or (page + 2, t) in texts for page, t in texts)
+            # There may be heads on left pages only.
+            first = max(line.page - _NEARBY, line.page % 2)
+            facing_alike = range(first, min(line.page + _NEARBY, len(pages) - 1) + 1, 2)
+            with_line = {page for page, _ in texts if page in facing_alike}
+            if agreeing >= 2 and len(with_line) >= 0.4 * len(facing_alike):
+                known.add(line.position)
+        if len(known) > max(_REPEATS, len(alike) / 2):
+            known = {line.position for line in alike}
+        found |= known.union(*(goes_on.get(position, set()) for position in known))
+    return found
+
+
+def _rows_apart(pages: list[Page]) -> tuple[set[Position], dict[Position, set[Position]]]:
+    """Lines of the text's size in rows apart from it, and the second rows of those that have two.
+
+    The titles of slides stand apart too, but are larger.
+    """
+    apart: set[Position] = set()
+    goes_on: dict[Position, set[Position]] = {}
+    size, leading = _usual_size_and_leading(pages)
+    for number, page in enumerate(pages):
+        rows = _rows(page)
+        if len(rows) < 5:
+            continue
+        for order in (rows, rows[::-1]):
+            heights = [page[row[0]].y for row in order[: EDGE_ROWS + 1]]
+            gaps = [abs(before - after) > _APART * leading for before, after in pairwise(heights)]
+            if True not in gaps:
+                continue
+            head, *others = order[: gaps.index(True) + 1]
+            head = [(number, index) for index in head if page[index].size <= 1.1 * size]
+            apart.update(head)
+            for position in head:
+                goes_on[position] = {(number, index) for row in others for index in row}
+    return apart, goes_on
+
+
+def _usual_size_and_leading(pages: list[Page]) -> tuple[float, float]:
+    """The font size and the distance of lines that are usual, in points."""
+    sizes = Counter(round(line.size, 1) for page in pages for line in page)
+    drops = Counter(
+        round(2 * (before.y - line.y)) / 2
+        for page in pages
+        for before, line in pairwise(page)
+        if before.y - line.y > _ROW_HEIGHT
+    )
+    size = sizes.most_common(1)[0][0] if sizes else 0.0
+    return size, drops.most_common(1)[0][0] if drops else 1.2 * size
 
 
 def _numbers(text: str) -> Iterator[tuple[int, bool]]:
