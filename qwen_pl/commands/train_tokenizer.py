@@ -17,7 +17,7 @@ def main(args: list[str]) -> None:
     add_corpus_options(parser)
     parser.add_argument("--vocab_size", type=int, default=4096, help="ids, special ones included")
     parser.add_argument(
-        "--max_train_bytes", type=int, default=256 << 20, help="text that is learned from at most"
+        "--max_train_bytes", type=int, default=100_000_000, help="text that is learned from at most"
     )
     parser.add_argument("--out", type=Path, default=Path("data/tokenizer"), help="a new folder")
     options = parser.parse_args(args)

@@ -46,7 +46,7 @@ class Corpus:
 
     folder: Path
     documents: Sequence[Document]
-    reports: Sequence[FileReport] = field(repr=False)
+    reports: Sequence[FileReport] = field(repr=False, compare=False)
     is_new: bool = field(compare=False)
 
     @property

@@ -51,7 +51,7 @@ class Recipe:
     source: str | Sequence[str]
     vocab_size: int
     tokenizer: str | None = None
-    max_train_bytes: int = 256 << 20
+    max_train_bytes: int = 100_000_000
     val_fraction: float = 0.0
     test_fraction: float = 0.0
     reading: Reading = field(default_factory=Reading)

@@ -54,7 +54,7 @@ class DataSettings:
         reader: str = "pypdf",
         vocab_size: int = 4096,
         tokenizer: str | None = None,
-        max_train_bytes: int = 256 << 20,
+        max_train_bytes: int = 100_000_000,
         seq_len: int = 256,
         stride: int | None = None,
         batch_size: int = 8,
