@@ -70,6 +70,7 @@ class RunParser(LightningArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> None:
         line = re.sub(r"<class '([\w.]+)'>", r"\1", " ".join(str(message).split()))
+        line = re.sub(r"Call to compute_fn of link '.*?' with args \(.*?\) failed: ", "", line)
         known = self._known_names()
         for name in re.findall(r"--([\w.]+)|option '([\w.]+)'", line):
             unknown = "".join(name)

@@ -101,10 +101,15 @@ def tokenizer_file(name: str | Path) -> Path:
         return folder / "tokenizer.json"
     if folder.is_dir() or not _REPOSITORY.fullmatch(str(name)):
         raise InputError(f"no tokenizer in {name}: it needs a tokenizer.json")
-    from huggingface_hub import hf_hub_download  # tokenizers brings it along
+    import huggingface_hub  # tokenizers brings it along
 
+    # What was downloaded once stays as it is: another version would change the ids.
+    kept = huggingface_hub.try_to_load_from_cache(str(name), "tokenizer.json")
+    if isinstance(kept, str):
+        return Path(kept)
+    huggingface_hub.logging.set_verbosity_error()
     try:
-        return Path(hf_hub_download(str(name), "tokenizer.json"))
+        return Path(huggingface_hub.hf_hub_download(str(name), "tokenizer.json"))
     except Exception as error:  # of many kinds, those of the network among them
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise InputError(

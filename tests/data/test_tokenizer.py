@@ -52,7 +52,7 @@ def random_texts(count: int) -> list[str]:
 
 
 def test_any_text_comes_back_as_its_nfc_form(tokenizer: Tokenizer) -> None:
-    for text in random_texts(1000):
+    for text in random_texts(10_000):
         ids = tokenizer.encode(text).ids
         assert tokenizer.decode(ids) == unicodedata.normalize("NFC", text)
 
@@ -61,7 +61,7 @@ def test_transformers_loads_the_folder_and_gives_the_same_ids(
     tokenizer: Tokenizer, folder: Path
 ) -> None:
     theirs = AutoTokenizer.from_pretrained(folder)
-    for text in [*random_texts(1000), "one<|endoftext|>two<|im_start|>", *TEXT]:
+    for text in [*random_texts(10_000), "one<|endoftext|>two<|im_start|>", *TEXT]:
         assert theirs(text)["input_ids"] == tokenizer.encode(text).ids
     assert theirs.eos_token == theirs.pad_token == END_OF_TEXT
     assert theirs.bos_token is None
@@ -118,3 +118,23 @@ def test_a_folder_without_a_tokenizer_is_named(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(InputError, match="is not a tokenizer"):
         load_tokenizer(tmp_path)
+
+
+def test_a_repository_on_the_hub_may_be_named_instead_of_a_folder(
+    folder: Path, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def download(repository: str, file: str) -> str:
+        assert repository == "Qwen/Qwen3-0.6B"
+        return str(folder / file)
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    assert load_tokenizer("Qwen/Qwen3-0.6B").to_str() == tokenizer.to_str()
+
+
+def test_a_repository_that_cannot_be_reached_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def download(repository: str, file: str) -> str:
+        raise OSError("no network\nand more about it")
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    with pytest.raises(InputError, match=r"no tokenizer Qwen/Qwen3-0\.6B: .*\(no network\)"):
+        load_tokenizer("Qwen/Qwen3-0.6B")
