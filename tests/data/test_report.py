@@ -328,6 +328,14 @@ def test_removed_lines_are_struck_out_before_and_gone_after(tmp_path: Path) -> N
     assert '<p dir="auto">cleaned</p>' in page
 
 
+def test_of_many_files_those_without_text_do_not_crowd_out_what_can_be_looked_at(
+    tmp_path: Path,
+) -> None:
+    page = html_of(tmp_path, *[CORRUPT] * MOST_DETAILED, GLUED)
+    assert page.count("has no pages") == MOST_DETAILED
+    assert page.count("<figure>") == 1
+
+
 def test_ten_thousand_files_make_a_page_that_still_opens(tmp_path: Path) -> None:
     text = "line of a page\n" * 80
     many = replace(
