@@ -87,7 +87,7 @@ class FileReport:
     def trouble(self) -> str:
         """One line on what is wrong with the file, empty if nothing is known to be."""
         if self.status == "duplicate":
-            return f"the same text as {self.duplicate_of}" if self.duplicate_of else self.reason
+            return self.reason or f"the same text as {self.duplicate_of}"
         troubles = [self.reason] if self.reason else []
         if self.status == "ok" and not self.characters:
             troubles.append("nothing is left of its text")
@@ -131,7 +131,7 @@ def describe_file(
         reader, producer, num_empty = "text", "", 0 if clean.paragraphs else 1
     else:
         status, reason, producer = pdf.status, pdf.reason, pdf.producer
-        reader = str(getattr(pdf, "reader", "pypdf"))
+        reader = pdf.reader
         num_pages = max(pdf.num_pages, len(pdf.pages))
         num_empty = num_pages - sum(map(bool, pdf.pages))
     fates = list(follow_pages(pdf.pages, clean)) if pdf is not None else []

@@ -15,10 +15,11 @@ MOST_DETAILED = 200
 """Files shown with all that is known of them."""
 
 MOST_ROWS = 10_000
-"""Files more of which there is a row in a table."""
+"""Rows of a table of files."""
 
 _SUSPICIOUS = 0.02
 _PAGES_LISTED = 20
+_ROWS_UNFOLDED = 30
 _HEADS_SHOWN = 12
 _NOT_SHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
 
@@ -103,11 +104,18 @@ def html_page(
 ) -> str:
     """The page for ``reports`` in their order, of which only the first are shown in detail.
 
+    Of many files, those that gave no text, or none of their own, have only a row each, since
+    all that is known of them is the reason.
     Whatever stands in a file, its name included, is shown as text and never becomes markup.
     """
-    detailed = reports[:MOST_DETAILED]
-    listed = reports[MOST_DETAILED : MOST_DETAILED + MOST_ROWS]
-    not_listed = len(reports) - len(detailed) - len(listed)
+    detailed, others = list(reports), []
+    duplicates: list[FileReport] = []
+    without_text: list[FileReport] = []
+    if len(reports) > MOST_DETAILED:
+        duplicates = [r for r in reports if r.status == "duplicate"]
+        without_text = [r for r in reports if not r.characters and r.status != "duplicate"]
+        detailed = [r for r in reports if r.characters and r.status != "duplicate"]
+        detailed, others = detailed[:MOST_DETAILED], detailed[MOST_DETAILED:]
     title = f"What reading {_counted(len(reports), 'file')} came to"
     parts = [
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">',
@@ -122,12 +130,14 @@ def html_page(
         _totals(totals),
         _KEY,
     ]
-    for title, group in groupby(detailed, _section):
-        parts += [f"<h2>{title}</h2>", *map(_file, group)]
-    if listed:
-        parts += ["<h2>The others</h2>", _rows(listed)]
-    if not_listed:
-        parts.append(f"<p>{_counted(not_listed, 'file')} more in report.json.</p>")
+    if without_text:
+        parts += ["<h2>Without any text</h2>", _rows(without_text)]
+    for section, group in groupby(detailed, _section):
+        parts += [f"<h2>{section}</h2>", *map(_file, group)]
+    if others:
+        parts += ["<h2>The others</h2>", _rows(others)]
+    if duplicates:
+        parts += ["<h2>The same as others</h2>", _rows(duplicates)]
     return "\n".join([*parts, "</body></html>\n"])
 
 
@@ -159,9 +169,10 @@ def _totals(totals: Mapping[str, Mapping[str, Any]]) -> str:
     return _table(head, lines)
 
 
-def _rows(reports: Iterable["FileReport"]) -> str:
+def _rows(reports: Sequence["FileReport"]) -> str:
+    """A table, which is to be unfolded where it is long."""
     lines = []
-    for report in reports:
+    for report in reports[:MOST_ROWS]:
         why = report.trouble()
         name = f"<bdi>{_text(report.path)}</bdi>" + (f" <br>{_text(why)}" if why else "")
         cells = [
@@ -172,11 +183,16 @@ def _rows(reports: Iterable["FileReport"]) -> str:
             _share(report.garbage_ratio),
             _share(report.lost_ratio),
         ]
-        row = f'<td class="{_colour(report.status)}">{_text(report.status)}</td>'
+        row = f'<td class="{_colour(report.status, why)}">{_text(report.status)}</td>'
         row += f'<td class="text">{name}</td>' + "".join(f"<td>{cell}</td>" for cell in cells)
         lines.append(f"<tr>{row}</tr>")
     head = ["status", "file", "pages", "characters", "words a page"]
-    return _table([*head, "glued", "unreadable", "removed"], lines)
+    table = _table([*head, "glued", "unreadable", "removed"], lines)
+    if (more := len(reports) - len(lines)) > 0:
+        table += f"<p>{_counted(more, 'file')} more in report.json.</p>"
+    if len(lines) <= _ROWS_UNFOLDED:
+        return table
+    return f"<details><summary>{_counted(len(reports), 'file')}</summary>{table}</details>"
 
 
 def _table(head: Iterable[str], rows: Iterable[str]) -> str:
@@ -203,7 +219,7 @@ def _file(report: "FileReport") -> str:
     return "\n".join(
         [
             '<details class="file"><summary>'
-            f'<span class="status {_colour(report.status)}">{_text(report.status)}</span>'
+            f'<span class="status {_colour(report.status, why)}">{_text(report.status)}</span>'
             f"<b><bdi>{_text(path.name)}</bdi></b>"
             f'<bdi class="folder faint">{_text(folder)}</bdi>'
             + (f'<span class="why" dir="auto">{_text(why)}</span>' if why else "")
@@ -288,8 +304,10 @@ def _excerpt(excerpt: "Excerpt") -> str:
     )
 
 
-def _colour(status: str) -> str:
-    return {"ok": "ok", "all": "", "duplicate": "faint", "partial": "odd"}.get(status, "bad")
+def _colour(status: str, why: str = "") -> str:
+    if status == "ok":
+        return "odd" if why else "ok"
+    return {"all": "", "duplicate": "faint", "partial": "odd"}.get(status, "bad")
 
 
 def _share(ratio: float, suspicious: float = _SUSPICIOUS) -> str:

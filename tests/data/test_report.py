@@ -94,8 +94,7 @@ def test_chinese_characters_count_as_words() -> None:
 
 
 def test_the_reader_is_the_one_that_the_pdf_names() -> None:
-    assert describe([], CleanText()).reader == "pypdf"
-    assert describe([], CleanText(), reader="pdfium").reader == "pdfium"
+    assert describe([], CleanText(), reader="pdfium 5.1").reader == "pdfium 5.1"
 
 
 # --- what cleaning removed ---
@@ -158,6 +157,12 @@ def test_an_excerpt_is_short_however_long_the_page() -> None:
     pages = [page_of(*[f"line {n} of a page" for n in range(2000)], "x" * 10_000)]
     (excerpt, *_) = describe(pages, CleanText()).excerpts
     assert len(excerpt.before) < 1300
+
+
+def test_why_a_file_counts_as_a_duplicate_is_told() -> None:
+    duplicate = replace(FINE, status="duplicate", duplicate_of="fine.pdf")
+    assert duplicate.trouble() == "the same text as fine.pdf"
+    assert replace(duplicate, reason="nearly the same").trouble() == "nearly the same"
 
 
 # --- the table ---
@@ -326,6 +331,14 @@ def test_removed_lines_are_struck_out_before_and_gone_after(tmp_path: Path) -> N
     page = html_of(tmp_path, FINE)
     assert '<p dir="auto">as read</p><p dir="auto"><del>removed</del></p>' in page
     assert '<p dir="auto">cleaned</p>' in page
+
+
+def test_of_many_files_those_without_text_do_not_crowd_out_what_can_be_looked_at(
+    tmp_path: Path,
+) -> None:
+    page = html_of(tmp_path, *[CORRUPT] * MOST_DETAILED, GLUED)
+    assert page.count("has no pages") == MOST_DETAILED
+    assert page.count("<figure>") == 1
 
 
 def test_ten_thousand_files_make_a_page_that_still_opens(tmp_path: Path) -> None:
