@@ -1,7 +1,5 @@
 """Reads and cleans one source file into the cache: raw pages, text and a record of how it went."""
 
-import codecs
-import contextlib
 import dataclasses
 import gzip
 import hashlib
@@ -11,7 +9,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from tqdm import tqdm
@@ -28,6 +25,7 @@ from qwen_pl.data.duplicates import MINHASH_VERSION, shingles, signature
 from qwen_pl.data.pdf import Line, PdfLimits, PdfText, read_pdf
 from qwen_pl.data.pdf_readers import reader_version
 from qwen_pl.data.report import FileReport, describe_file
+from qwen_pl.data.text_encoding import TextEncoding, find_encoding
 from qwen_pl.files import whole_file, write_text
 
 # These say something about the file itself; the others depend on the limits and the password.
@@ -101,7 +99,9 @@ def read_file(
         clean = iter([clean_pages(pdf.pages, reading.cleaning)])
     else:
         pdf = None
-        clean = _clean_pieces(path, reading.cleaning)
+        with path.open("rb") as file:
+            encoding = find_encoding(file)
+        clean = _clean_pieces(path, encoding, reading.cleaning)
     report, sampled, compared = None, [], 0
     with written_document(text_file) as writer:
         for piece in clean:
@@ -111,6 +111,10 @@ def read_file(
                 compared += sum(len(paragraph.text) for paragraph in piece.paragraphs)
             described = describe_file(path, content, pdf, piece, seconds=0.0)
             report = described if report is None else _sum(report, described)
+    if pdf is None and encoding.reason:
+        if encoding.status != "ok":
+            report.status = encoding.status
+        report.reason = encoding.reason
     report.seconds = time.monotonic() - started
     if pdf is not None and pdf.seconds > report.seconds:
         report.seconds += pdf.seconds  # the pages were read earlier
@@ -200,19 +204,22 @@ def _kept_pages(pages_file: Path, reading: Reading) -> PdfText | None:
     return PdfText(**(kept | {"path": Path(kept["path"])}))
 
 
-def _clean_pieces(path: Path, cleaning: Cleaning) -> Iterator[CleanText]:
+def _clean_pieces(path: Path, encoding: TextEncoding, cleaning: Cleaning) -> Iterator[CleanText]:
     """Cleans a text file piece by piece, each ended by a blank line, whatever the file's size."""
     page = 1
-    for piece in _text_pieces(path):
+    for piece in _text_pieces(path, encoding):
         clean = clean_plain_text(piece, cleaning)
         clean.paragraphs = [p._replace(page=p.page + page - 1) for p in clean.paragraphs]
         page += piece.count("\f")
         yield clean
 
 
-def _text_pieces(path: Path) -> Iterator[str]:
+def _text_pieces(path: Path, encoding: TextEncoding) -> Iterator[str]:
+    if not encoding.name:
+        yield ""
+        return
     with path.open("rb") as file:
-        decoded = io.TextIOWrapper(file, *_encoding(file), newline=None)
+        decoded = io.TextIOWrapper(file, encoding.name, encoding.errors, newline=None)
         rest = ""
         while read := decoded.read(_PIECE_BYTES):
             rest += read
@@ -229,25 +236,6 @@ def _place_to_cut(text: str) -> int:
         if (found := text.rfind(separator)) > 0:
             return found + len(separator)
     return len(text)
-
-
-def _encoding(file: BinaryIO) -> tuple[str, str]:
-    """Encoding and error handling: UTF-8, or UTF-16 with its mark, or else Windows-1252."""
-    begin = file.read(4)
-    file.seek(0)
-    if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16", "replace"
-    decoder = codecs.getincrementaldecoder("utf-8-sig")()
-    try:
-        while read := file.read(1 << 20):
-            decoder.decode(read)
-        decoder.decode(b"", final=True)
-        return "utf-8-sig", "strict"
-    except UnicodeDecodeError:
-        return "cp1252", "replace"
-    finally:
-        with contextlib.suppress(OSError):
-            file.seek(0)
 
 
 def _sum(report: FileReport, more: FileReport) -> FileReport:

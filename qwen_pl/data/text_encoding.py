@@ -1,0 +1,116 @@
+"""Tells in which encoding a text file is, or that nobody can tell."""
+
+import codecs
+import re
+from typing import BinaryIO, NamedTuple
+
+_PIECE_BYTES = 1 << 20
+_NOT_ASCII = bytes(range(0x80, 0x100))
+_ASCII_LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_CONTROLS = bytes(set(range(0x20)) - set(b"\t\n\v\f\r\x1a"))  # ^Z ended files on DOS
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",  # begins like that of UTF-16, so it is looked for first
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_MOST_HIGH = 0.4  # of the letters; languages that Windows-1252 is for mostly do with those of ASCII
+_MOST_ODD = 0.02  # of the characters beyond ASCII
+# What text in another encoding shows when taken for Windows-1252: capitals and signs within words.
+_ODD = re.compile(
+    "(?<=[a-zß-öø-ÿœšž])[À-ÖØ-ÞŒŠŽŸ]"
+    "|(?<=[^\\W\\d_])[€‚ƒ„†‡ˆ‰‹›•˜™¡-©¬®-³µ¶¸¹º¼-¿×÷](?=[^\\W\\d_])"
+    "|\ufffd"
+)
+
+
+class TextEncoding(NamedTuple):
+    """How a file is to be decoded."""
+
+    name: str
+    """As ``open`` takes it; empty where it cannot be told."""
+    errors: str
+    """What is done with bytes that do not fit: ``strict`` or ``replace``."""
+    status: str
+    """``ok``; ``partial`` if some bytes do not fit; ``corrupt`` if it is no text that one could
+    decode without guessing."""
+    reason: str
+    """One line, empty if there is no doubt."""
+
+
+def find_encoding(file: BinaryIO) -> TextEncoding:
+    """Reads a file to its end and goes back to its beginning.
+
+    Marks at the beginning are believed. What is UTF-8 is so hardly by chance. Of what is left,
+    Windows-1252 is taken for granted where the text looks like it, with a reason to be told. The
+    many other encodings differ only in what letters mean, and letters taken for others are worse
+    than no text, so they are refused.
+    """
+    counts = _Counts()
+    begin = file.read(4)
+    file.seek(0)
+    for mark, name in _MARKS.items():
+        if begin.startswith(mark):
+            return _marked(file, name)
+    while piece := file.read(_PIECE_BYTES):
+        counts.add(piece)
+    counts.add(b"", final=True)
+    file.seek(0)
+    return counts.judge()
+
+
+def _marked(file: BinaryIO, name: str) -> TextEncoding:
+    decoder = codecs.getincrementaldecoder(name)(errors="replace")
+    replaced = 0
+    while piece := file.read(_PIECE_BYTES):
+        replaced += decoder.decode(piece).count("\ufffd")
+    replaced += decoder.decode(b"", final=True).count("\ufffd")
+    file.seek(0)
+    if replaced:
+        return TextEncoding(name, "replace", "partial", f"{replaced:,} characters are damaged")
+    return TextEncoding(name, "strict", "ok", "")
+
+
+class _Counts:
+    """What stands in a file without a mark."""
+
+    def __init__(self) -> None:
+        self.size = self.nulls = self.nulls_even = self.controls = self.high = self.letters = 0
+        self.good = self.bad = 0  # characters beyond ASCII, if it were UTF-8
+        self.begin = b""
+        self.decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+
+    def add(self, piece: bytes, final: bool = False) -> None:
+        own = piece.count("\ufffd".encode())
+        decoded = self.decoder.decode(piece, final)
+        replaced = max(decoded.count("\ufffd") - own, 0)
+        self.bad += replaced
+        self.good += sum(map(len, re.findall("[^\x00-\x7f]+", decoded))) - replaced
+        self.nulls_even += piece[self.size % 2 :: 2].count(0)
+        self.nulls += piece.count(0)
+        self.size += len(piece)
+        self.high += len(piece) - len(piece.translate(None, _NOT_ASCII))
+        self.controls += len(piece) - len(piece.translate(None, _CONTROLS))
+        self.letters += len(piece) - len(piece.translate(None, _ASCII_LETTERS))
+        self.begin = self.begin or piece
+
+    def judge(self) -> TextEncoding:
+        if self.nulls > 0.2 * self.size and self.size % 2 == 0:
+            share = self.nulls_even / self.nulls
+            if not 0.05 < share < 0.95:  # the other byte of letters of ASCII
+                name = "utf-16-be" if share > 0.5 else "utf-16-le"
+                return TextEncoding(name, "replace", "ok", "")
+        if self.controls > 0.01 * self.size:
+            return TextEncoding("", "strict", "corrupt", "is not text")
+        if not self.bad:
+            return TextEncoding("utf-8", "strict", "ok", "")
+        if self.good > 4 * self.bad:
+            reason = f"{self.bad:,} of its characters are not UTF-8"
+            return TextEncoding("utf-8", "replace", "partial", reason)
+        text = self.begin.decode("cp1252", "replace")
+        odd = len(_ODD.findall(text)) / max(sum(c > "\x7f" for c in text), 1)
+        if self.high > _MOST_HIGH * (self.letters + self.high) or odd > _MOST_ODD:
+            reason = "its encoding is not known: save it as UTF-8"
+            return TextEncoding("", "strict", "corrupt", reason)
+        return TextEncoding("cp1252", "replace", "ok", "is not UTF-8, taken for Windows-1252")
