@@ -12,10 +12,14 @@ from typing import IO
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[IO[bytes]]:
+def whole_file(path: Path, *, flush: bool = True) -> Iterator[IO[bytes]]:
     """Opens a file beside ``path`` for bytes; it becomes ``path`` only when the block ends well.
 
-    A crash at any moment leaves either the old file or the new one, flushed to the disk.
+    A crash at any moment leaves either the old file or the new one.
+
+    Args:
+        flush: Whether a power cut may do no harm either. That takes milliseconds a file; without
+            it, whoever reads the file has to notice that it is not what was written.
 
     >>> import tempfile
     >>> target = Path(tempfile.mkdtemp()) / "deep" / "file.txt"
@@ -30,12 +34,14 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         with unfinished.open("wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if flush:
+                os.fsync(file.fileno())
         unfinished.replace(path)
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
-    _flush_folder(path.parent)
+    if flush:
+        _flush_folder(path.parent)
 
 
 @contextlib.contextmanager
@@ -69,9 +75,9 @@ def remove_unfinished(folder: Path, *, seconds: float = 3600) -> None:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, *, flush: bool = True) -> None:
     """Writes ``text`` as UTF-8 with plain newlines, on every system."""
-    with whole_file(path) as file:
+    with whole_file(path, flush=flush) as file:
         file.write(text.encode())
 
 

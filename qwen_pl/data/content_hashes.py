@@ -1,5 +1,6 @@
 """Hashes of files, remembered for as long as a file's size and times stay the same."""
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -20,7 +21,7 @@ class ContentHashes:
         self._memory = memory
         self._known: dict[str, list] = {}
         self._is_changed = False
-        if memory.is_file():
+        with contextlib.suppress(OSError, ValueError):  # none, or one that a power cut has damaged
             self._known = json.loads(memory.read_bytes())
 
     def of(self, path: Path) -> str:
@@ -37,4 +38,4 @@ class ContentHashes:
     def save(self) -> None:
         """Remembers what was hashed."""
         if self._is_changed:
-            write_text(self._memory, json.dumps(self._known, ensure_ascii=False))
+            write_text(self._memory, json.dumps(self._known), flush=False)

@@ -27,7 +27,7 @@ GOOD = ("ok", "duplicate")
 _OUTCOMES = {
     "empty": "no text in {path}: a scanned PDF needs OCR first",
     "encrypted": "{path} is encrypted: give its password in data.password",
-    "corrupt": "{path} cannot be read as a PDF: {reason}",
+    "corrupt": "{path} cannot be read: {reason}",
     "timeout": "{path} took too long to read ({reason}): raise data.limits",
     "crashed": "the reader crashed on {path}: {reason}",
 }
@@ -85,7 +85,9 @@ def read_corpus(
     if corpus is None:
         jobs = _Jobs(reading, cache_dir, num_proc, progress)
         corpus = _put_together(inputs, jobs, duplicates)
-    return _checked(corpus, strict)
+    for line in inputs.problems if progress else ():
+        tell(f"left out: {line}")
+    return _checked(corpus, inputs, strict)
 
 
 def find_corpus(
@@ -101,13 +103,14 @@ def find_corpus(
     Raises:
         InputError: As ``read_corpus`` does.
     """
-    folder = _Inputs.of(source, reading, cache_dir, duplicates).folder
-    corpus = _kept_corpus(folder, cache_dir)
-    return None if corpus is None else _checked(corpus, strict)
+    inputs = _Inputs.of(source, reading, cache_dir, duplicates)
+    corpus = _kept_corpus(inputs.folder, cache_dir)
+    return None if corpus is None else _checked(corpus, inputs, strict)
 
 
-def _checked(corpus: Corpus, strict: bool) -> Corpus:
+def _checked(corpus: Corpus, inputs: "_Inputs", strict: bool) -> Corpus:
     problems = [problem(report) for report in corpus.reports if report.status not in GOOD]
+    problems += inputs.problems
     if strict and problems:
         more = f" (and {len(problems) - 1} more files)" if len(problems) > 1 else ""
         raise InputError(f"strict: {problems[0]}{more}")
@@ -129,27 +132,37 @@ class _Inputs:
 
     Attributes:
         contents: SHA-256 of each.
+        problems: One line on each that may not be read.
         folder: Where a corpus made of them, read in the same way, is kept.
     """
 
     paths: Sequence[Path]
     contents: Sequence[str]
+    problems: Sequence[str]
     folder: Path
 
     @classmethod
     def of(
         cls, source: str | Sequence[str], reading: Reading, cache_dir: Path, duplicates: Duplicates
     ) -> "_Inputs":
-        paths = find_sources(source)
+        problems: list[str] = []
+        paths, contents = [], []
         hashes = ContentHashes(cache_dir / "files.json")
-        contents = [hashes.of(path) for path in paths]
+        for path in find_sources(source, on_problem=problems.append):
+            try:
+                contents.append(hashes.of(path))
+                paths.append(path)
+            except OSError as error:  # it has gone since it was found
+                problems.append(f"{path}: {error.strerror}")
         hashes.save()
+        if not paths:
+            raise InputError(f"nothing to read: {problems[0]}")
         files = [[str(path), content] for path, content in zip(paths, contents, strict=True)]
         suffixes = sorted({path.suffix.lower() for path in paths})
         versions = [[suffix, reading.version(Path(f"x{suffix}"))] for suffix in suffixes]
         rules = [reading.conditions, [*map(float, dataclasses.astuple(duplicates))]]
         folder = cache_dir / "corpus" / fingerprint([files, versions, rules, CORPUS_VERSION])
-        return cls(paths, contents, folder)
+        return cls(paths, contents, problems, folder)
 
 
 @dataclass(frozen=True)
@@ -259,7 +272,11 @@ def _read_all(files: Sequence[tuple[Path, str]], jobs: _Jobs) -> Iterator[ReadFi
 
 def _read(file: tuple[Path, str], jobs: _Jobs) -> ReadFile:
     path, content = file
-    return read_file(path, content, jobs.reading, jobs.cache_dir, progress=jobs.progress)
+    try:
+        return read_file(path, content, jobs.reading, jobs.cache_dir, progress=jobs.progress)
+    except Exception as error:  # whatever one file does, the others are to be read
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        return _died(path, content, jobs, reason)
 
 
 def _died(path: Path, content: str, jobs: _Jobs, reason: str) -> ReadFile:
@@ -310,7 +327,7 @@ def _keep_corpus(
     with whole_folder(folder) as unfinished:
         write_report(unfinished, reports)
         if are_lasting:
-            text = json.dumps({"documents": made}, ensure_ascii=False)
+            text = json.dumps({"documents": made})
             (unfinished / "corpus.json").write_text(text, encoding="utf-8")
 
 

@@ -46,7 +46,7 @@ class Document:
     @property
     def index(self) -> np.ndarray:
         """``(num_paragraphs,)`` of ``INDEX``, read anew each time: a corpus may have millions."""
-        return np.load(index_file(self.text_file))
+        return read_index(self.text_file)
 
     def kept(self, first: int = 0, end: int | None = None) -> list[Range]:
         """The paragraphs of ``[first, end)`` that are in the corpus, as ranges in order."""
@@ -84,9 +84,19 @@ def read_texts(text_file: Path, index: np.ndarray) -> list[str]:
     return [content[s : s + n].decode() for s, n in zip(starts, sizes, strict=True)]
 
 
-def index_file(text_file: Path) -> Path:
-    """Where the index of a text file lies."""
-    return text_file.with_suffix(".npy")
+def read_index(text_file: Path) -> np.ndarray:
+    """The index of a text file, ``(num_paragraphs,)`` of ``INDEX``."""
+    return np.fromfile(_index_file(text_file), INDEX)
+
+
+def is_whole(text_file: Path, num_bytes: int, num_paragraphs: int) -> bool:
+    """Whether a text file and its index have the sizes that they were written with."""
+    sizes = ((text_file, num_bytes), (_index_file(text_file), num_paragraphs * INDEX.itemsize))
+    return all(file.is_file() and file.stat().st_size == size for file, size in sizes)
+
+
+def _index_file(text_file: Path) -> Path:
+    return text_file.with_suffix(".index")
 
 
 class DocumentWriter:
@@ -118,13 +128,17 @@ class DocumentWriter:
 
 @contextmanager
 def written_document(text_file: Path) -> Iterator[DocumentWriter]:
-    """Writes a text file and its index, each whole or not at all; the index comes last."""
-    with whole_file(text_file) as file:
+    """Writes a text file and its index, each whole or not at all.
+
+    They are not flushed to the disk, which would cost more than all else for a small file: what
+    vouches for them has to hold their sizes.
+    """
+    with whole_file(text_file, flush=False) as file:
         writer = DocumentWriter(file)
         yield writer
         file.write(b"\n")
-    with whole_file(index_file(text_file)) as file:
-        np.save(file, writer.index)
+    with whole_file(_index_file(text_file), flush=False) as file:
+        file.write(writer.index.tobytes())
 
 
 def paragraph_key(text: str) -> int:

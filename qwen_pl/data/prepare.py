@@ -17,6 +17,7 @@ from qwen_pl.data.corpus import Corpus, find_corpus, read_corpus
 from qwen_pl.data.document import PARAGRAPH_END, Document, read_texts
 from qwen_pl.data.duplicates import Duplicates
 from qwen_pl.data.reading import Reading, fingerprint
+from qwen_pl.data.report import write_report
 from qwen_pl.data.splits import SPLITS_VERSION, Piece, split_corpus
 from qwen_pl.data.tokenize import TOKENS_VERSION, write_token_file
 from qwen_pl.data.tokenizer import (
@@ -117,8 +118,11 @@ def prepare(
         tokenizer_dir = plan.tokenizer_dir(cache_dir, progress)
         _tell(progress, plan.complaint(tokenizer_dir))
         folder = plan.tokens_dir(cache_dir, tokenizer_dir)
-        if not folder.is_dir():
+        is_new = not folder.is_dir()
+        if is_new:
             _write_tokens(folder, plan, tokenizer_dir, num_proc, progress)
+        if is_new or corpus.is_new:
+            write_report(corpus.folder, corpus.reports, facts=_facts(plan, TokenFile(folder)))
     return Prepared(corpus, tokenizer_dir, TokenFile(folder))
 
 
@@ -268,6 +272,19 @@ def _write_tokens(
     tokens = TokenFile(folder)
     rate = len(tokens.tokens) / max(seconds, 1e-3)
     _tell(progress, f"{len(tokens.tokens):,} tokens -> {folder} ({rate:,.0f} tokens/s)")
+
+
+def _facts(plan: Plan, tokens: TokenFile) -> dict[str, str]:
+    """What the report says of the corpus as a whole."""
+    source = plan.recipe.source
+    return {
+        "source": source if isinstance(source, str) else ", ".join(source),
+        "split": tokens.splits_line(),
+        "tokenizer": f"{len(tokens.num_bytes):,} ids, {tokens.bytes_per_token:.2f} bytes per token "
+        "of held-out text",
+        "tokens": f"{len(tokens.tokens):,}",
+        "repeated paragraphs left out": f"{sum(r.repeated_paragraphs for r in plan.corpus.reports):,}",
+    }
 
 
 def _tell(progress: bool, line: str) -> None:

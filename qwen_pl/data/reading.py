@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from qwen_pl.data.clean import (
     clean_pages,
     clean_plain_text,
 )
-from qwen_pl.data.document import written_document
+from qwen_pl.data.document import is_whole, written_document
 from qwen_pl.data.duplicates import MINHASH_VERSION, shingles, signature
 from qwen_pl.data.pdf import Line, PdfLimits, PdfText, read_pdf
 from qwen_pl.data.pdf_readers import reader_version
@@ -32,7 +32,7 @@ from qwen_pl.files import whole_file, write_text
 _LASTING = ("ok", "empty", "corrupt")
 _PIECE_BYTES = 8 << 20  # of a text file that is cleaned at once
 _COMPARED_BYTES = 16 << 20  # of a document's beginning that is compared with others
-_RECORD_VERSION = 1  # raised whenever the cache holds other things under the same names
+_RECORD_VERSION = 2  # raised whenever the cache holds other things under the same names
 
 
 @dataclass(frozen=True)
@@ -90,41 +90,24 @@ def read_file(
         kept.report.path = str(path)  # the same content may have had another name
         return kept
     started = time.monotonic()
-    clean: Iterator[CleanText]
+    pdf, encoding = None, None
     if _is_pdf(path):
-        pages_file = (
-            cache_dir / "pages" / f"{content[:16]}-{reader_version(reading.reader)}.json.gz"
-        )
+        name = f"{content[:16]}-{reader_version(reading.reader)}.json.gz"
+        pages_file = cache_dir / "pages" / name
         pdf = _kept_pages(pages_file, reading) or _fresh_pages(path, reading, progress, pages_file)
-        clean = iter([clean_pages(pdf.pages, reading.cleaning)])
+        pieces = iter([clean_pages(pdf.pages, reading.cleaning)])
     else:
-        pdf = None
         with path.open("rb") as file:
             encoding = find_encoding(file)
-        clean = _clean_pieces(path, encoding, reading.cleaning)
-    report, sampled, compared = None, [], 0
-    with written_document(text_file) as writer:
-        for piece in clean:
-            writer.write(piece.paragraphs)
-            if compared < _COMPARED_BYTES:
-                sampled.append(shingles(paragraph.text for paragraph in piece.paragraphs))
-                compared += sum(len(paragraph.text) for paragraph in piece.paragraphs)
-            described = describe_file(path, content, pdf, piece, seconds=0.0)
-            report = described if report is None else _sum(report, described)
-    if pdf is None and encoding.reason:
+        pieces = _clean_pieces(path, encoding, reading.cleaning)
+    read = _write(text_file, path, content, pdf, pieces)
+    if encoding is not None and encoding.reason:
         if encoding.status != "ok":
-            report.status = encoding.status
-        report.reason = encoding.reason
-    report.seconds = time.monotonic() - started
-    if pdf is not None and pdf.seconds > report.seconds:
-        report.seconds += pdf.seconds  # the pages were read earlier
-    read = ReadFile(
-        text_file,
-        report,
-        len(writer.index),
-        int(writer.index["num_bytes"].sum()),
-        signature(np.unique(np.concatenate(sampled))),
-    )
+            read.report.status = encoding.status
+        read.report.reason = encoding.reason
+    read.report.seconds = time.monotonic() - started
+    if pdf is not None and pdf.seconds > read.report.seconds:
+        read.report.seconds += pdf.seconds  # the pages were read earlier
     _keep_record(read, reading)
     return read
 
@@ -132,7 +115,35 @@ def read_file(
 def text_file_of(path: Path, content: str, reading: Reading, cache_dir: Path) -> Path:
     """Where the cleaned text of a file lies."""
     name = fingerprint([content, reading.version(path)])
-    return cache_dir / "text" / f"{path.stem[:80]}-{name}.txt"
+    # A file's name may have 255 bytes, and may be no text at all.
+    stem = path.stem.encode("utf-8", "replace")[:120].decode("utf-8", "ignore")
+    return cache_dir / "text" / f"{stem}-{name}.txt"
+
+
+def _write(
+    text_file: Path,
+    path: Path,
+    content: str,
+    pdf: PdfText | None,
+    pieces: Iterable[CleanText],
+) -> ReadFile:
+    """Writes cleaned text piece by piece and takes its measures."""
+    report, sampled, compared = None, [], 0
+    with written_document(text_file) as writer:
+        for piece in pieces:
+            writer.write(piece.paragraphs)
+            if compared < _COMPARED_BYTES:
+                sampled.append(shingles(paragraph.text for paragraph in piece.paragraphs))
+                compared += sum(len(paragraph.text) for paragraph in piece.paragraphs)
+            described = describe_file(path, content, pdf, piece, seconds=0.0)
+            report = described if report is None else _sum(report, described)
+    return ReadFile(
+        text_file,
+        report,
+        len(writer.index),
+        int(writer.index["num_bytes"].sum()),
+        signature(np.unique(np.concatenate(sampled))),
+    )
 
 
 def fingerprint(made_of: object) -> str:
@@ -157,19 +168,22 @@ def _keep_record(read: ReadFile, reading: Reading) -> None:
         "num_paragraphs": read.num_paragraphs,
         "num_bytes": read.num_bytes,
         "signature": read.signature,
+        "text_bytes": read.text_file.stat().st_size,
     }
-    write_text(read.text_file.with_suffix(".json"), json.dumps(record, ensure_ascii=False))
+    write_text(read.text_file.with_suffix(".json"), json.dumps(record), flush=False)
 
 
 def _kept_record(text_file: Path, reading: Reading) -> ReadFile | None:
-    record_file = text_file.with_suffix(".json")
-    if not record_file.is_file():
+    try:
+        record = json.loads(text_file.with_suffix(".json").read_bytes())
+    except (OSError, ValueError):  # none, or one that a power cut has damaged
         return None
-    record = json.loads(record_file.read_bytes())
+    sizes = record["num_paragraphs"], record["num_bytes"]
+    if not is_whole(text_file, record["text_bytes"], record["num_paragraphs"]):
+        return None
     report = FileReport.from_json(record["report"])
     if report.status not in _LASTING and record["conditions"] != reading.conditions:
         return None
-    sizes = record["num_paragraphs"], record["num_bytes"]
     return ReadFile(text_file, report, *sizes, record["signature"])
 
 
@@ -188,15 +202,16 @@ def _fresh_pages(path: Path, reading: Reading, progress: bool, pages_file: Path)
             on_page=show,
         )
     kept = dataclasses.asdict(pdf) | {"path": str(path), "conditions": reading.conditions}
-    with whole_file(pages_file) as file:
+    with whole_file(pages_file, flush=False) as file:
         file.write(gzip.compress(json.dumps(kept).encode(), 6))
     return pdf
 
 
 def _kept_pages(pages_file: Path, reading: Reading) -> PdfText | None:
-    if not pages_file.is_file():
+    try:
+        kept = json.loads(gzip.decompress(pages_file.read_bytes()))
+    except (OSError, EOFError, ValueError):  # none, or one that a power cut has damaged
         return None
-    kept = json.loads(gzip.decompress(pages_file.read_bytes()))
     conditions = kept.pop("conditions")
     if kept["status"] not in _LASTING and conditions != reading.conditions:
         return None

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import chain, pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from tokenizers import Tokenizer
 
-from qwen_pl.data.document import PARAGRAPH_END, Document, Range, index_file, read_texts
+from qwen_pl.data.document import PARAGRAPH_END, Document, Range, read_index, read_texts
 from qwen_pl.data.processes import ProcessDied, map_in_processes
 from qwen_pl.data.splits import SPLITS, Piece
 from qwen_pl.data.tokenizer import END_OF_TEXT, token_num_bytes
@@ -21,7 +22,7 @@ from qwen_pl.files import whole_file, whole_folder
 TOKENS_VERSION = 2  # raised whenever the same text and tokenizer would give other files
 
 _PART_BYTES = 4 << 20  # of text that is tokenized at once
-_BATCH_BYTES = 1 << 18
+_BATCH_CHARACTERS = 1 << 18
 _SMALL_BYTES = 2 * _PART_BYTES  # below which it does not pay to start processes
 
 
@@ -78,32 +79,26 @@ def tokenize_part(part: Part, tokenizer_file: Path) -> None:
     tokenizer = _literal_tokenizer(tokenizer_file, tokenizer_file.stat().st_mtime_ns)
     end_of_text = tokenizer.token_to_id(END_OF_TEXT)
     dtype = _dtype(tokenizer)
-    tokens: list[np.ndarray] = []
-    lengths = []
-    pages: list[np.ndarray] = []
-    position = 0
-    for run in part.runs:
-        index = np.load(index_file(run.text_file))[slice(*run.paragraphs)]
-        sizes: list[np.ndarray] = []
-        for batch in _batches(index):
-            texts = [text + PARAGRAPH_END for text in read_texts(run.text_file, batch)]
-            encoded = [encoding.ids for encoding in tokenizer.encode_batch_fast(texts)]
-            sizes.append(np.fromiter(map(len, encoded), np.int64, len(encoded)))
-            count = int(sizes[-1].sum())
-            tokens.append(np.fromiter(chain.from_iterable(encoded), dtype, count))
-        lengths_of_run = np.concatenate(sizes) if sizes else np.zeros(0, np.int64)
-        pages.append(_page_rows(index["page"], lengths_of_run, position, run.document))
-        length = int(lengths_of_run.sum()) + run.ends_document
-        if run.ends_document:
-            tokens.append(np.array([end_of_text], dtype))
-        lengths.append(length)
-        position += length
-    with whole_file(part.file) as file:
+    ids: list[np.ndarray] = []
+    lengths: list[int] = []
+    rows: list[np.ndarray] = []  # run, document and page of each paragraph
+    for batch in _batches(part.runs):
+        rows.append(np.array([(i.run, i.document, i.page) for i in batch], np.int64))
+        encoded = iter(tokenizer.encode_batch_fast([i.text for i in batch if i.text]))
+        of_items = [next(encoded).ids if i.text else [end_of_text] for i in batch]
+        lengths += map(len, of_items)
+        count = sum(lengths[-len(batch) :])
+        ids.append(np.fromiter(chain.from_iterable(of_items), dtype, count))
+    run, document, page = np.concatenate(rows).T
+    sizes = np.array(lengths)
+    is_new = (np.diff(document, prepend=-1) != 0) | (np.diff(page, prepend=-1) != 0)
+    starts = np.cumsum(sizes) - sizes
+    with whole_file(part.file, flush=False) as file:
         np.savez(
             file,
-            tokens=np.concatenate(tokens),
-            lengths=np.array(lengths, np.int64),
-            pages=np.concatenate(pages),
+            tokens=np.concatenate(ids),
+            lengths=np.bincount(run, sizes, len(part.runs)).astype(np.int64),
+            pages=np.stack([starts, document, page], axis=1)[is_new],
         )
 
 
@@ -222,29 +217,38 @@ def _runs(
                 )
 
 
-def _batches(index: np.ndarray) -> Iterator[np.ndarray]:
-    """An index cut where some hundred kilobytes of text are reached."""
-    if len(index):
-        ends = np.cumsum(index["num_bytes"])
-        cuts = np.searchsorted(ends, range(_BATCH_BYTES, int(ends[-1]), _BATCH_BYTES)) + 1
-        yield from (batch for batch in np.split(index, np.unique(cuts)) if len(batch))
+class _Item(NamedTuple):
+    """A paragraph on its way to tokens, or the end of a document, which has no text."""
+
+    run: int
+    document: int
+    page: int
+    text: str
 
 
-def _page_rows(pages: np.ndarray, lengths: np.ndarray, position: int, document: int) -> np.ndarray:
-    """A row for the first paragraph and for each that begins on another page than the last.
+def _batches(runs: Sequence[Run]) -> Iterator[list[_Item]]:
+    """What the runs hold, some hundred kilobytes at a time."""
+    batch: list[_Item] = []
+    size = 0
+    for item in _items(runs):
+        batch.append(item)
+        size += len(item.text)
+        if size >= _BATCH_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
-    Args:
-        pages: Page of each paragraph, ``(num_paragraphs,)``.
-        lengths: Tokens of each paragraph, ``(num_paragraphs,)``.
-        position: The token that the first paragraph begins with.
 
-    Returns:
-        First token, document and page, ``(num_rows, 3)`` int64.
-    """
-    starts = position + np.cumsum(lengths) - lengths
-    is_new = np.diff(pages, prepend=-1) != 0
-    rows = [starts[is_new], np.full(int(is_new.sum()), document), pages[is_new]]
-    return np.stack(rows, axis=1).astype(np.int64)
+def _items(runs: Sequence[Run]) -> Iterator[_Item]:
+    for number, run in enumerate(runs):
+        index = read_index(run.text_file)[slice(*run.paragraphs)]
+        page = 1
+        texts = read_texts(run.text_file, index)
+        for text, page in zip(texts, index["page"].tolist(), strict=True):
+            yield _Item(number, run.document, page, text + PARAGRAPH_END)
+        if run.ends_document:
+            yield _Item(number, run.document, page, "")
 
 
 def _spans(pieces: Sequence[Piece], lengths: np.ndarray) -> dict[str, list[list[int]]]:
