@@ -277,13 +277,14 @@ def _write_tokens(
 def _facts(plan: Plan, tokens: TokenFile) -> dict[str, str]:
     """What the report says of the corpus as a whole."""
     source = plan.recipe.source
+    repeated = sum(report.repeated_paragraphs for report in plan.corpus.reports)
     return {
         "source": source if isinstance(source, str) else ", ".join(source),
         "split": tokens.splits_line(),
         "tokenizer": f"{len(tokens.num_bytes):,} ids, {tokens.bytes_per_token:.2f} bytes per token "
         "of held-out text",
         "tokens": f"{len(tokens.tokens):,}",
-        "repeated paragraphs left out": f"{sum(r.repeated_paragraphs for r in plan.corpus.reports):,}",
+        "repeated paragraphs left out": f"{repeated:,}",
     }
 
 
