@@ -192,6 +192,7 @@ class _Reading:
         self.characters = 0
         self.lost: list[tuple[int, ChildStopped]] = []  # pages, counted from 1, and why
         self.caveat = ""
+        self.damage = ""
 
     def run(self) -> None:
         """Reads to the end of the file or to what stops it for good, then judges the result."""
@@ -227,6 +228,7 @@ class _Reading:
                 self.result.num_pages = int(message["num_pages"])
                 self.result.producer = str(message["producer"])
                 self.caveat = str(message["caveat"])
+                self.damage = str(message["damage"])
                 return
             page = [Line(str(text), *map(float, place)) for text, *place in message["lines"]]
             lost = ChildStopped("corrupt", str(message["error"])) if "error" in message else None
@@ -262,6 +264,8 @@ class _Reading:
         """Sets status and reason from the pages lost and from what ended the reading early."""
         result = self.result
         causes = [why for _, why in self.lost] + ([stopped] if stopped else [])
+        if self.damage:
+            causes.insert(0, ChildStopped("corrupt", self.damage))
         if not causes:
             result.status, result.reason = self._judge_complete()
             return
@@ -271,7 +275,8 @@ class _Reading:
             result.status = "timeout"
         else:
             result.status = "partial"
-        reasons = [f"page {number}: {why.reason}" for number, why in self.lost[:1]]
+        reasons = [f"{self.damage}; {result.num_pages} pages found"] if self.damage else []
+        reasons += [f"page {number}: {why.reason}" for number, why in self.lost[:1]]
         if len(self.lost) > 1:
             reasons.append(f"{len(self.lost)} pages lost in all")
         if stopped is not None:

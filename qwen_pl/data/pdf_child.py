@@ -129,7 +129,12 @@ class PdfChild:
         if code == OUT_OF_MEMORY_EXIT_CODE:
             return f"needed more than {self._job['memory_mb']} MB of memory"
         if code < 0:
-            return f"the reading process was ended by {signal.Signals(-code).name}"
+            name = signal.Signals(-code).name
+            # pdfium aborts when it gets no memory; it does not say so.
+            hint = (
+                ", perhaps for want of memory" if name in ("SIGABRT", "SIGTRAP", "SIGILL") else ""
+            )
+            return f"the reading process was ended by {name}{hint}"
         return f"the reading process ended with exit code {code}"
 
 

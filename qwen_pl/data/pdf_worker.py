@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 OUT_OF_MEMORY_EXIT_CODE = 77
 
 _LONGEST_PRODUCER = 200
+_LARGEST_TO_REPAIR = 128 << 20  # bytes; they are all held in memory
 
 
 def main() -> None:
@@ -41,8 +42,11 @@ def _messages(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
     reader = import_module(f"qwen_pl.data.{job['reader']}_file")
     yield {"type": "ready"}
+    damage = ""
     try:
         file = reader.open_file(job["path"], job["password"])
+        if not file.num_pages:
+            raise ValueError("has no pages")
     except MemoryError:
         raise
     except NeedsPassword:
@@ -50,14 +54,17 @@ def _messages(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"type": "failed", "status": "encrypted", "reason": reason}
         return
     except Exception as error:
-        reason = f"damaged: {_describe(error)}" if _is_pdf(job["path"]) else "is not a PDF"
-        yield {"type": "failed", "status": "corrupt", "reason": reason}
+        damage = f"damaged: {_describe(error)}" if _is_pdf(job["path"]) else "is not a PDF"
+        file = _open_repaired(reader, job["path"])
+    if file is None:
+        yield {"type": "failed", "status": "corrupt", "reason": damage}
         return
     yield {
         "type": "opened",
         "num_pages": file.num_pages,
         "producer": file.producer[:_LONGEST_PRODUCER],
         "caveat": file.caveat,
+        "damage": damage,
     }
     for index in range(job["first_page"], file.num_pages):
         try:
@@ -67,6 +74,21 @@ def _messages(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
         except Exception as error:
             yield {"type": "page", "lines": [], "error": _describe(error)}
     yield {"type": "done"}
+
+
+def _open_repaired(reader: Any, path: str) -> Any:
+    """What can be saved of a damaged file, or None if that is nothing."""
+    from qwen_pl.data.pdf_repair import repaired
+
+    try:
+        if not _is_pdf(path) or Path(path).stat().st_size > _LARGEST_TO_REPAIR:
+            return None
+        content = repaired(Path(path).read_bytes())
+        return reader.open_file(content, "") if content else None
+    except MemoryError:
+        raise
+    except Exception:
+        return None
 
 
 def _is_pdf(path: str) -> bool:
@@ -123,9 +145,10 @@ def _limit_memory(memory_mb: int) -> None:
     try:
         import resource
 
-        address_space = (memory_mb << 20) * 3 // 2  # what is mapped is not all in use
+        limit = memory_mb << 20
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+        resource.setrlimit(resource.RLIMIT_AS, (3 * limit // 2, 3 * limit // 2))  # with libraries
     except (ImportError, ValueError, OSError):
         pass  # Windows has no such limit, macOS may refuse to set one
     threading.Thread(target=_watch_memory, args=(memory_mb,), daemon=True).start()

@@ -9,15 +9,16 @@ from qwen_pl.data.pdf_lines import valid_unicode
 from qwen_pl.data.pdfium_lines import page_lines
 
 
-def open_file(path: str, password: str) -> OpenFile:
-    """Opens a file.
+def open_file(source: str | bytes, password: str) -> OpenFile:
+    """Opens a file by its path, or from its content.
 
     Raises:
         NeedsPassword: If the password does not open it.
         Exception: If it is damaged.
     """
     try:
-        document = pypdfium2.PdfDocument(Path(path), password=password)
+        source = Path(source) if isinstance(source, str) else source
+        document = pypdfium2.PdfDocument(source, password=password)
     except pypdfium2.PdfiumError as error:
         if error.err_code == pypdfium2.raw.FPDF_ERR_PASSWORD:
             raise NeedsPassword from None

@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from io import BytesIO
 
 import pypdf
 
@@ -17,15 +18,16 @@ remember_fonts()
 _CAVEAT = "" if mend_word_spaces() else "this version of pypdf may lose spaces between words"
 
 
-def open_file(path: str, password: str) -> OpenFile:
-    """Opens a file.
+def open_file(source: str | bytes, password: str) -> OpenFile:
+    """Opens a file by its path, or from its content.
 
     Raises:
         NeedsPassword: If the password does not open it.
         Exception: If it is damaged; pypdf lets ``ValueError``, ``RecursionError`` and others
             through.
     """
-    reader = pypdf.PdfReader(path, strict=False)
+    source = BytesIO(source) if isinstance(source, bytes) else source
+    reader = pypdf.PdfReader(source, strict=False)
     if reader.is_encrypted and not reader.decrypt(password):
         raise NeedsPassword
     return OpenFile(
