@@ -9,7 +9,7 @@ import ctypes
 import math
 import re
 from collections.abc import Iterator
-from ctypes import byref, c_double, c_int, c_void_p
+from ctypes import byref, c_double, c_float, c_int, c_void_p
 from typing import Any, NamedTuple
 
 import pypdfium2.raw as pdfium
@@ -27,7 +27,7 @@ _WIDEST_GAP = 1.0  # of the size, between two parts of a line that pdfium has cu
 def _with_addresses(function: Any, result: Any, *arguments: Any) -> Any:
     """A function of pdfium that takes and gives handles as numbers, since that is faster."""
     address = ctypes.cast(function, c_void_p).value
-    return ctypes.CFUNCTYPE(result, c_void_p, *arguments)(address)
+    return ctypes.PYFUNCTYPE(result, c_void_p, *arguments)(address)
 
 
 _text_object = _with_addresses(pdfium.FPDFText_GetTextObject, c_void_p, c_int)
@@ -77,7 +77,7 @@ class _TextPage:
     def __init__(self, handle: Any) -> None:
         self._handle = ctypes.cast(handle, c_void_p).value
         self._text = _whole_text(handle)
-        self._matrix = pdfium.FS_MATRIX()
+        self._matrix = (c_float * 6)()  # an FS_MATRIX, faster to take apart
         self._matrix_address = byref(self._matrix)
 
     def lines(self) -> list[Placed]:
@@ -89,7 +89,7 @@ class _TextPage:
                 if gap > _WORD_GAP:
                     runs[0] = runs[0]._replace(text=" " + runs[0].text)
                 runs = lines.pop() + runs
-            lines += _split(runs)
+            lines += _split(runs) if len(runs) > 1 else [runs] if runs else []
         return [self._join(runs) for runs in lines]
 
     def _runs(self, start: int, end: int) -> list[_Run]:
@@ -130,9 +130,9 @@ class _TextPage:
     def _place(self, index: int) -> tuple[float, float, float]:
         """Where the text object of a character starts, seen upright, and its size."""
         _matrix(self._handle, index, self._matrix_address)
-        matrix = self._matrix
-        size = abs(_font_size(self._handle, index)) * math.hypot(matrix.c, matrix.d)
-        return upright(matrix.e, matrix.f, size, (matrix.a, matrix.b))
+        a, b, c, d, x, y = self._matrix[:]
+        size = abs(_font_size(self._handle, index)) * math.hypot(c, d)
+        return upright(x, y, size, (a, b))
 
     def _spread(self, run: _Run) -> _Run:
         """Puts a space between two letters that are as far apart as words are.
@@ -171,7 +171,7 @@ class _TextPage:
 
     def _upright_x(self, x: float, y: float, index: int) -> float:
         _matrix(self._handle, index, self._matrix_address)
-        return upright(x, y, 0.0, (self._matrix.a, self._matrix.b))[0]
+        return upright(x, y, 0.0, (self._matrix[0], self._matrix[1]))[0]
 
     def _join(self, runs: list[_Run]) -> Placed:
         """One line from its runs: it starts at the first, and has the size of most letters."""
@@ -214,8 +214,9 @@ def _whole_text(handle: Any) -> str:
     number = max(0, pdfium.FPDFText_CountChars(handle))
     buffer = (ctypes.c_ushort * (2 * number + 2))()
     length = pdfium.FPDFText_GetText(handle, 0, number, buffer) - 1  # it ends with a zero
-    if length == number:
-        return bytes(memoryview(buffer)[:length]).decode("utf-16-le", "surrogatepass")
+    text = bytes(memoryview(buffer)[: max(0, length)]).decode("utf-16-le", "replace")
+    if len(text) == number:
+        return text
     # What it leaves out of the text it still counts.
     codes = (pdfium.FPDFText_GetUnicode(handle, index) for index in range(number))
     return "".join(chr(code) if code < 0x110000 else "\ufffd" for code in codes)
