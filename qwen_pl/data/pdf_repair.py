@@ -12,6 +12,7 @@ _FIRST = re.compile(rb"/First\s+(\d{1,8})(?!\s+\d+\s+R)")
 _STREAM = re.compile(rb"stream\r?\n")
 _LONGEST_DICTIONARY = 1 << 16
 _MOST_UNPACKED = 64 << 20  # bytes, of all object streams
+_INFLATE_STEP = 256  # bytes; that much may be lost before an error
 
 
 def repaired(content: bytes) -> bytes | None:
@@ -68,15 +69,25 @@ def _unpack(content: bytes, offset: int, dictionary: bytes) -> Iterator[tuple[in
     end = content.find(b"endstream", stream.end())
     data = content[stream.end() : end if end >= 0 else None]
     if b"/FlateDecode" in dictionary:
-        try:
-            data = zlib.decompressobj().decompress(data, _MOST_UNPACKED)
-        except zlib.error:
-            return
+        data = _inflate(data)
     numbers = [int(word) for word in data[: int(first[1])].split() if word.isdigit()]
     numbers = numbers[: 2 * int(count[1])]
     starts = [int(first[1]) + start for start in numbers[1::2]]
     for number, start, end in zip(numbers[::2], starts, [*starts[1:], len(data)], strict=False):
         yield number, data[start:end]
+
+
+def _inflate(data: bytes) -> bytes:
+    """What comes out before the first error."""
+    inflater, out = zlib.decompressobj(), b""
+    try:
+        for start in range(0, len(data), _INFLATE_STEP):
+            out += inflater.decompress(data[start : start + _INFLATE_STEP], _MOST_UNPACKED)
+            if len(out) > _MOST_UNPACKED:
+                break
+    except zlib.error:
+        pass
+    return out
 
 
 def _append(out: bytearray, number: int, body: bytes) -> int:
