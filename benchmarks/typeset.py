@@ -20,7 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _HEADING = re.compile(r"(chapter|volume|letter|book|part) ([ivxlc]+|\d+)\b.{0,80}", re.IGNORECASE)
-_ESCAPES = {c: "\\" + c for c in "&%$#_{}"} | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+_ESCAPES = {c: "\\" + c for c in "&%$#_{}"} | {
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+}
 _CHAPTER_WORDS = 1800
 """Words after which a text without headings gets one."""
 
@@ -469,7 +472,9 @@ def escape(text: str) -> str:
     return "".join(_ESCAPES.get(character, character) for character in text)
 
 
-def set_book(style: Style, paragraphs: list[str], note_material: list[str]) -> tuple[str, list[str]]:
+def set_book(
+    style: Style, paragraphs: list[str], note_material: list[str]
+) -> tuple[str, list[str]]:
     """The TeX of a whole book, and its paragraphs as a reader should find them."""
     setting = _Setting(style, paragraphs, note_material)
     setting.run()
@@ -502,7 +507,9 @@ def typeset(style: Style, paragraphs: list[str], note_material: list[str], folde
         source.write_text(tex, encoding="utf-8")
         command = [style.engine, "-interaction=nonstopmode", "-halt-on-error", source.name]
         for _ in range(3 if style.contents or "perpage" in style.preamble else 1):
-            run = subprocess.run(command, cwd=work, capture_output=True, text=True, errors="replace")
+            run = subprocess.run(
+                command, cwd=work, capture_output=True, text=True, errors="replace"
+            )
             if run.returncode:
                 return next(
                     (line for line in run.stdout.splitlines() if line.startswith("!")), "failed"

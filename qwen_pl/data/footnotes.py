@@ -89,9 +89,7 @@ class _Taking:
         self._last: Note | None = None  # on this page or the one before
 
     def take(self, page: Page) -> None:
-        parts = [
-            _split_foot(column, self._body_size, self._leading) for column in _columns(page)
-        ]
+        parts = [_split_foot(column, self._body_size, self._leading) for column in _columns(page)]
         text = [line for lines, _ in parts for line in lines]
         before = self._last
         body: Page = []

@@ -27,7 +27,7 @@ def main() -> None:
     send = _sender(_take_standard_output())
     job = json.loads(_read_line(0))
     threading.Thread(target=_exit_with_parent, daemon=True).start()
-    _limit_memory(job["memory_mb"])
+    _limit_memory(job["memory_mb"], job["reader"])
     try:
         for message in _messages(job):
             send(message)
@@ -136,7 +136,7 @@ def _exit_with_parent() -> None:
     os._exit(1)
 
 
-def _limit_memory(memory_mb: int) -> None:
+def _limit_memory(memory_mb: int, reader: str) -> None:
     """Makes this process end when it needs more memory than it may have.
 
     The use is watched, since a parser may catch the ``MemoryError`` that a limit gives and go on
@@ -145,10 +145,11 @@ def _limit_memory(memory_mb: int) -> None:
     try:
         import resource
 
-        limit = memory_mb << 20
+        # pypdf may swallow the error, so that what is watched must be met first; pdfium aborts.
+        # The address space is not limited: each thread takes much of that and uses little.
+        limit = (memory_mb << 20) * (4 if reader == "pdfium" else 5) // 4
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-        resource.setrlimit(resource.RLIMIT_AS, (3 * limit // 2, 3 * limit // 2))  # with libraries
     except (ImportError, ValueError, OSError):
         pass  # Windows has no such limit, macOS may refuse to set one
     threading.Thread(target=_watch_memory, args=(memory_mb,), daemon=True).start()
@@ -156,7 +157,7 @@ def _limit_memory(memory_mb: int) -> None:
 
 def _watch_memory(memory_mb: int) -> None:
     while _peak_memory_mb() < memory_mb:
-        time.sleep(0.05)
+        time.sleep(0.02)
     os._exit(OUT_OF_MEMORY_EXIT_CODE)
 
 

@@ -19,6 +19,8 @@ from qwen_pl.data.right_to_left import is_right_to_left
 
 _HYPHEN = "\ufffe"  # pdfium's sign for a hyphen at the end of a line, and for that end
 _LINE = re.compile(f"[^\r\n{_HYPHEN}]+{_HYPHEN}?")
+# In text from right to left pdfium turns these round like brackets, but Unicode does not.
+_UNMIRRORED = str.maketrans("“”‘’", "”“’‘")
 _OTHER_LINE = 0.8  # of the smaller size: baselines farther apart are of two lines
 _WORD_GAP = 0.2  # of the size
 _WIDEST_GAP = 1.0  # of the size, between two parts of a line that pdfium has cut
@@ -185,6 +187,7 @@ class _TextPage:
             scale = size or 1.0
             text = "".join([raise_number(run.text, run.y - y, run.size / scale) for run in runs])
         if is_right_to_left(text):  # the last character of a run may stand at its left end
+            text = text.translate(_UNMIRRORED)
             x = min(min(run.x, self._left_end(run.last)) for run in runs)
         return valid_unicode(text.replace(_HYPHEN, "-")), x, y, size or 1.0
 

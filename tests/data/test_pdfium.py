@@ -12,7 +12,7 @@ from qwen_pl.data.pdf import Line, PdfLimits, PdfText, read_pdf
 pypdfium2 = pytest.importorskip("pypdfium2")
 
 GOOD_PAGE = b"BT /F1 12 Tf 72 720 Td (all well) Tj ET"
-SLOW_PAGE = b"0 0 m\n" * 600_000
+LARGE_PAGE = b"BT /F1 9 Tf " + b"(x) Tj " * 400_000 + b"ET"  # some hundred bytes for each
 
 
 @pytest.fixture
@@ -74,6 +74,17 @@ def test_characters_outside_the_basic_plane_are_whole(path: Path) -> None:
     assert texts(read(path)) == [["𝐀𝐁C"]]
 
 
+def test_hebrew_is_read_from_the_right_with_its_quotation_marks(path: Path) -> None:
+    font = (
+        "<< /Type /Font /Subtype /Type1 /BaseFont /X /FirstChar 32 /LastChar 126"
+        f" /Widths [{'500 ' * 95}] /Encoding << /Differences"
+        " [65 /afii57664 /afii57665 /afii57666 /afii57667 /quotedblleft /quotedblright] >> >>"
+    )
+    write_raw_pdf(path, [b"BT /F1 10 Tf 72 720 Td [(D)-300(ECBF)-300(A)] TJ ET"], font=font)
+    pdf = read(path)
+    assert pdf.pages == read_pdf(path).pages == [[Line("א ”בג“ ד", 72, 720, 10)]]
+
+
 @pytest.mark.parametrize("algorithm", ["RC4-128", "AES-256"])
 def test_passwords_open_with_both_readers(path: Path, algorithm: str) -> None:
     write_pdf(path, [["secret text"]])
@@ -109,8 +120,8 @@ def test_a_truncated_file_gives_the_pages_before_its_end(path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="memory is watched there, not limited")
 def test_a_page_that_needs_too_much_memory_costs_that_page_only(path: Path) -> None:
-    write_raw_pdf(path, [GOOD_PAGE, 6 * SLOW_PAGE, GOOD_PAGE])
-    pdf = read(path, limits=PdfLimits(memory_mb=120))
+    write_raw_pdf(path, [GOOD_PAGE, LARGE_PAGE, GOOD_PAGE])
+    pdf = read(path, limits=PdfLimits(memory_mb=80))
     assert texts(pdf) == [["all well"], [], ["all well"]]
     assert pdf.status == "partial"
     assert "memory" in pdf.reason
