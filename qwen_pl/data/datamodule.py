@@ -15,11 +15,12 @@ from qwen_pl.data.loader import (
     TrainingLoader,
     evaluation_loader,
 )
+from qwen_pl.data.order import WindowOrder, with_gaps
 from qwen_pl.data.prepare import Prepared, prepare, tokenizer_fingerprint
 from qwen_pl.data.report import status_table
 from qwen_pl.data.settings import DataSettings
 from qwen_pl.data.tokens import TokenFile
-from qwen_pl.data.windows import TokenWindows, WindowOrder, consecutive_starts, with_gaps
+from qwen_pl.data.windows import TokenWindows, consecutive_starts
 from qwen_pl.errors import InputError
 
 
