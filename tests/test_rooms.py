@@ -83,7 +83,9 @@ def test_help_needs_no_heavy_import(verb: str) -> None:
     )
 
 
-@pytest.mark.parametrize("module", ["data.corpus", "data.prepare", "data.pdf", "data.clean", "data.order"])
+@pytest.mark.parametrize(
+    "module", ["data.corpus", "data.prepare", "data.pdf", "data.clean", "data.order"]
+)
 def test_reading_pdfs_needs_neither_torch_nor_lightning(module: str) -> None:
     program = (
         f"import sys, qwen_pl.{module}\n"
