@@ -18,11 +18,7 @@ from qwen_pl.data.loader import (
 from qwen_pl.data.order import WindowOrder, with_gaps
 from qwen_pl.data.prepare import Prepared, prepare
 from qwen_pl.data.report import status_table
-from qwen_pl.data.same_tokenizer import (
-    check_same_tokenizer,
-    tokenizer_fingerprint,
-    tokenizer_state,
-)
+from qwen_pl.data.same_tokenizer import check_same_tokenizer, tokenizer_state
 from qwen_pl.data.settings import DataSettings
 from qwen_pl.data.tokens import TokenFile
 from qwen_pl.data.windows import TokenWindows, consecutive_starts
@@ -130,11 +126,6 @@ class PDFDataModule(pl.LightningDataModule):
     def tokenizer(self) -> Tokenizer:
         """The tokenizer that made the tokens."""
         return self.prepared.tokenizer()
-
-    @cached_property
-    def tokenizer_fingerprint(self) -> str:
-        """Changes with anything that gives other ids or other text."""
-        return tokenizer_fingerprint(self.tokenizer)
 
     @property
     def prepared(self) -> Prepared:
