@@ -13,12 +13,13 @@ from qwen_pl.runs import newest_run, run_dir
 if TYPE_CHECKING:
     from qwen_pl.data.search import Hit
     from qwen_pl.data.splits import Piece
-    from qwen_pl.data.tokens import Passage, TokenFile
+    from qwen_pl.data.tokens import TokenFile
     from qwen_pl.training.ledger import Stretch
 
 HELP = """\
-Show the text that the model saw at a training step and the pages it comes from, or find the page
-of a sentence. Pages are counted from 1; a paragraph counts for the page it begins on."""
+Show the text that the model saw at a training step and the pages it comes from, or find the pages
+of a sentence. Pages are counted from 1. At a step, a paragraph counts for the page it begins on;
+a sentence is on one of the pages that its paragraph runs over."""
 
 _SHORTENED = 300  # characters of each sample, where all of a step are shown
 _LISTED = 20
@@ -78,7 +79,10 @@ def _show_step(folder: Path, step: int, only: int | None) -> None:
     for number in range(len(samples)) if only is None else [only]:
         first = order.start(samples[number])
         end = first + stretch.seq_len
-        where = "; ".join(map(_pages, tokens.passages(first, end)))
+        where = "; ".join(
+            f"{passage.source}, {_pages(passage.first_page, passage.last_page)}"
+            for passage in tokens.passages(first, end)
+        )
         sample = f"step {step:,}, sample {number} of {len(samples):,}"
         print(f"{sample}: {where}, tokens {first:,}-{end - 1:,}")
         text = tokenizer.decode(tokens.tokens[first:end].tolist(), skip_special_tokens=False)
@@ -129,10 +133,8 @@ def _tokens(folder: Path, stretch: "Stretch") -> "TokenFile":
     return TokenFile(tokens)
 
 
-def _pages(passage: "Passage") -> str:
-    """A source with its pages."""
-    first, last = passage.first_page, passage.last_page
-    return f"{passage.source}, " + (f"page {first}" if first == last else f"pages {first}-{last}")
+def _pages(first: int, last: int) -> str:
+    return f"page {first}" if first == last else f"pages {first}-{last}"
 
 
 def _show_text(text: str, config: Path) -> None:
@@ -167,7 +169,8 @@ def _show_text(text: str, config: Path) -> None:
         raise InputError(f"not in the text of the {count} of {config}: {normal(text)[:80]}")
     sides = _sides(Plan.of(recipe, corpus).pieces, listed)
     for hit, side in zip(listed, sides, strict=True):
-        print(f"{documents[hit.document].source}, page {hit.page} ({side}): {hit.context}")
+        pages = _pages(hit.page, hit.last_page)
+        print(f"{documents[hit.document].source}, {pages} ({side}): {hit.context}")
     if more := sum(1 for _ in hits):
         print(f"and {more:,} more")
 

@@ -27,12 +27,15 @@ class Hit:
         document: The number of the document in the corpus.
         paragraph: That the sentence begins in.
         page: From 1, that this paragraph begins on.
+        last_page: That the paragraph after the sentence begins on: what a paragraph has of the
+            pages it runs over is not known.
         context: The sentence with some words on either side.
     """
 
     document: int
     paragraph: int
     page: int
+    last_page: int
     context: str
 
 
@@ -69,20 +72,22 @@ def _find(
     """Looks through one document; ``length`` is that of what is looked for."""
     text = ""  # what is looked through now: a chunk, and the end of the one before
     starts: list[int] = []  # of the paragraphs in it
-    places: list[tuple[int, int]] = []  # their numbers and pages
+    places: list[list[int]] = []  # their numbers and pages
     searched = 0  # all that begins before this character has been found
     for chunk in chain(_chunks(document), [None]):
-        contents = [f"{normal(content)} " for _, _, content in chunk or ()]
+        contents = [f"{normal(content)} " for *_, content in chunk or ()]
         starts += accumulate(map(len, contents[:-1]), initial=len(text)) if contents else []
-        places += [(paragraph, page) for paragraph, page, _ in chunk or ()]
+        places += [place for *place, _ in chunk or ()]
         text += "".join(contents)
         # What begins near the end may go on in the next chunk.
         end = len(text) if chunk is None else len(text) - length - _CONTEXT
         for match in pattern.finditer(text if exact else text.translate(_PLAIN), searched):
             if match.start() >= end:
                 break
-            place = places[bisect_right(starts, match.start()) - 1]
-            yield Hit(number, *place, _context(text, *match.span()))
+            paragraph, page, _ = places[bisect_right(starts, match.start()) - 1]
+            *_, last_page = places[bisect_right(starts, match.end() - 1) - 1]
+            context = _context(text, *match.span())
+            yield Hit(number, paragraph, page, max(page, last_page), context)
             searched = match.end()
         searched = max(searched, end)
         cut = max(0, searched - _CONTEXT)
@@ -91,16 +96,20 @@ def _find(
         starts = [start - cut for start in starts[first:]]
 
 
-def _chunks(document: Document) -> Iterator[list[tuple[int, int, str]]]:
-    """The paragraphs in the corpus, about a megabyte at a time: number, page and text of each."""
+def _chunks(document: Document) -> Iterator[list[tuple[int, int, int, str]]]:
+    """The paragraphs in the corpus, about a megabyte at a time.
+
+    Each with its number, its page, that of the paragraph after it, and its text.
+    """
     index = np.load(index_file(document.text_file), mmap_mode="r")
     for first, end in document.kept():
         while first < end:
             sizes = np.cumsum(index["num_bytes"][first : min(end, first + _CHUNK_PARAGRAPHS)])
             stop = first + max(1, int(np.searchsorted(sizes, _CHUNK_BYTES, side="right")))
-            rows = index[first:stop]
-            texts = read_texts(document.text_file, rows)
-            yield list(zip(range(first, stop), rows["page"].tolist(), texts, strict=True))
+            pages = index["page"][first : stop + 1].tolist()
+            following = [*pages[1:], pages[-1]]
+            texts = read_texts(document.text_file, index[first:stop])
+            yield list(zip(range(first, stop), pages, following, texts, strict=False))
             first = stop
 
 

@@ -71,6 +71,8 @@ def read_ledger(path: Path) -> list[Stretch]:
             values = json.loads(line)
         except ValueError:  # cut off, in the middle of a character maybe
             continue
+        if not isinstance(values, dict):
+            continue
         if names <= values.keys():
             stretches.append(Stretch(**{name: values[name] for name in names}))
         elif "to_step" in values and stretches:

@@ -30,6 +30,12 @@ def test_a_sentence_leads_to_its_document_and_page(document: Document, tmp_path:
     assert places(find([document, other], "was the best")) == [(0, 0, 2), (1, 1, 9)]
 
 
+def test_a_sentence_may_stand_where_its_paragraph_ends(document: Document) -> None:
+    assert [hit.last_page for hit in find([document], "it was the", exact=False)] == [3, 5]
+    assert [hit.last_page for hit in find([document], "times, it was")] == [5]
+    assert [hit.last_page for hit in find([document], "she said")] == [5]
+
+
 def test_a_sentence_may_go_on_in_the_next_paragraph(document: Document) -> None:
     [hit] = find([document], "of times,\n\nit was")
     assert hit.page == 2
