@@ -15,8 +15,8 @@ _CONTEXT = 60  # characters on either side of a hit
 _CHUNK_BYTES = 1 << 20
 _CHUNK_PARAGRAPHS = 1 << 16
 
-# One character for one, so that places in the text stay what they are.
-_PLAIN = str.maketrans("‘’‚‛“”„‟‐‑‒–—―", "''''\"\"\"\"------")
+# What a keyboard has one key for and a book several signs.
+_ALIKE = ("'‘’‚‛", '"“”„‟', "-‐‑‒–—―")
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ def find_text(documents: Sequence[Document], text: str, *, exact: bool) -> Itera
     if exact:
         pattern = re.compile(re.escape(wanted))
     else:
-        pattern = re.compile(re.escape(wanted.translate(_PLAIN)), re.IGNORECASE)
+        pattern = re.compile("".join(map(_any_alike, wanted)), re.IGNORECASE)
     for number, document in enumerate(documents):
-        yield from _find(document, number, pattern, len(wanted), exact)
+        yield from _find(document, number, pattern, len(wanted))
 
 
 def normal(text: str) -> str:
@@ -66,9 +66,15 @@ def normal(text: str) -> str:
     return unicodedata.normalize("NFC", " ".join(text.split()))
 
 
-def _find(
-    document: Document, number: int, pattern: re.Pattern[str], length: int, exact: bool
-) -> Iterator[Hit]:
+def _any_alike(character: str) -> str:
+    """The pattern of a character, or of those that stand for the same key."""
+    for alike in _ALIKE:
+        if character in alike:
+            return f"[{re.escape(alike)}]"
+    return re.escape(character)
+
+
+def _find(document: Document, number: int, pattern: re.Pattern[str], length: int) -> Iterator[Hit]:
     """Looks through one document; ``length`` is that of what is looked for."""
     text = ""  # what is looked through now: a chunk, and the end of the one before
     starts: list[int] = []  # of the paragraphs in it
@@ -81,7 +87,7 @@ def _find(
         text += "".join(contents)
         # What begins near the end may go on in the next chunk.
         end = len(text) if chunk is None else len(text) - length - _CONTEXT
-        for match in pattern.finditer(text if exact else text.translate(_PLAIN), searched):
+        for match in pattern.finditer(text, searched):
             if match.start() >= end:
                 break
             paragraph, page, _ = places[bisect_right(starts, match.start()) - 1]
