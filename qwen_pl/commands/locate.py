@@ -127,7 +127,9 @@ def _tokens(folder: Path, stretch: "Stretch") -> "TokenFile":
         if not file.is_file():
             raise InputError(f"{file} is gone: {again}")
     if TokenFile(tokens).fingerprint != stretch.tokens_fingerprint:
-        raise InputError(f"{tokens} does not hold the tokens of the run any more: {again}")
+        raise InputError(
+            f"{tokens} does not hold the tokens of the run any more: remove it, then {again}"
+        )
     if sha256(tokenizer) != stretch.tokenizer_sha256:
         raise InputError(f"{tokenizer} is not the tokenizer of the run any more: restore it")
     return TokenFile(tokens)
