@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-from qwen_pl.data.order import WindowOrder
 
 from qwen_pl.data.loader import EndlessBatches, TrainingLoader
+from qwen_pl.data.order import WindowOrder
 from qwen_pl.data.windows import TokenWindows
 
 

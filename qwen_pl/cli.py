@@ -29,10 +29,12 @@ from qwen_pl.runs import LOGS, run_dir
 from qwen_pl.training.checkpoint import FOLDER, find_checkpoint, step_of
 from qwen_pl.training.checkpoint_io import WholeCheckpointIO
 from qwen_pl.training.curves import TrainingCurves
+from qwen_pl.training.ledger import LEDGER
 from qwen_pl.training.module import Qwen3Module
 from qwen_pl.training.predictions import PredictionWriter
 from qwen_pl.training.progress import StepProgress
 from qwen_pl.training.random_state import RandomState
+from qwen_pl.training.samples import SampleLedger
 from qwen_pl.training.saving import BestCheckpoint, StepCheckpoint, StopOnSignal
 from qwen_pl.training.summary import RunSummary
 
@@ -181,6 +183,7 @@ class QwenCLI(LightningCLI):
         checkpoint = next(c for c in callbacks if isinstance(c, StepCheckpoint))
         curves = TrainingCurves()
         callbacks += [RandomState(), RunSummary(self.run_dir.name), curves]
+        callbacks.append(SampleLedger(self.run_dir / LEDGER))
         callbacks.append(StopOnSignal(checkpoint))
         callbacks.append(BestCheckpoint(self.run_dir / FOLDER))
         if self.subcommand == "predict":

@@ -1,9 +1,11 @@
 """Whatever a user gets wrong ends in one line that names it, exit code 2, and nothing half-made."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import Outcome, made_up_pages
 from pdf_writer import write_pdf
 
@@ -121,7 +123,49 @@ def test_another_tokenizer_than_the_checkpoint_has_is_refused(
     write_pdf(folder / "other.pdf", made_up_pages(8, seed=1))
     for verb in ("fit", "validate"):
         options = ["--data.source", "other.pdf", "--ckpt_path", "last"]
-        complains(qwen_pl(verb, "--config", config, *options), "trained with tokenizer")
+        outcome = qwen_pl(verb, "--config", config, *options)
+        complains(outcome, "trained with tokenizer", "this config gives", "--run NAME")
+        names_two_tokenizers(outcome, "320 ids", "320 ids")
+
+
+def names_two_tokenizers(outcome: Outcome, *sizes: str) -> None:
+    """Asserts that fingerprint, size and origin of two different tokenizers are told."""
+    told = re.findall(r"([0-9a-f]{12}) \(([\d,]+ ids), from ([^)]+)\)", outcome.err)
+    assert [size for _, size, _ in told] == [*sizes]
+    fingerprints, origins = {told[0][0], told[1][0]}, {told[0][2], told[1][2]}
+    assert len(fingerprints) == len(origins) == 2
+    assert all((Path(origin) / "tokenizer.json").is_file() for origin in origins)
+
+
+def test_a_tokenizer_given_to_a_checkpoint_of_another_is_refused(
+    qwen_pl: Run, config: Path, folder: Path, small_pdf: Path
+) -> None:
+    qwen_pl("fit", "--config", config, "--trainer.max_steps", 2)
+    qwen_pl("train-tokenizer", small_pdf, "--vocab_size", 300, "--out", "mine")
+    given = ["--tokenizer", "mine"]
+    for verb in (
+        ["fit", "--config", config, "--data.tokenizer", "mine", "--ckpt_path", "last"],
+        ["validate", "--config", config, "--data.tokenizer", "mine"],
+        ["generate", "--run", "small", "--prompt", "Bane", *given],
+        ["tokenize", "--run", "small", "Bane", *given],
+    ):
+        outcome = qwen_pl(*verb)
+        complains(outcome, "trained with tokenizer", "from mine)")
+        names_two_tokenizers(outcome, "320 ids", "300 ids")
+
+
+def test_the_tokenizer_of_a_checkpoint_may_be_given_with_it(
+    qwen_pl: Run, config: Path, folder: Path
+) -> None:
+    qwen_pl("fit", "--config", config, "--trainer.max_steps", 2)
+    file = folder / "lightning_logs/small/checkpoints/step=00000002.ckpt"
+    state = torch.load(file, weights_only=True)["PDFDataModule"]
+    (folder / "kept").mkdir()
+    (folder / "kept/tokenizer.json").write_text(state["tokenizer"], encoding="utf-8")
+    for verb in (["generate", "--prompt", "Bane", "--seed", 1], ["tokenize", "Bane"]):
+        plain = qwen_pl(*verb, "--run", "small")
+        outcome = qwen_pl(*verb, "--run", "small", "--tokenizer", "kept")
+        assert (outcome.code, outcome.out) == (0, plain.out)
 
 
 def test_other_data_than_the_run_began_with_is_refused(

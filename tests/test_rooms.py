@@ -66,7 +66,9 @@ def test_every_file_says_first_what_is_in_it(file: Path) -> None:
     assert ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))
 
 
-@pytest.mark.parametrize("verb", ["", "extract", "train-tokenizer", "tokenize", "prepare"])
+@pytest.mark.parametrize(
+    "verb", ["", "extract", "train-tokenizer", "tokenize", "prepare", "locate"]
+)
 def test_help_needs_no_heavy_import(verb: str) -> None:
     program = (
         "import sys, runpy; sys.argv[1:] = sys.argv[1:]\n"
@@ -83,7 +85,9 @@ def test_help_needs_no_heavy_import(verb: str) -> None:
     )
 
 
-@pytest.mark.parametrize("module", ["data.corpus", "data.prepare", "data.pdf", "data.clean"])
+@pytest.mark.parametrize(
+    "module", ["data.corpus", "data.prepare", "data.pdf", "data.clean", "data.order"]
+)
 def test_reading_pdfs_needs_neither_torch_nor_lightning(module: str) -> None:
     program = (
         f"import sys, qwen_pl.{module}\n"

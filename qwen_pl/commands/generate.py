@@ -33,6 +33,11 @@ def main(args: list[str]) -> None:
     parser.add_argument(
         "--ckpt_path", default="last", metavar="last|best|FILE", help="the checkpoint to write with"
     )
+    parser.add_argument(
+        "--tokenizer",
+        metavar="DIR|REPOSITORY",
+        help="a tokenizer that has to be the checkpoint's own, which is used without it",
+    )
     parser.add_argument("--max_new_tokens", type=int, default=128, help="when to stop")
     parser.add_argument("--temperature", type=float, default=0.8, help="0 takes the likeliest")
     parser.add_argument("--top_k", type=int, default=50, help="tokens to choose from, 0 for all")
@@ -58,7 +63,7 @@ def main(args: list[str]) -> None:
     else:
         folder = newest_run() if options.ckpt_path in ("last", "best") else Path()
     checkpoint = find_checkpoint(options.ckpt_path, folder)
-    network, tokenizer = load_writer(checkpoint)
+    network, tokenizer = load_writer(checkpoint, options.tokenizer)
     print(f"{checkpoint}:", file=sys.stderr, flush=True)
     print(options.prompt, end="", flush=True)
     stream = TextStream(lambda ids: tokenizer.decode(ids))
@@ -74,20 +79,33 @@ def main(args: list[str]) -> None:
     print(stream.flush())
 
 
-def load_writer(checkpoint: Path) -> Writer:
+def load_writer(checkpoint: Path, tokenizer: str | None = None) -> Writer:
     """The network in a checkpoint, on the fastest device there is, and its tokenizer.
 
+    Args:
+        tokenizer: A folder or repository whose tokenizer has to be the checkpoint's.
+
     Raises:
-        InputError: If the checkpoint cannot be read or has no tokenizer in it.
+        InputError: If the checkpoint cannot be read, has no tokenizer in it, or has another one.
     """
     import torch
     from tokenizers import Tokenizer
 
+    from qwen_pl.data.same_tokenizer import check_same_tokenizer
+    from qwen_pl.data.tokenizer import load_tokenizer
     from qwen_pl.training.checkpoint import load_network
 
     network, rest = load_network(checkpoint)
     data = rest.get("PDFDataModule")
     if data is None:
         raise InputError(f"{checkpoint} has no tokenizer in it")
+    if tokenizer is not None:
+        check_same_tokenizer(
+            data,
+            load_tokenizer(tokenizer),
+            tokenizer,
+            giver="--tokenizer",
+            way_out="leave it out to use the checkpoint's own",
+        )
     accelerator = torch.accelerator.current_accelerator(check_available=True)
     return Writer(network.to(accelerator or "cpu"), Tokenizer.from_str(data["tokenizer"]))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from qwen_pl import __version__
 from qwen_pl.commands.arguments import VerbParser
+from qwen_pl.commands.data_settings import checked_data_settings, data_settings_alone
 from qwen_pl.files import write_text
 
 if TYPE_CHECKING:
@@ -32,39 +33,16 @@ def main(args: list[str]) -> None:
     from qwen_pl.data.report import status_table
 
     prepared = None
-    settings = _settings_alone(options.config, overrides)
+    settings = data_settings_alone(options.config, overrides)
     if settings and _mark(settings, options.config, overrides).is_file():
         prepared = find_prepared(settings.recipe, settings.cache_dir, progress=True)
     if prepared is None:
-        from qwen_pl.cli import data_of_config
-
-        settings = data_of_config(["--config", options.config, *overrides]).settings
+        settings = checked_data_settings(options.config, overrides)
         prepared = prepare(
             settings.recipe, settings.cache_dir, num_proc=settings.num_proc, progress=True
         )
         write_text(_mark(settings, options.config, overrides), "checked\n")
     _show(prepared, status_table(prepared.corpus.reports))
-
-
-def _settings_alone(config: str, overrides: list[str]) -> "DataSettings | None":
-    """The data settings of a config, without the seconds that PyTorch and Lightning take to load.
-
-    None where anything is unclear; then the whole config is to be read, with all its checks.
-    """
-    import yaml
-    from jsonargparse import ArgumentParser
-
-    from qwen_pl.data.settings import DataSettings
-
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(DataSettings, "data")
-    try:
-        values = yaml.safe_load(Path(config).read_text(encoding="utf-8"))
-        given = parser.parse_object({"data": values.get("data", {})})
-        given = parser.parse_args(overrides, namespace=given)
-        return parser.instantiate(given).data
-    except Exception:  # whatever it is, the whole reading has the better words for it
-        return None
 
 
 def _mark(settings: "DataSettings", config: str, overrides: list[str]) -> Path:

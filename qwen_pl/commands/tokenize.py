@@ -26,9 +26,9 @@ def main(args: list[str]) -> None:
     parser.add_argument("--run", metavar="NAME", help="use the tokenizer of this run")
     parser.add_argument(
         "--tokenizer",
-        type=Path,
-        metavar="DIR",
-        help=f"a tokenizer folder; without it {TRAINED}, or else the newest prepared one",
+        metavar="DIR|REPOSITORY",
+        help="the tokenizer, which with --run has to be that of the run; without either "
+        f"{TRAINED}, or else the newest prepared one",
     )
     options = parser.parse_args(args)
 
@@ -56,18 +56,16 @@ def _piece(tokenizer: "Tokenizer", token_id: int) -> str:
     return text.replace("\n", "\\n")
 
 
-def _tokenizer(run: str | None, folder: Path | None) -> "Tokenizer":
+def _tokenizer(run: str | None, name: str | None) -> "Tokenizer":
     from qwen_pl.data.tokenizer import load_tokenizer
 
-    if run is not None and folder is not None:
-        raise InputError("give --run or --tokenizer, not both")
     if run is not None:
         from qwen_pl.commands.generate import load_writer
         from qwen_pl.runs import run_dir
         from qwen_pl.training.checkpoint import newest_checkpoint
 
-        return load_writer(newest_checkpoint(run_dir(run))).tokenizer
-    if folder is None:
+        return load_writer(newest_checkpoint(run_dir(run)), name).tokenizer
+    if name is None:
         prepared = sorted(PREPARED.glob("*/tokenizer.json"), key=lambda f: f.stat().st_mtime)
         folder = TRAINED if TRAINED.is_dir() else prepared[-1].parent if prepared else None
         if folder is None:
@@ -75,4 +73,5 @@ def _tokenizer(run: str | None, folder: Path | None) -> "Tokenizer":
                 "no tokenizer yet: run prepare or train-tokenizer, or give --tokenizer"
             )
         print(f"tokenizer: {folder}", file=sys.stderr)
-    return load_tokenizer(folder)
+        name = str(folder)
+    return load_tokenizer(name)

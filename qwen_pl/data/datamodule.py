@@ -15,11 +15,13 @@ from qwen_pl.data.loader import (
     TrainingLoader,
     evaluation_loader,
 )
-from qwen_pl.data.prepare import Prepared, prepare, tokenizer_fingerprint
+from qwen_pl.data.order import WindowOrder, with_gaps
+from qwen_pl.data.prepare import Prepared, prepare
 from qwen_pl.data.report import status_table
+from qwen_pl.data.same_tokenizer import check_same_tokenizer, tokenizer_state
 from qwen_pl.data.settings import DataSettings
 from qwen_pl.data.tokens import TokenFile
-from qwen_pl.data.windows import TokenWindows, WindowOrder, consecutive_starts, with_gaps
+from qwen_pl.data.windows import TokenWindows, consecutive_starts
 from qwen_pl.errors import InputError
 
 
@@ -88,9 +90,7 @@ class PDFDataModule(pl.LightningDataModule):
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps of the data: enough to write with it and to refuse other data."""
-        return {
-            "tokenizer": self.tokenizer.to_str(),
-            "tokenizer_fingerprint": tokenizer_fingerprint(self.tokenizer),
+        return tokenizer_state(self.tokenizer, self._tokenizer_origin) | {
             "tokens": self.tokens.fingerprint,
             "source": self.settings.recipe.source,
         }
@@ -101,13 +101,14 @@ class PDFDataModule(pl.LightningDataModule):
         Raises:
             InputError: If ids mean other text here, or if a run would go on with other data.
         """
-        mine = tokenizer_fingerprint(self.tokenizer)
-        if state["tokenizer_fingerprint"] != mine:
-            raise InputError(
-                f"the checkpoint was trained with tokenizer {state['tokenizer_fingerprint']}, this "
-                f"config gives {mine}: restore data.source, data.vocab_size and the fractions, or "
-                "start another run with --run NAME"
-            )
+        check_same_tokenizer(
+            state,
+            self.tokenizer,
+            self._tokenizer_origin,
+            giver="this config",
+            way_out="restore data.tokenizer, data.source, data.vocab_size and the fractions, or "
+            "start another run with --run NAME",
+        )
         fitting = self.trainer is not None and self.trainer.training
         if fitting and state["tokens"] != self.tokens.fingerprint:
             raise InputError(
@@ -142,6 +143,11 @@ class PDFDataModule(pl.LightningDataModule):
         settings = self.settings
         spans = with_gaps(self.tokens, settings.seq_len)
         return WindowOrder(spans, settings.seq_len, settings.stride, settings.seed)
+
+    @property
+    def _tokenizer_origin(self) -> str | Path:
+        """The tokenizer that was asked for, or where the one that was trained lies."""
+        return self.settings.recipe.tokenizer or self.prepared.tokenizer_dir
 
     @property
     def _rank_and_world_size(self) -> tuple[int, int]:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from qwen_pl.data.windows import TokenWindows, WindowOrder
+from qwen_pl.data.order import WindowOrder
+from qwen_pl.data.windows import TokenWindows
 
 Batch = dict[str, Tensor]
 

@@ -145,11 +145,6 @@ def find_prepared(recipe: Recipe, cache_dir: Path, *, progress: bool = False) ->
     return Prepared(corpus, tokenizer_dir, TokenFile(folder)) if folder.is_dir() else None
 
 
-def tokenizer_fingerprint(tokenizer: Tokenizer) -> str:
-    """Changes with anything that gives other ids or other text."""
-    return hashlib.sha256(tokenizer.to_str().encode()).hexdigest()[:12]
-
-
 @dataclass(frozen=True)
 class Plan:
     """What is to be made of a corpus, and under which fingerprints.

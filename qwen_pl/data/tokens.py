@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,18 @@ class Place:
     """From 1: the page that the token's paragraph begins on."""
     document: int
     """The number of the document in the file."""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Neighbouring tokens of one document, and where they come from."""
+
+    source: str
+    """The PDF, text or Markdown file."""
+    first_page: int
+    """From 1: the lowest page that a paragraph of them begins on."""
+    last_page: int
+    """The highest such page."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +98,17 @@ class TokenFile:
         row = int(np.searchsorted(self._pages[:, 0], position, side="right")) - 1
         _, document, page = self._pages[row].tolist()
         return Place(self.documents[document], page, document)
+
+    def passages(self, first: int, end: int) -> list[Passage]:
+        """Where the tokens ``[first, end)`` come from, document by document."""
+        starts = self._pages[:, 0]
+        begin, stop = np.searchsorted(starts, [first, end - 1], side="right").tolist()
+        rows = self._pages[begin - 1 : stop].tolist()
+        passages = []
+        for document, own in groupby(rows, key=lambda row: row[1]):
+            pages = [page for _, _, page in own]
+            passages.append(Passage(self.documents[document], min(pages), max(pages)))
+        return passages
 
     def splits_line(self) -> str:
         """What each side of the split has, for a person to read."""

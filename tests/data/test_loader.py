@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from qwen_pl.data.loader import EndlessBatches, TrainingLoader, evaluation_loader
-from qwen_pl.data.windows import TokenWindows, WindowOrder, consecutive_starts
+from qwen_pl.data.order import WindowOrder
+from qwen_pl.data.windows import TokenWindows, consecutive_starts
 
 TOKENS = np.arange(1000)
 ORDER = WindowOrder(spans=((0, 300),), seq_len=10, stride=10, seed=3)

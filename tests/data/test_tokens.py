@@ -12,7 +12,7 @@ from qwen_pl.data.document import Document
 from qwen_pl.data.splits import Piece
 from qwen_pl.data.tokenize import write_token_file
 from qwen_pl.data.tokenizer import END_OF_TEXT, save_tokenizer, train_tokenizer
-from qwen_pl.data.tokens import TokenFile
+from qwen_pl.data.tokens import Passage, TokenFile
 
 ONE = ["The first page.", "Its second paragraph.", "Page three."]
 TWO = ["Another book altogether.", "It says <|endoftext|> too."]
@@ -81,6 +81,18 @@ def test_every_token_leads_back_to_its_document_and_page(
     assert where("three") == ("one.pdf", 3)
     assert where("Another") == ("two.pdf", 2)
     assert where("says") == ("two.pdf", 5)
+
+
+def test_a_stretch_of_tokens_leads_to_every_document_and_page_it_has_some_of(
+    written: TokenFile,
+) -> None:
+    ((_, one_ends),) = written.split("train")
+    one, two = Passage("one.pdf", 1, 3), Passage("two.pdf", 2, 5)
+    assert written.passages(0, len(written.tokens)) == [one, two]
+    assert written.passages(0, one_ends) == [one]
+    assert written.passages(0, 1) == [Passage("one.pdf", 1, 1)]
+    ends = [Passage("one.pdf", 3, 3), Passage("two.pdf", 2, 2)]
+    assert written.passages(one_ends - 1, one_ends + 1) == ends
 
 
 def test_splits_meet_without_overlap_at_paragraphs(
