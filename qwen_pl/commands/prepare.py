@@ -8,7 +8,7 @@ from qwen_pl.commands.arguments import VerbParser
 from qwen_pl.commands.cluster_arguments import (
     add_cluster_options,
     check_cluster_options,
-    prepare_in_tasks,
+    prepare_as_asked,
 )
 from qwen_pl.files import write_text
 
@@ -47,7 +47,7 @@ def main(args: list[str]) -> None:
 
         settings = data_of_config(["--config", options.config, *overrides]).settings
         if options.cluster:
-            prepared = prepare_in_tasks(options, settings)
+            prepared = prepare_as_asked(options, settings)
         else:
             prepared = prepare(
                 settings.recipe, settings.cache_dir, num_proc=settings.num_proc, progress=True

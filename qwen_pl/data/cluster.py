@@ -10,7 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MOST_TASKS = 1000  # what Slurm takes in one array unless it was set up otherwise
 
+_LAUNCHER = "launch_pickled_pipeline"  # what a job of datatrove calls
 _PACKAGE = Path(__file__).parents[2]  # the folder that qwen_pl is imported from
 
 
@@ -39,14 +40,16 @@ class Cluster:
         tasks: Tasks that read and tasks that tokenize; the result does not depend on it.
         workers: Tasks at the same time at most.
         cpus_per_task: Cores of a task, which then works in as many processes.
+        mem_per_cpu_gb: Memory of a task, for each of its cores; on this machine there is no limit.
     """
 
     tasks: int
     workers: int
     cpus_per_task: int = 1
+    mem_per_cpu_gb: int = 4
 
     def __post_init__(self) -> None:
-        for name in ("tasks", "workers", "cpus_per_task"):
+        for name in ("tasks", "workers", "cpus_per_task", "mem_per_cpu_gb"):
             if getattr(self, name) < 1:
                 raise InputError(f"--{name} is {getattr(self, name)}: it has to be at least 1")
         if self.tasks > MOST_TASKS:
@@ -59,26 +62,32 @@ class Slurm:
 
     Attributes:
         time: Limit for each task, as ``sbatch`` takes it.
-        mem_per_cpu_gb: Memory of a task, for each of its cores.
         env_command: Shell commands that a job begins with.
         sbatch: Further options of ``sbatch``, without their dashes.
     """
 
     partition: str
     time: str = "24:00:00"
-    mem_per_cpu_gb: int = 4
     env_command: str = ""
     sbatch: Mapping[str, str] = field(default_factory=dict)
 
 
-def prepare_locally(recipe: Recipe, cache_dir: Path, cluster: Cluster) -> Prepared:
-    """``prepare`` on this machine, in tasks; those done are not done again the next time.
+def prepare_in_tasks(
+    recipe: Recipe,
+    cache_dir: Path,
+    cluster: Cluster,
+    run_stage: Callable[[Stage, Cluster], None] | None = None,
+) -> Prepared:
+    """``prepare`` in tasks, which are waited for; those done are not done again the next time.
+
+    Args:
+        run_stage: ``run_here``, which is the default, or ``run_on_ray``.
 
     Raises:
         InputError: If a task died, or as ``prepare`` does.
     """
     for stage in _job(recipe, cache_dir, cluster).stages():
-        run_stage(stage, cluster.workers)
+        (run_stage or run_here)(stage, cluster)
     return prepare(recipe, cache_dir, num_proc=cluster.cpus_per_task, progress=True)
 
 
@@ -99,6 +108,12 @@ def submit(recipe: Recipe, cache_dir: Path, cluster: Cluster, slurm: Slurm) -> P
     folder = job.folder.absolute()
     if re.search(r"\s", str(folder)):
         raise InputError(f"data.cache_dir leads to {folder}: Slurm jobs need a path without spaces")
+    if shutil.which("sbatch") is None:
+        raise InputError(
+            "no sbatch here: start --cluster slurm on a machine that Slurm takes jobs from"
+        )
+    if shutil.which(_LAUNCHER, path=f"{_programs()}:{os.environ.get('PATH', '')}") is None:
+        raise InputError(f"{_LAUNCHER}, which comes with datatrove, is not on the PATH")
     jobs_file = folder / "jobs.json"
     # A job finds its tasks in a file that the next launch writes anew.
     if jobs_file.is_file() and (queued := _queued(json.loads(jobs_file.read_bytes()))):
@@ -109,10 +124,6 @@ def submit(recipe: Recipe, cache_dir: Path, cluster: Cluster, slurm: Slurm) -> P
     executors = _slurm_executors(job.stages(), cluster, slurm)
     try:
         executors[-1].launch_job()  # which launches those before it first
-    except FileNotFoundError:
-        raise InputError(
-            "no sbatch on this machine: start --cluster slurm where Slurm takes jobs"
-        ) from None
     except subprocess.CalledProcessError:
         raise InputError("sbatch refused a job, see above; --sbatch adds options") from None
     finally:
@@ -121,14 +132,19 @@ def submit(recipe: Recipe, cache_dir: Path, cluster: Cluster, slurm: Slurm) -> P
     return folder
 
 
-def check_engine() -> None:
-    """Complains if the package that runs the tasks is missing.
+def check_engine(cluster: str) -> None:
+    """Complains if a package that runs the tasks is missing.
+
+    Args:
+        cluster: local, slurm or ray.
 
     Raises:
         InputError: If it is.
     """
-    if importlib.util.find_spec("datatrove") is None:
-        raise InputError('--cluster needs one more package: pip install "datatrove>=0.10,<1"')
+    needed = {"datatrove": "datatrove>=0.10,<1"} | ({"ray": "ray"} if cluster == "ray" else {})
+    for name, package in needed.items():
+        if importlib.util.find_spec(name) is None:
+            raise InputError(f'--cluster {cluster} needs one more package: pip install "{package}"')
 
 
 def _job(recipe: Recipe, cache_dir: Path, cluster: Cluster) -> Job:
@@ -142,7 +158,7 @@ def _job(recipe: Recipe, cache_dir: Path, cluster: Cluster) -> Job:
     return job
 
 
-def run_stage(stage: Stage, workers: int) -> None:
+def run_here(stage: Stage, cluster: Cluster) -> None:
     """Runs those tasks of a stage that are not done, on this machine.
 
     Not with the executor's own ``run``: in its pool, a task that fails ends the others too, and
@@ -156,22 +172,52 @@ def run_stage(stage: Stage, workers: int) -> None:
     if not ranks:
         return
     executor.save_executor_as_json()
-    failed: list[Exception] = []
-    for _, failure in map_in_processes(
-        partial(_run_task, executor), ranks, min(workers, len(ranks))
-    ):
-        if failure is not None:
-            failed.append(failure)
-    done = stage.tasks - len(failed)
-    logs = Path(executor.logging_dir.resolve_paths("logs"))
+    workers = min(cluster.workers, len(ranks))
+    results = map_in_processes(partial(_run_task, executor), ranks, workers)
+    _tell(stage, executor, [failure for _, failure in results if failure is not None])
+
+
+def run_on_ray(stage: Stage, cluster: Cluster) -> None:
+    """Runs those tasks of a stage that are not done, on the Ray cluster that Ray finds.
+
+    Raises:
+        InputError: If one died, after all have been run.
+    """
+    import ray
+    from datatrove.executor import RayPipelineExecutor
+
+    executor = RayPipelineExecutor(
+        [stage],
+        tasks=stage.tasks,
+        workers=min(cluster.workers, stage.tasks),
+        cpus_per_task=cluster.cpus_per_task,
+        mem_per_cpu_gb=cluster.mem_per_cpu_gb,
+        logging_dir=_logging_dir(stage),
+    )
+    if not executor.get_incomplete_ranks():
+        return
+    if not ray.is_initialized():
+        found = os.environ.get("PYTHONPATH", "")
+        path = os.pathsep.join([str(_PACKAGE), *([found] if found else [])])
+        ray.init(runtime_env={"env_vars": {"PYTHONPATH": path}})
+    executor.run()
+    _tell(stage, executor, [])
+
+
+def _tell(stage: Stage, executor: "PipelineExecutor", failures: Sequence[Exception]) -> None:
+    """Says how many tasks of a stage are done, and complains if not all are."""
+    dead = executor.get_incomplete_ranks()
+    done = stage.tasks - len(dead)
     print(f"{stage.name:<8} {done} of {stage.tasks} tasks done", file=sys.stderr, flush=True)
-    for failure in failed:
+    for failure in failures:
         if isinstance(failure, InputError):
             raise failure
-    if failed:
+    if dead:
+        log = executor.logging_dir.resolve_paths(f"logs/task_{dead[0]:05}.log")
+        reason = f", one of: {failures[0]}" if failures else ""
         raise InputError(
-            f"{len(failed)} of {stage.tasks} tasks of stage {stage.name} died, one of: "
-            f"{failed[0]} (see {logs}); the same command runs only these again"
+            f"{len(dead)} of {stage.tasks} tasks of stage {stage.name} died{reason} (see {log}); "
+            "the same command runs only these again"
         )
 
 
@@ -224,7 +270,7 @@ def _slurm_executors(
                 partition=slurm.partition,
                 time=slurm.time,
                 cpus_per_task=cluster.cpus_per_task,
-                mem_per_cpu_gb=slurm.mem_per_cpu_gb,
+                mem_per_cpu_gb=cluster.mem_per_cpu_gb,
                 qos=None,
                 env_command=_environment(slurm.env_command),
                 # Where a task died, the jobs that wait for it would be in the queue for ever.
@@ -238,12 +284,16 @@ def _slurm_executors(
 
 def _environment(command: str) -> str:
     """Shell commands that make a job find this Python and this package, wherever it starts."""
-    programs = shlex.quote(os.path.dirname(sys.executable))  # noqa: PTH120 (a path of the shell)
     ours = [
-        f"export PATH={programs}:$PATH",
+        f"export PATH={shlex.quote(_programs())}:$PATH",
         f"export PYTHONPATH={shlex.quote(str(_PACKAGE))}${{PYTHONPATH:+:$PYTHONPATH}}",
     ]
     return "; ".join([*([command] if command else []), *ours])
+
+
+def _programs() -> str:
+    """The folder of this Python and of the programs that packages bring."""
+    return str(Path(sys.executable).parent)  # a link is left as it is: it may be an environment's
 
 
 def _logging_dir(stage: Stage) -> str:

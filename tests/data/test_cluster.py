@@ -14,7 +14,7 @@ from conftest import Outcome, made_up_pages
 from pdf_writer import write_pdf
 
 from qwen_pl.data import cluster_stages, tokenize
-from qwen_pl.data.cluster import Cluster, Slurm, prepare_locally, run_stage, submit
+from qwen_pl.data.cluster import Cluster, Slurm, prepare_in_tasks, run_here, run_on_ray, submit
 from qwen_pl.data.cluster_stages import Job, Stage
 from qwen_pl.data.prepare import Recipe, find_prepared, prepare
 from qwen_pl.data.reading import Reading
@@ -63,7 +63,7 @@ def times(cache: Path, *folders: str) -> dict[str, int]:
 
 def test_four_tasks_make_the_files_that_one_process_makes(shelf: Path, tmp_path: Path) -> None:
     prepare(recipe(shelf), tmp_path / "plain")
-    prepare_locally(recipe(shelf), tmp_path / "cache", Cluster(tasks=4, workers=2))
+    prepare_in_tasks(recipe(shelf), tmp_path / "cache", Cluster(tasks=4, workers=2))
     assert made(tmp_path / "cache") == made(tmp_path / "plain")
 
 
@@ -78,7 +78,7 @@ def test_every_part_is_made_in_the_tasks(
         ranks.append(int(part.file.stem) % 4)
 
     monkeypatch.setattr(cluster_stages, "tokenize_part", watched)
-    prepare_locally(recipe(shelf), tmp_path / "cache", FOUR_TASKS)
+    prepare_in_tasks(recipe(shelf), tmp_path / "cache", FOUR_TASKS)
     assert ranks == sorted(ranks)
     assert set(ranks) == {0, 1, 2, 3}
 
@@ -98,9 +98,9 @@ def test_a_task_that_died_is_run_again_alone(
     _read = cluster_stages._read
     monkeypatch.setattr(cluster_stages, "_read", read)
     with pytest.raises(InputError, match=r"1 of 4 tasks of stage read died.*the disk is gone"):
-        prepare_locally(recipe(shelf), cache, FOUR_TASKS)
+        prepare_in_tasks(recipe(shelf), cache, FOUR_TASKS)
     before = times(cache, "text", "pages")
-    prepare_locally(recipe(shelf), cache, FOUR_TASKS)
+    prepare_in_tasks(recipe(shelf), cache, FOUR_TASKS)
     assert ranks == [0, 1, 2, 3, 2]
     after = times(cache, "text", "pages")
     assert before == {name: after[name] for name in before}
@@ -114,33 +114,33 @@ def test_a_task_that_is_killed_neither_ends_the_others_nor_is_waited_for(
     job = Job.of(recipe(shelf), tmp_path / "cache", tasks=4, num_proc=1)
     stage = Stage("read", 4, dying_stage.work, job)
     with pytest.raises(InputError, match="1 of 4 tasks of stage read died"):
-        run_stage(stage, workers=2)
+        run_here(stage, Cluster(tasks=4, workers=2))
     assert {file.name for file in job.cache_dir.glob("task-*")} == {"task-0", "task-1", "task-3"}
     (job.cache_dir / "mended").touch()
-    run_stage(stage, workers=2)  # and no task leaves its file twice
+    run_here(stage, Cluster(tasks=4, workers=2))  # and no task leaves its file twice
     assert (job.cache_dir / "task-2").exists()
 
 
 def test_when_all_is_done_nothing_is_done_again(shelf: Path, tmp_path: Path) -> None:
-    first = prepare_locally(recipe(shelf), tmp_path / "cache", FOUR_TASKS)
+    first = prepare_in_tasks(recipe(shelf), tmp_path / "cache", FOUR_TASKS)
     (tmp_path / "cache" / ".lock").unlink()
     before = times(tmp_path, "cache")
-    second = prepare_locally(recipe(shelf), tmp_path / "cache", FOUR_TASKS)
+    second = prepare_in_tasks(recipe(shelf), tmp_path / "cache", FOUR_TASKS)
     (tmp_path / "cache" / ".lock").unlink()
     assert times(tmp_path, "cache") == before
     assert second.tokens.folder == first.tokens.folder
 
 
 def test_a_new_file_is_read_though_all_tasks_were_done(shelf: Path, tmp_path: Path) -> None:
-    prepare_locally(recipe(shelf), tmp_path / "cache", FOUR_TASKS)
+    prepare_in_tasks(recipe(shelf), tmp_path / "cache", FOUR_TASKS)
     (shelf / "new.txt").write_text("A note of my own.")
-    prepared = prepare_locally(recipe(shelf), tmp_path / "cache", FOUR_TASKS)
+    prepared = prepare_in_tasks(recipe(shelf), tmp_path / "cache", FOUR_TASKS)
     assert str(shelf / "new.txt") in [document.source for document in prepared.documents]
 
 
 def test_the_password_is_in_no_file_that_people_read(shelf: Path, tmp_path: Path) -> None:
     secret = recipe(shelf, reading=Reading(password="hush-hush"))
-    prepare_locally(secret, tmp_path / "cache", FOUR_TASKS)
+    prepare_in_tasks(secret, tmp_path / "cache", FOUR_TASKS)
     for file in (tmp_path / "cache").rglob("*"):
         assert file.is_dir() or b"hush-hush" not in file.read_bytes(), file
 
@@ -148,7 +148,17 @@ def test_the_password_is_in_no_file_that_people_read(shelf: Path, tmp_path: Path
 def test_what_stops_a_corpus_is_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_text("")
     with pytest.raises(InputError, match="no text in"):
-        prepare_locally(recipe(tmp_path / "empty.txt"), tmp_path / "cache", FOUR_TASKS)
+        prepare_in_tasks(recipe(tmp_path / "empty.txt"), tmp_path / "cache", FOUR_TASKS)
+
+
+def test_ray_runs_the_tasks_too(
+    shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray")
+    monkeypatch.setattr(tokenize, "_PART_BYTES", 4 << 20)  # as it is in the tasks
+    prepare_in_tasks(recipe(shelf), tmp_path / "cache", Cluster(2, 2, 1, 1), run_on_ray)
+    prepare(recipe(shelf), tmp_path / "plain")
+    assert made(tmp_path / "cache") == made(tmp_path / "plain")
 
 
 @pytest.fixture
@@ -263,7 +273,7 @@ def test_without_slurm_it_is_said_where_to_start(
     shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(InputError, match="no sbatch on this machine"):
+    with pytest.raises(InputError, match="no sbatch here"):
         submit(recipe(shelf), tmp_path / "cache", FOUR_TASKS, SLURM)
 
 
