@@ -112,9 +112,12 @@ class Stage:
 
 
 def _read(job: Job, rank: int, world_size: int) -> None:
-    files = json.loads(job.files.read_bytes())[rank::world_size]
+    files = [(Path(path), content) for path, content in json.loads(job.files.read_bytes())]
+    files = files[rank::world_size]
+    if files and not any(path.is_file() for path, _ in files):  # one that is gone is no reason
+        raise FileNotFoundError(f"{files[0][0]}: are the sources to be seen from this machine?")
     jobs = Jobs(job.recipe.reading, job.cache_dir, job.num_proc, progress=False)
-    for _ in read_all([(Path(path), content) for path, content in files], jobs):
+    for _ in read_all(files, jobs):
         pass  # it is in the cache
 
 

@@ -145,6 +145,15 @@ def test_the_password_is_in_no_file_that_people_read(shelf: Path, tmp_path: Path
         assert file.is_dir() or b"hush-hush" not in file.read_bytes(), file
 
 
+def test_a_machine_without_the_sources_does_not_pass_for_one_that_has_read_them(
+    shelf: Path, tmp_path: Path
+) -> None:
+    job = Job.of(recipe(shelf), tmp_path / "cache", tasks=2, num_proc=1)
+    shelf.rename(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="2 of 2 tasks of stage read died"):
+        run_here(job.stages()[0], FOUR_TASKS)
+
+
 def test_what_stops_a_corpus_is_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_text("")
     with pytest.raises(InputError, match="no text in"):
