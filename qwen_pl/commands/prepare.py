@@ -5,6 +5,11 @@ from typing import TYPE_CHECKING
 
 from qwen_pl import __version__
 from qwen_pl.commands.arguments import VerbParser
+from qwen_pl.commands.cluster_arguments import (
+    add_cluster_options,
+    check_cluster_options,
+    prepare_as_asked,
+)
 from qwen_pl.commands.data_settings import checked_data_settings, data_settings_alone
 from qwen_pl.files import write_text
 
@@ -27,7 +32,9 @@ def main(args: list[str]) -> None:
     """
     parser = VerbParser("prepare", HELP)
     parser.add_argument("--config", required=True, metavar="FILE", help="configs/NAME.yaml")
+    add_cluster_options(parser)
     options, overrides = parser.parse_known_args(args)
+    check_cluster_options(options)
 
     from qwen_pl.data.prepare import find_prepared, prepare
     from qwen_pl.data.report import status_table
@@ -38,10 +45,15 @@ def main(args: list[str]) -> None:
         prepared = find_prepared(settings.recipe, settings.cache_dir, progress=True)
     if prepared is None:
         settings = checked_data_settings(options.config, overrides)
-        prepared = prepare(
-            settings.recipe, settings.cache_dir, num_proc=settings.num_proc, progress=True
-        )
+        if options.cluster:
+            prepared = prepare_as_asked(options, settings)
+        else:
+            prepared = prepare(
+                settings.recipe, settings.cache_dir, num_proc=settings.num_proc, progress=True
+            )
         write_text(_mark(settings, options.config, overrides), "checked\n")
+    if prepared is None:
+        return  # it was left to a cluster
     _show(prepared, status_table(prepared.corpus.reports))
 
 

@@ -80,10 +80,10 @@ def read_corpus(
         InputError: If a source is missing, if none of them gave any text, or if one was not read
             as a whole and ``strict`` is set.
     """
-    inputs = _Inputs.of(source, reading, cache_dir, duplicates)
+    inputs = Inputs.of(source, reading, cache_dir, duplicates)
     corpus = _kept_corpus(inputs.folder, cache_dir)
     if corpus is None:
-        jobs = _Jobs(reading, cache_dir, num_proc, progress)
+        jobs = Jobs(reading, cache_dir, num_proc, progress)
         corpus = _put_together(inputs, jobs, duplicates)
     for line in inputs.problems if progress else ():
         tell(f"left out: {line}")
@@ -103,12 +103,12 @@ def find_corpus(
     Raises:
         InputError: As ``read_corpus`` does.
     """
-    inputs = _Inputs.of(source, reading, cache_dir, duplicates)
+    inputs = Inputs.of(source, reading, cache_dir, duplicates)
     corpus = _kept_corpus(inputs.folder, cache_dir)
     return None if corpus is None else _checked(corpus, inputs, strict)
 
 
-def _checked(corpus: Corpus, inputs: "_Inputs", strict: bool) -> Corpus:
+def _checked(corpus: Corpus, inputs: "Inputs", strict: bool) -> Corpus:
     problems = [problem(report) for report in corpus.reports if report.status not in GOOD]
     problems += inputs.problems
     if strict and problems:
@@ -127,7 +127,7 @@ def problem(report: FileReport) -> str:
 
 
 @dataclass(frozen=True)
-class _Inputs:
+class Inputs:
     """The files that a corpus is made of.
 
     Attributes:
@@ -144,7 +144,7 @@ class _Inputs:
     @classmethod
     def of(
         cls, source: str | Sequence[str], reading: Reading, cache_dir: Path, duplicates: Duplicates
-    ) -> "_Inputs":
+    ) -> "Inputs":
         problems: list[str] = []
         paths, contents = [], []
         hashes = ContentHashes(cache_dir / "files.json")
@@ -164,9 +164,14 @@ class _Inputs:
         folder = cache_dir / "corpus" / fingerprint([files, versions, rules, CORPUS_VERSION])
         return cls(paths, contents, problems, folder)
 
+    @property
+    def firsts(self) -> dict[str, int]:
+        """For each content, the number of the first file that has it."""
+        return {content: i for i, content in reversed(list(enumerate(self.contents)))}
+
 
 @dataclass(frozen=True)
-class _Jobs:
+class Jobs:
     """How the files of a corpus are read."""
 
     reading: Reading
@@ -175,11 +180,11 @@ class _Jobs:
     progress: bool
 
 
-def _put_together(inputs: _Inputs, jobs: _Jobs, duplicates: Duplicates) -> Corpus:
+def _put_together(inputs: Inputs, jobs: Jobs, duplicates: Duplicates) -> Corpus:
     paths, contents, folder = inputs.paths, inputs.contents, inputs.folder
-    firsts = {content: i for i, content in reversed(list(enumerate(contents)))}
+    firsts = inputs.firsts
     unique = sorted(firsts.values())
-    results = _read_all([(paths[i], contents[i]) for i in unique], jobs)
+    results = read_all([(paths[i], contents[i]) for i in unique], jobs)
     files = dict(zip(unique, results, strict=True))
     reports = []
     for i, (path, content) in enumerate(zip(paths, contents, strict=True)):
@@ -252,7 +257,7 @@ def _document(path: Path, content: str, read: ReadFile) -> Document:
     return Document(str(path), content, read.text_file, read.num_paragraphs, read.num_bytes)
 
 
-def _read_all(files: Sequence[tuple[Path, str]], jobs: _Jobs) -> Iterator[ReadFile]:
+def read_all(files: Sequence[tuple[Path, str]], jobs: Jobs) -> Iterator[ReadFile]:
     """Every file from the cache or from the disk, in order."""
     is_kept = [
         text_file_of(path, content, jobs.reading, jobs.cache_dir).with_suffix(".json").is_file()
@@ -270,7 +275,7 @@ def _read_all(files: Sequence[tuple[Path, str]], jobs: _Jobs) -> Iterator[ReadFi
             yield result
 
 
-def _read(file: tuple[Path, str], jobs: _Jobs) -> ReadFile:
+def _read(file: tuple[Path, str], jobs: Jobs) -> ReadFile:
     path, content = file
     try:
         return read_file(path, content, jobs.reading, jobs.cache_dir, progress=jobs.progress)
@@ -279,7 +284,7 @@ def _read(file: tuple[Path, str], jobs: _Jobs) -> ReadFile:
         return _died(path, content, jobs, reason)
 
 
-def _died(path: Path, content: str, jobs: _Jobs, reason: str) -> ReadFile:
+def _died(path: Path, content: str, jobs: Jobs, reason: str) -> ReadFile:
     """Stands for a file that ended the process which read it; nothing of it is kept."""
     report = FileReport(
         path=str(path),

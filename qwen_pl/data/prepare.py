@@ -1,5 +1,6 @@
 """Prepares a corpus once: text, tokenizer and token file, each kept under its fingerprint."""
 
+import contextlib
 import hashlib
 import sys
 import time
@@ -102,28 +103,44 @@ def prepare(
     Raises:
         InputError: If a source is missing, no source has text, or a setting cannot be used.
     """
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache_dir / ".lock"):
-        remove_unfinished(cache_dir)
-        corpus = read_corpus(
-            recipe.source,
-            recipe.reading,
-            cache_dir,
-            duplicates=recipe.duplicates,
-            strict=recipe.strict,
-            num_proc=num_proc,
-            progress=progress,
-        )
-        plan = Plan.of(recipe, corpus)
-        tokenizer_dir = plan.tokenizer_dir(cache_dir, progress)
-        _tell(progress, plan.complaint(tokenizer_dir))
+    with locked(cache_dir):
+        plan, tokenizer_dir = make_plan(recipe, cache_dir, num_proc=num_proc, progress=progress)
         folder = plan.tokens_dir(cache_dir, tokenizer_dir)
         is_new = not folder.is_dir()
         if is_new:
             _write_tokens(folder, plan, tokenizer_dir, num_proc, progress)
+        corpus = plan.corpus
         if is_new or corpus.is_new:
             write_report(corpus.folder, corpus.reports, facts=_facts(plan, TokenFile(folder)))
     return Prepared(corpus, tokenizer_dir, TokenFile(folder))
+
+
+@contextlib.contextmanager
+def locked(cache_dir: Path) -> Iterator[None]:
+    """Waits until no other process prepares in ``cache_dir``, and keeps them waiting."""
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache_dir / ".lock"):
+        remove_unfinished(cache_dir)
+        yield
+
+
+def make_plan(
+    recipe: Recipe, cache_dir: Path, *, num_proc: int, progress: bool
+) -> "tuple[Plan, Path]":
+    """All of ``prepare`` but the tokens: the plan, and the folder of a tokenizer that is there."""
+    corpus = read_corpus(
+        recipe.source,
+        recipe.reading,
+        cache_dir,
+        duplicates=recipe.duplicates,
+        strict=recipe.strict,
+        num_proc=num_proc,
+        progress=progress,
+    )
+    plan = Plan.of(recipe, corpus)
+    tokenizer_dir = plan.tokenizer_dir(cache_dir, progress)
+    _tell(progress, plan.complaint(tokenizer_dir))
+    return plan, tokenizer_dir
 
 
 def find_prepared(recipe: Recipe, cache_dir: Path, *, progress: bool = False) -> Prepared | None:

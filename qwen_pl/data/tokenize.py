@@ -51,6 +51,11 @@ class Part:
         return sum(run.num_bytes for run in self.runs)
 
 
+def parts_dir(folder: Path) -> Path:
+    """Where the parts of the token file in ``folder`` lie until they are put together."""
+    return folder.with_name(f"{folder.name}.parts")
+
+
 def plan_parts(documents: Sequence[Document], pieces: Sequence[Piece], folder: Path) -> list[Part]:
     """Cuts the corpus into parts of some megabytes, the same ones for any number of processes.
 
@@ -122,7 +127,7 @@ def write_token_file(
     Raises:
         RuntimeError: If a process died while it tokenized.
     """
-    unfinished = folder.with_name(f"{folder.name}.parts")
+    unfinished = parts_dir(folder)
     unfinished.mkdir(parents=True, exist_ok=True)
     parts = plan_parts(documents, pieces, unfinished)
     small = sum(part.num_bytes for part in parts) < _SMALL_BYTES
