@@ -42,7 +42,7 @@ class EndlessBatches(Sampler[list[int]]):
         position = self.position + self.rank
         while True:
             mine = range(position, position + self.samples_per_batch, self.world_size)
-            yield [self.order.start(p) for p in mine]
+            yield self.order.starts(mine)
             position += self.samples_per_batch
 
 

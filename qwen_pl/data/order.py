@@ -4,7 +4,7 @@ It stands apart from ``windows.py``, so that a sample can be looked up without l
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 
 import numpy as np
 
@@ -39,37 +39,56 @@ class WindowOrder:
     @property
     def per_epoch(self) -> int:
         """Windows in an epoch, the same in each: what still fits when all are shifted the most."""
-        return int(_counts(self)[-1])
+        return int(self._ends[-1])
 
     def start(self, position: int) -> int:
         """The first token of the window that comes at ``position`` (from 0, over all epochs)."""
-        ends = _counts(self)
-        epoch, number = divmod(position, int(ends[-1]))
-        firsts, permutation = _shuffled(self, epoch)
-        window = int(permutation[number])
-        span = int(np.searchsorted(ends, window, side="right"))
-        in_span = window - (int(ends[span - 1]) if span else 0)
-        return int(firsts[span]) + in_span * self.stride
+        return self.starts(range(position, position + 1))[0]
 
+    def starts(self, positions: range) -> list[int]:
+        """The first tokens of the windows that come at these positions."""
+        found: list[int] = []
+        per_epoch = self.per_epoch
+        while positions:
+            epoch = positions[0] // per_epoch
+            reached = -(-((epoch + 1) * per_epoch - positions[0]) // positions.step)
+            numbers = np.array(positions[:reached]) - epoch * per_epoch
+            found += self._shuffled(epoch)[numbers].tolist()
+            positions = positions[reached:]
+        return found
 
-@lru_cache(maxsize=2)
-def _counts(order: WindowOrder) -> np.ndarray:
-    """Windows of an epoch up to the end of each span, ``(num_spans,)`` int64."""
-    first, end = np.array(order.spans, dtype=np.int64).reshape(-1, 2).T
-    spare = end - first - (order.seq_len + 1)  # places that a window may move by
-    counts = np.where(spare < 0, 0, np.maximum(1, (spare + 1) // order.stride))
-    return np.cumsum(counts) if len(counts) else np.zeros(1, np.int64)
+    @cached_property
+    def _ends(self) -> np.ndarray:
+        """Windows of an epoch up to the end of each span, ``(num_spans,)`` int64."""
+        if not self.spans:
+            return np.zeros(1, np.int64)
+        first, end = np.array(self.spans, dtype=np.int64).T
+        spare = end - first - (self.seq_len + 1)  # places that a window may move by
+        return np.cumsum(np.where(spare < 0, 0, np.maximum(1, (spare + 1) // self.stride)))
 
+    def _shuffled(self, epoch: int) -> np.ndarray:
+        """First token of each window of an epoch, in their order, ``(per_epoch,)`` int64."""
+        if epoch not in self._epochs:
+            self._epochs.clear()
+            self._epochs[epoch] = self._shuffle(epoch)
+        return self._epochs[epoch]
 
-@lru_cache(maxsize=1)
-def _shuffled(order: WindowOrder, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-    """First window of each span, ``(num_spans,)`` int64, and the order, ``(per_epoch,)`` int64."""
-    random = np.random.Generator(np.random.PCG64([order.seed, epoch]))
-    first, end = np.array(order.spans, dtype=np.int64).T
-    counts = np.diff(_counts(order), prepend=0)
-    spare = end - first - (order.seq_len + 1) - (counts - 1) * order.stride
-    most = np.clip(np.minimum(spare, order.stride - 1), 0, None)
-    return first + random.integers(most + 1), random.permutation(order.per_epoch)
+    @cached_property
+    def _epochs(self) -> dict[int, np.ndarray]:
+        """The epoch that was last asked for."""
+        return {}
+
+    def _shuffle(self, epoch: int) -> np.ndarray:
+        random = np.random.Generator(np.random.PCG64([self.seed, epoch]))
+        first, end = np.array(self.spans, dtype=np.int64).T
+        counts = np.diff(self._ends, prepend=0)
+        spare = end - first - (self.seq_len + 1) - (counts - 1) * self.stride
+        most = np.clip(np.minimum(spare, self.stride - 1), 0, None)
+        firsts = first + random.integers(most + 1)
+        # Windows are numbered through all spans; those of a span begin at its own first token.
+        offsets = np.repeat(firsts - (self._ends - counts) * self.stride, counts)
+        starts = offsets + np.arange(len(offsets)) * self.stride
+        return starts[random.permutation(len(starts))]
 
 
 def with_gaps(tokens: TokenFile, seq_len: int) -> tuple[Span, ...]:

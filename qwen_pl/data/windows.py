@@ -48,7 +48,8 @@ class TokenWindows(Dataset[dict[str, Tensor]]):
     ) -> None:
         self.tokens = tokens
         self.seq_len = seq_len
-        self.span_ends = np.array([end for _, end in spans], dtype=np.int64)
+        # Behind the last span there is nothing.
+        self.span_ends = np.array([*(end for _, end in spans), 0], dtype=np.int64)
         self.num_bytes = num_bytes
 
     def __getstate__(self) -> dict[str, Any]:
@@ -70,13 +71,15 @@ class TokenWindows(Dataset[dict[str, Tensor]]):
     def __getitems__(self, starts: Sequence[int]) -> dict[str, Tensor]:
         """Cuts a whole batch at once: ``(B, T)`` int64, and ``num_bytes`` ``(B,)`` int64."""
         cut = np.full((len(starts), self.seq_len + 1), IGNORED, dtype=np.int64)
-        span = np.searchsorted(self.span_ends, starts, side="right")
-        ends = np.append(self.span_ends, 0)[span].tolist()  # behind the last span is nothing
+        span = np.searchsorted(self.span_ends[:-1], starts, side="right")
+        ends = self.span_ends[span].tolist()
+        tokens = np.asarray(self.tokens)  # slices of a memory map cost more than those of an array
         for row, (start, end) in enumerate(zip(starts, ends, strict=True)):
-            tokens = self.tokens[start : min(start + self.seq_len + 1, end)]
-            cut[row, : len(tokens)] = tokens
-        labels = cut[:, 1:].copy()
-        inputs = np.where(labels == IGNORED, 0, cut[:, :-1])
+            window = tokens[start : min(start + self.seq_len + 1, end)]
+            cut[row, : len(window)] = window
+        inputs, labels = cut[:, :-1].copy(), cut[:, 1:].copy()
+        if labels[:, -1].min() == IGNORED:  # of a full window, no label is
+            inputs[labels == IGNORED] = 0
         batch = {"input_ids": torch.from_numpy(inputs), "labels": torch.from_numpy(labels)}
         if self.num_bytes is not None:
             sizes = self.num_bytes[np.maximum(labels, 0)] * (labels != IGNORED)
