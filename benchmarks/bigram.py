@@ -40,8 +40,10 @@ def main() -> None:
     data.setup("validate")
     tokens, tokenizer = data.tokens.tokens, data.tokenizer
 
-    (start, end), (first, last) = data.tokens.split("train"), data.tokens.split("val")
-    train, held_out = tokens[start:end].tolist(), tokens[first:last].tolist()
+    train, held_out = (
+        [i for first, end in data.tokens.split(name) for i in tokens[first:end].tolist()]
+        for name in ("train", "val")
+    )
     texts = [tokenizer.decode(ids).encode() for ids in (train, held_out)]
     num_bytes = len(texts[1])
     by_bytes = bigram_bits(list(texts[0]), list(texts[1]), 256)
