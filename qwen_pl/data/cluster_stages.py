@@ -9,9 +9,9 @@ task that never ran costs time, since a later stage does what is missing, but ch
     join      1 task    the token file of its parts
 """
 
+import dataclasses
 import json
 import os
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -24,9 +24,9 @@ from qwen_pl.data.prepare import Recipe, locked, make_plan, prepare
 from qwen_pl.data.processes import ProcessDied, map_in_processes
 from qwen_pl.data.reading import fingerprint
 from qwen_pl.data.splits import SPLITS_VERSION
-from qwen_pl.data.tokenize import TOKENS_VERSION, parts_dir, plan_parts, tokenize_part
+from qwen_pl.data.tokenize import TOKENS_VERSION, Part, Run, parts_dir, plan_parts, tokenize_part
 from qwen_pl.data.tokenizer import TOKENIZER_VERSION
-from qwen_pl.files import whole_file, write_text
+from qwen_pl.files import write_text
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Job:
             files = [[str(inputs.paths[i]), content] for content, i in inputs.firsts.items()]
             # Dealt out from the largest down, so that no task has much more to read than another.
             files.sort(key=lambda file: (-Path(file[0]).stat().st_size, file))
-            write_text(job.files, json.dumps(files, ensure_ascii=False))
+            write_text(job.files, json.dumps(files))
         return job
 
     @property
@@ -76,7 +76,7 @@ class Job:
     @property
     def parts(self) -> Path:
         """Holds the parts of the token file and the tokenizer file, once they are planned."""
-        return self.folder / "parts.pickle"
+        return self.folder / "parts.json"
 
     def stages(self) -> list["Stage"]:
         """What has to be done, in this order."""
@@ -130,16 +130,29 @@ def _plan(job: Job, rank: int, world_size: int) -> None:
     unfinished = parts_dir(folder)
     is_done = folder.is_dir()
     parts = [] if is_done else plan_parts(plan.corpus.documents, plan.pieces, unfinished)
-    with whole_file(job.parts) as file:
-        pickle.dump((parts, tokenizer_dir / "tokenizer.json"), file)
+    planned = {
+        "tokenizer": str(tokenizer_dir / "tokenizer.json"),
+        "parts": [
+            [str(part.file), [dataclasses.astuple(run) for run in part.runs]] for part in parts
+        ],
+    }
+    write_text(job.parts, json.dumps(planned, default=str))
 
 
 def _tokenize(job: Job, rank: int, world_size: int) -> None:
-    parts, tokenizer_file = pickle.loads(job.parts.read_bytes())
-    work = partial(tokenize_part, tokenizer_file=tokenizer_file)
-    for part, died in map_in_processes(work, parts[rank::world_size], job.num_proc):
+    planned = json.loads(job.parts.read_bytes())
+    parts = [_part(file, runs) for file, runs in planned["parts"][rank::world_size]]
+    work = partial(tokenize_part, tokenizer_file=Path(planned["tokenizer"]))
+    for part, died in map_in_processes(work, parts, job.num_proc):
         if isinstance(died, ProcessDied):
             raise RuntimeError(f"tokenizing {part.file.name}: {died}")
+
+
+def _part(file: str, runs: list[list]) -> Part:
+    return Part(
+        [Run(document, Path(text), tuple(range_), *rest) for document, text, range_, *rest in runs],
+        Path(file),
+    )
 
 
 def _join(job: Job, rank: int, world_size: int) -> None:
