@@ -9,7 +9,7 @@ from itertools import accumulate, chain
 
 import numpy as np
 
-from qwen_pl.data.document import Document, index_file, read_texts
+from qwen_pl.data.document import Document, read_texts
 
 _CONTEXT = 60  # characters on either side of a hit
 _CHUNK_BYTES = 1 << 20
@@ -107,7 +107,7 @@ def _chunks(document: Document) -> Iterator[list[tuple[int, int, int, str]]]:
 
     Each with its number, its page, that of the paragraph after it, and its text.
     """
-    index = np.load(index_file(document.text_file), mmap_mode="r")
+    index = document.index
     for first, end in document.kept():
         while first < end:
             sizes = np.cumsum(index["num_bytes"][first : min(end, first + _CHUNK_PARAGRAPHS)])
