@@ -1,14 +1,15 @@
 """Mends the word spaces that pypdf's text extraction loses, by a subclass of its extractor.
 
 pypdf starts a new word where the gap between two glyphs is at least half as wide as the font's
-space. Four kinds of text defeat that:
+space. Five kinds of text defeat that:
 
 - TeX fonts have no space glyph, and the width found in its place is that of an unrelated glyph,
   often twice a real space: tight lines lose every space ("MydearMr.Bennet,").
 - Word spacing (``Tw``) and horizontal scaling (``Tz``) are left out of the width of shown text, so
   that the next word seems to start too late or too early ("ha v e").
-- Ghostscript shows the two glyphs around a word space as one string with a large character
-  spacing (``Tc``), in which no gap is looked for.
+- Ghostscript shows the glyphs around a word space, two or a few more, as one string with a large
+  character spacing (``Tc``), in which no gap is looked for.
+- It also shows spaces that a negative word spacing makes too narrow to be seen ("ev en").
 - Arabic and Hebrew are put in order by adding each glyph in front; the spaces go to the end.
 
 Source: ISO 32000-2:2020, 9.4.4, for the width of shown text; https://github.com/py-pdf/pypdf/issues/3978.
@@ -23,6 +24,8 @@ from pypdf._text_extraction._text_extractor import TextExtraction
 WIDEST_HALF_SPACE = 130.0
 """No gap above this many thousandths of the font size is inside a word."""
 
+_EMPTY_SPACE = 0.08  # of the font size
+
 _INTERNALS = ("_handle_tf", "_handle_tj", "_post_process_text_operation", "process_tj_offset")
 
 
@@ -36,12 +39,15 @@ class SpacedTextExtraction(TextExtraction):
     def _handle_tj(
         self, text: str, operands: list[Any], *state: Any
     ) -> tuple[str, bool, dict[str, float]]:
-        shown = operands[0]
-        if not self._is_two_words(shown):
+        shown = self._without_empty_spaces(operands[0])
+        if not self._hides_word_gaps(shown, (self.output + text)[-1:]):
             return self._show(text, shown, *state)
-        text, rtl_dir, _ = self._show(text, shown[:1], *state)
-        state = (*state[:6], rtl_dir, *state[7:])
-        return self._show(text + " ", shown[1:], *state)
+        text, rtl_dir, size = self._show(text, shown[:1], *state)
+        for index in range(1, len(shown)):
+            state = (*state[:6], rtl_dir, *state[7:])
+            text += "" if text.endswith(" ") else " "
+            text, rtl_dir, size = self._show(text, shown[index : index + 1], *state)
+        return text, rtl_dir, size
 
     def process_tj_offset(self, offset: float, space_width: float) -> None:
         if self.rtl_dir and self.text:
@@ -89,15 +95,29 @@ class SpacedTextExtraction(TextExtraction):
         size["str_widths"] = width_before + width * self.char_scale
         return text, rtl_dir, size
 
-    def _is_two_words(self, shown: Any) -> bool:
-        """Whether the two glyphs of a string are set as far apart as words are."""
+    def _without_empty_spaces(self, shown: Any) -> Any:
+        """Leaves out spaces that hardly move the pen, as Ghostscript sets them for kerning."""
+        if not (isinstance(shown, bytes) and b" " in shown and self._has_one_byte_codes()):
+            return shown
+        width = self.font.space_width / 1000 * self.font_size
+        width += self.char_spacing + self.space_scale - 1.0  # Tc and Tw
+        is_space = self.font.character_map.get(" ", " ") == " "
+        is_empty = width < _EMPTY_SPACE * self.font_size
+        return shown.replace(b" ", b"") if is_space and is_empty else shown
+
+    def _hides_word_gaps(self, shown: Any, before: str) -> bool:
+        """Whether the few glyphs of a string are set as far apart as words are.
+
+        Two are the end of a word and the start of the next. Up to four have words of one letter
+        between them ("thro" "w a h" "ero"), unless they follow a space: then one word is letter-
+        spaced.
+        """
         word_gap = 1.3 * WIDEST_HALF_SPACE / 1000 * self.font_size
         return (
             isinstance(shown, bytes)
-            and len(shown) == 2
-            and b" " not in shown
             and self.char_spacing >= word_gap
             and self._has_one_byte_codes()
+            and ((len(shown) == 2 and b" " not in shown) or (len(shown) in (3, 4) and before > " "))
         )
 
     def _has_one_byte_codes(self) -> bool:

@@ -81,6 +81,22 @@ def test_two_letters_spread_apart_are_two_words(path: Path) -> None:
     assert read_raw(path, content) == ["many to"]
 
 
+def test_a_letter_spread_apart_from_its_neighbours_is_a_word(path: Path) -> None:
+    content = b"BT /F1 12 Tf 72 720 Td (thr) Tj 5 Tc 17.3 0 Td (oah) Tj 0 Tc 30 0 Td (ero) Tj ET"
+    assert read_raw(path, content) == ["thro a hero"]
+
+
+def test_a_letterspaced_word_stays_whole(path: Path) -> None:
+    content = b"BT /F1 12 Tf 72 720 Td (so ) Tj 3 Tc 20 0 Td (the) Tj 0 Tc 40 0 Td (man) Tj ET"
+    assert read_raw(path, content) == ["so the man"]
+
+
+def test_a_space_without_width_is_none(path: Path) -> None:
+    # The space is 3.336 points wide, the word spacing takes 3.3 of them.
+    content = b"BT /F1 12 Tf 72 720 Td -3.3 Tw (ev e) Tj 0 Tw 19.4 0 Td (n so) Tj ET"
+    assert read_raw(path, content) == ["even so"]
+
+
 def test_hebrew_is_read_from_the_right_with_its_spaces(path: Path) -> None:
     font = (
         "<< /Type /Font /Subtype /Type1 /BaseFont /X /FirstChar 32 /LastChar 126"
