@@ -82,7 +82,7 @@ def test_two_letters_spread_apart_are_two_words(path: Path) -> None:
 
 
 def test_a_letter_spread_apart_from_its_neighbours_is_a_word(path: Path) -> None:
-    content = b"BT /F1 12 Tf 72 720 Td (thr) Tj 5 Tc 17.3 0 Td (oah) Tj 0 Tc 30 0 Td (ero) Tj ET"
+    content = b"BT /F1 12 Tf 72 720 Td (thr) Tj 5 Tc 14 0 Td (oah) Tj 0 Tc 30 0 Td (ero) Tj ET"
     assert read_raw(path, content) == ["thro a hero"]
 
 
