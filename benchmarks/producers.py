@@ -22,7 +22,7 @@ from typing import Literal, NamedTuple
 
 Kind = Literal["heading", "text", "quotation", "item", "verse"]
 
-_PROSE = re.compile(r"[.!?:;,…。！？”»\"]$")
+_PROSE = re.compile(r"[.!?:;,…。！？—”»\"]$")
 _SENTENCES = re.compile(r"(?<=[.!?。])\s+(?=[^\W\d_a-zα-ωа-я])")
 _RIGHT_TO_LEFT = {"ar", "he", "fa"}
 _FONTS = {
@@ -108,6 +108,7 @@ def read_book(text: str, style: Style, language: str, num_words: int) -> Book:
     blocks = []
     for before, line in pairwise(["", *paragraphs[:taken]]):
         is_title = not _PROSE.search(line) and len(line) < 60 and line[0].isupper()
+        is_title = is_title and "," not in line
         ends = not before or _PROSE.search(before) is not None or before == paragraphs[0]
         is_heading = line.startswith("# ") if marked else is_title and ends
         blocks.append(Block("heading" if is_heading else "text", line.removeprefix("# ")))
@@ -132,7 +133,7 @@ def _varied(blocks: list[Block]) -> list[Block]:
         elif kind == "verse":
             words = block.text.split()
             lines = [" ".join(words[i : i + 6]) for i in range(0, len(words), 6)]
-            varied += [Block(kind, line) for line in lines]
+            varied += [Block(kind, line[0].upper() + line[1:]) for line in lines]
         else:
             varied.append(Block(kind, block.text))
     return varied

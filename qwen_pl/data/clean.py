@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from qwen_pl.data.characters import fix_characters, garbage_ratio, glued_ratio
 from qwen_pl.data.contents import find_contents
+from qwen_pl.data.drop_caps import place_drop_caps
 from qwen_pl.data.footnotes import Note, find_note_beginnings, take_footnotes
 from qwen_pl.data.hyphens import LineJoiner
 from qwen_pl.data.paragraphs import PlacedLine, group_paragraphs, usual_size
@@ -50,7 +51,7 @@ class Cleaning:
     hyphens: bool = True
     """Words broken at the end of a line are made whole where the document's own words agree."""
     drop_caps: bool = True
-    """A large initial is joined to the rest of its word."""
+    """A large initial is put before the rest of its word and joined to it; nothing is removed."""
 
 
 @dataclass
@@ -92,6 +93,8 @@ def clean_pages(pages: Sequence[Page], cleaning: Cleaning = Cleaning()) -> Clean
         contents = find_contents(pages)
         result.num_contents_lines = len(contents)
         pages = _without(pages, contents)
+    if cleaning.drop_caps:
+        pages = place_drop_caps(pages)
     joiner = LineJoiner((line.text for page in pages for line in page), cleaning.hyphens)
     notes: dict[tuple[int, int], list[Note]] = {}
     if cleaning.footnotes:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
+from qwen_pl.data.drop_caps import is_beside, may_be_drop_cap
 from qwen_pl.data.pdf import Line, Page
 from qwen_pl.data.right_to_left import is_right_to_left
 
@@ -23,7 +24,6 @@ _NUMBERED = re.compile(r"[(\[]?(\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)\]]\s")
 _WIDE = re.compile("[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60]")
 _BROKEN_WORD = re.compile(r"[^\W\d_][-\u00ad\u2010]$")
 _OPENING_QUOTES = "“‘«„"
-_DROP_CAP = re.compile(rf"[{_OPENING_QUOTES}\"']?[^\W\d_]")
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,11 @@ class PlacedLine:
 
     @property
     def may_be_drop_cap(self) -> bool:
-        return _DROP_CAP.fullmatch(self.text) is not None
+        return may_be_drop_cap(self.text)
 
     def is_beside(self, initial: "PlacedLine") -> bool:
-        """Whether it stands to the right of a large initial, no lower than that."""
-        is_right = self.line.x > initial.line.x and initial.line.size > self.line.size
-        return self.page == initial.page and is_right and self.line.y > initial.line.y - 1.0
+        """Whether it stands to the right of a large initial."""
+        return self.page == initial.page and is_beside(self.line, initial.line)
 
     @property
     def ends_sentence(self) -> bool:

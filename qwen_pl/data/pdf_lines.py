@@ -25,6 +25,8 @@ def page_lines(page: Any) -> list[Placed]:
 
     def visit(text: str, cm: list[float], tm: list[float], font: Any, font_size: float) -> None:
         place = _place(cm, tm, font_size)
+        if _is_initial(text, place, pieces):
+            end_line()
         first, *others = text.split("\n")
         pieces.append((first, *place))
         for other in others:
@@ -37,6 +39,18 @@ def page_lines(page: Any) -> list[Placed]:
         # The visitor was not shown everything: better without places than without the text.
         return [(line, *_NOWHERE) for line in text.split("\n") if line.strip()]
     return _forget_places_off(page, lines)
+
+
+def _is_initial(text: str, place: tuple[float, float, float], pieces: list[Placed]) -> bool:
+    """Whether a piece is a large initial to the left of the line that it is shown after.
+
+    The initial stands on the same baseline as a later line of its paragraph.
+    """
+    shown = [piece for piece in pieces if piece[0].strip()]
+    if not text.strip() or not shown:
+        return False
+    x, _, size = place
+    return len(text.strip()) <= 2 and x < shown[0][1] and size > 1.5 * shown[0][3]
 
 
 def _forget_places_off(page: Any, lines: list[Placed]) -> list[Placed]:

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterator
 from ctypes import byref, c_double, c_float, c_int, c_void_p
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import pypdfium2.raw as pdfium
@@ -23,6 +24,9 @@ _LINE = re.compile(f"[^\r\n{_HYPHEN}]+{_HYPHEN}?")
 _UNMIRRORED = str.maketrans("“”‘’", "”“’‘")
 _OTHER_LINE = 0.8  # of the smaller size: baselines farther apart are of two lines
 _WORD_GAP = 0.2  # of the size
+_NO_GAP = 0.05  # of the size
+_SHORT = 8  # characters of a text whose spaces are looked at
+_FEW = 4  # letters of a text in which spaces may be hidden
 _WIDEST_GAP = 1.0  # of the size, between two parts of a line that pdfium has cut
 
 
@@ -102,7 +106,7 @@ class _TextPage:
             if shown and not text.isspace():
                 last = first + len(text.rstrip()) - 1
                 run = _Run(text, *self._place(last), last)
-                runs.append(self._spread(run) if last == first + 1 else run)
+                runs.append(self._respaced(run) if 0 < last - first < _SHORT else run)
             elif runs:
                 runs[-1] = runs[-1]._replace(text=runs[-1].text + text)
         return runs
@@ -118,7 +122,7 @@ class _TextPage:
         same = start
         while ahead:
             index, other = ahead[-1]
-            if other == shown:
+            if other == shown is not None:
                 same, _ = ahead.pop()
             elif index - same > 1:
                 middle = (same + index) // 2
@@ -136,15 +140,29 @@ class _TextPage:
         size = abs(_font_size(self._handle, index)) * math.hypot(c, d)
         return upright(x, y, size, (a, b))
 
-    def _spread(self, run: _Run) -> _Run:
-        """Puts a space between two letters that are as far apart as words are.
+    def _respaced(self, run: _Run) -> _Run:
+        """A short run with spaces where its letters are as far apart as words are, and only there.
 
         Ghostscript shows the letters around a space as one text with a large character spacing, in
-        which pdfium looks for no gap.
+        which pdfium looks for no gap. Three or four have words of one letter between them, unless
+        they follow a space: then one word is letterspaced. Other texts have spaces without width.
         """
-        gap = self._left_end(run.last) - self._right_end(run.last - 1)
-        is_two_words = gap > _WORD_GAP * run.size > 0
-        return run._replace(text=f"{run.text[0]} {run.text[1:]}") if is_two_words else run
+        if is_right_to_left(run.text) or not run.size:
+            return run
+        first = run.last + 1 - len(run.text.rstrip())
+        letters = [index for index in range(first, run.last + 1) if self._text[index] != " "]
+        follows_space = not self._text[first - 1 : first].strip()
+        may_hide_spaces = len(letters) == 2 or (len(letters) <= _FEW and not follows_space)
+        text = self._text[first]
+        for left, right in pairwise(letters):
+            gap = self._left_end(right) - self._right_end(left)
+            has_space = right > left + 1
+            if has_space:
+                text += " " if gap > _NO_GAP * run.size else ""
+            elif may_hide_spaces:
+                text += " " if gap > _WORD_GAP * run.size else ""
+            text += self._text[right]
+        return run._replace(text=text + run.text[len(run.text.rstrip()) :])
 
     def _gap(self, line: list[_Run], run: _Run) -> float | None:
         """How far behind a line a run goes on with it, in sizes; None if it does not.
