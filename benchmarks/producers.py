@@ -67,9 +67,7 @@ class Style:
 
 STYLES = (
     Style("novel", 10, 12.5, 360, 540, 45, indent=14, head="chapter", drop_caps=True),
-    Style(
-        "report", 11, 14, 595, 842, 72, gap=7, justified=False, head="title", foot="Page n of m"
-    ),
+    Style("report", 11, 14, 595, 842, 72, gap=7, justified=False, head="title", foot="Page n of m"),
     Style("manual", 12, 15, 612, 792, 80, indent=18, foot="- n -", contents=True, varied=True),
     Style("quarto", 11, 16, 430, 620, 50, indent=22, gap=4, head="title", foot="n", varied=True),
 )
@@ -225,7 +223,9 @@ def _margin_boxes(book: Book, style: Style, chapter: str) -> str:
 def weasyprint(book: Book, style: Style, path: Path) -> None:
     import weasyprint
 
-    page_css = _margin_boxes(book, style, "string(chapter)") + "h1 { string-set: chapter content() }"
+    page_css = (
+        _margin_boxes(book, style, "string(chapter)") + "h1 { string-set: chapter content() }"
+    )
     weasyprint.HTML(string=_html(book, style, page_css)).write_pdf(path)
 
 
@@ -451,9 +451,7 @@ def _open_document(book: Book, style: Style) -> str:
     for index, block in enumerate(book.blocks):
         text = escape(block.text)
         if block.kind == "heading":
-            body.append(
-                f"<text:h text:style-name='heading' text:outline-level='1'>{text}</text:h>"
-            )
+            body.append(f"<text:h text:style-name='heading' text:outline-level='1'>{text}</text:h>")
         else:
             name = "first" if style.drop_caps and book.is_first(index) else block.kind
             body.append(f"<text:p text:style-name='{name}'>{text}</text:p>")

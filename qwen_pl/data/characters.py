@@ -8,13 +8,14 @@ _SPACES = "\t\n\v\f\r\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\
 _SPACES += "\u2028\u2029\u202f\u205f\u3000\x85\x1c\x1d\x1e\x1f"
 # ZWJ and ZWNJ are not among them: Persian and the scripts of India need them.
 _INVISIBLE = "\u200b\u200e\u200f\u2060\ufeff\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-_CONTROLS = [chr(i) for i in [*range(9), *range(14, 28), *range(127, 160)] if i != 0x85]
+_CONTROLS = [chr(i) for i in [*range(9), *range(14, 28), *range(128, 160)] if i != 0x85]
 _TABLE = str.maketrans(
     {
         **_LIGATURES,
         **dict.fromkeys(_SPACES, " "),
         **dict.fromkeys(_INVISIBLE, ""),
         **dict.fromkeys(_CONTROLS, ""),
+        "\x7f": "•",  # what PDF's encoding of Windows characters has at the codes left free
     }
 )
 

@@ -1,6 +1,5 @@
 """Turns the lines of a document's pages into its paragraphs, without what only the paper needed."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from typing import NamedTuple
 
 from qwen_pl.data.characters import fix_characters, garbage_ratio, glued_ratio
 from qwen_pl.data.contents import find_contents
-from qwen_pl.data.drop_caps import place_drop_caps
+from qwen_pl.data.drop_caps import join_initial, place_drop_caps
 from qwen_pl.data.footnotes import Note, find_note_beginnings, take_footnotes
 from qwen_pl.data.hyphens import LineJoiner
 from qwen_pl.data.paragraphs import PlacedLine, group_paragraphs, usual_size
@@ -22,7 +21,6 @@ CLEANING_VERSION = 1
 """Changes whenever the same pages could give other paragraphs."""
 
 _MOST_GARBAGE = 0.3
-_ONE_LETTER_WORDS = "AIOYÀÓÚАВИКОСУЯ"
 
 
 class Paragraph(NamedTuple):
@@ -172,16 +170,7 @@ def _join(lines: list[PlacedLine], joiner: LineJoiner, cleaning: Cleaning) -> st
     text = lines[0].text
     for before, line in pairwise(lines):
         if cleaning.drop_caps and before.may_be_drop_cap and line.is_beside(before):
-            text = _join_drop_cap(text, line.text, joiner)
+            text = join_initial(text, line.text, joiner)
         else:
             text = joiner.join(text, line.text)
     return text
-
-
-def _join_drop_cap(initial: str, rest: str, joiner: LineJoiner) -> str:
-    """Joins T and "he end" to "The end", but leaves a space in "A man"."""
-    word = re.match(r"[^\W\d_]+", rest)
-    is_word = initial[-1] in _ONE_LETTER_WORDS
-    if word is None or (is_word and not joiner.counts(initial[-1] + word[0])):
-        return f"{initial} {rest}"
-    return initial + rest

@@ -2,15 +2,17 @@
 
 import re
 
+from qwen_pl.data.hyphens import LineJoiner
 from qwen_pl.data.pdf import Line, Page
 
 _OPENING_QUOTES = "“‘«„\"'"
-_INITIAL = re.compile(rf"[{_OPENING_QUOTES}]?[^\W\d_]")
+_INITIAL = re.compile(rf"[{_OPENING_QUOTES}]?[^\W\d_]|[{_OPENING_QUOTES}]")
+_ONE_LETTER_WORDS = "AIOYÀÓÚАВИКОСУЯ"
 _LARGER = 1.5  # times the size of the lines beside it
 
 
 def may_be_drop_cap(text: str) -> bool:
-    """Whether a line is one letter, perhaps with an opening quotation mark."""
+    """Whether a line is one letter, or an opening quotation mark, or both."""
     return _INITIAL.fullmatch(text) is not None
 
 
@@ -48,3 +50,26 @@ def _place_initials(page: Page) -> Page:
 
 def _index(page: Page, wanted: Line) -> int:
     return next(index for index, line in enumerate(page) if line is wanted)
+
+
+def join_initial(initial: str, rest: str, joiner: LineJoiner) -> str:
+    """Joins T and "he end" to "The end", but leaves a space in "A man".
+
+    >>> joiner = LineJoiner(["a man and an adverb", "dvertisement"])
+    >>> join_initial("A", "man", joiner), join_initial("A", "dvertisement", joiner)
+    ('A man', 'Advertisement')
+    """
+    word = re.match(r"[^\W\d_]+", rest)
+    if word is None:
+        return initial + ("" if rest[0] in "’'" else " ") + rest
+    if initial[-1] in _ONE_LETTER_WORDS and not _is_one_word(initial[-1], word[0], joiner):
+        return f"{initial} {rest}"
+    return initial + rest
+
+
+def _is_one_word(letter: str, rest: str, joiner: LineJoiner) -> bool:
+    """Whether the document has the whole word or, if it has no part of it, words that begin so."""
+    whole, part = joiner.counts(letter + rest), joiner.counts(rest) - 1  # without this one
+    if whole or part > 0:
+        return whole > 0
+    return joiner.counts_beginning(letter + rest[:3]) > joiner.counts_beginning(rest[:3]) - 1

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
+from itertools import pairwise
 
 HYPHENS = "-\u2010\u00ad"
 """Hyphen-minus, hyphen, and soft hyphen."""
@@ -12,7 +13,10 @@ _WORD = re.compile(rf"{_LETTER}+(?:[’'\-‐]{_LETTER}+)*")
 _LAST_WORD = re.compile(rf"({_LETTER}+(?:[’'\-‐]{_LETTER}+)*)[{HYPHENS}]$")
 # "Ein- und Ausgang": the hyphen stands for what follows later.
 _CONJUNCTIONS = {"und", "oder", "bzw", "and", "or", "et", "ou", "og", "och", "en", "y", "e", "и"}
+_OFTEN = 0.004  # of all words
 _RARE = 2
+_FEWEST_LINES = 100  # of a document, for it to show whether it breaks words
+_FEW_HYPHENS = 0.01  # of the lines
 _OPENING = "“‘„([{¿¡"
 _BROKEN_URL = re.compile(r"(https?:|(https?://|www)\S*[/.?=&_])$")
 _URL_GOES_ON = re.compile(r"[a-z0-9/_]")
@@ -36,6 +40,8 @@ class LineJoiner:
         self.num_dehyphenated = 0
         self._vocabulary = _count_words(lines)
         text = "\n".join(lines)
+        self._has_breaking_hyphen = _has_breaking_hyphen(text)
+        self._breaks_words = self._may_break_words(lines)
         self._dashes_are_closed = len(re.findall(r"\S—\S", text)) > len(re.findall(" — ", text))
         closed, open_ = len(re.findall("—[“‘]", text)), len(re.findall("— [“‘]", text))
         self._quotes_follow_dashes = closed > open_
@@ -57,6 +63,10 @@ class LineJoiner:
         """How often the document has a word, in any case, unbroken by a line's end."""
         return self._vocabulary[word.lower()]
 
+    def counts_beginning(self, letters: str) -> int:
+        """How many different words of the document begin with some letters, in any case."""
+        return sum(word.startswith(letters.lower()) for word in self._vocabulary)
+
     def _separator(self, before: str, after: str) -> str:
         if _ENDS_UNSPACED.search(before) and _STARTS_UNSPACED.match(after):
             return ""
@@ -76,15 +86,37 @@ class LineJoiner:
             self.num_dehyphenated += 1
             return before[:-1] + after
         first, second = _LAST_WORD.search(before), _WORD.match(after)
+        if self._has_breaking_hyphen and first is not None:
+            is_broken = before[-1] == "‐"
+            self.num_dehyphenated += is_broken
+            return before[:-1] + after if is_broken else before + after
         if first is None or second is None:
             # "-5", "x86-\n64", but a lone dash keeps its spaces
             return before + ("" if before[-2:-1].isalnum() else " ") + after
-        if second[0].lower() in _CONJUNCTIONS and not self.counts(first[1] + second[0]):
+        if self._is_conjunction(second[0]) and not self.counts(first[1] + second[0]):
             return before + " " + after
-        if self._is_broken(first[1], second[0]):
+        if self._breaks_words and self._is_broken(first[1], second[0]):
             self.num_dehyphenated += 1
             return before[:-1] + after
         return before + after
+
+    def _is_conjunction(self, word: str) -> bool:
+        """Whether a word is one in the language of the document: "et" may end "closet"."""
+        often = self.counts(word) > _OFTEN * self._vocabulary.total()
+        return word.lower() in _CONJUNCTIONS and often
+
+    def _may_break_words(self, lines: list[str]) -> bool:
+        """Whether words are broken between lines at all: not if almost no line ends in a hyphen."""
+        ends = [pair for pair in pairwise(lines) if pair[0][-1:] in tuple(HYPHENS)]
+        if len(lines) < _FEWEST_LINES or len(ends) > _FEW_HYPHENS * len(lines):
+            return True
+        broken = whole = 0
+        for before, after in ends:
+            first, second = _LAST_WORD.search(before), _WORD.match(after)
+            if first and second:
+                broken += self.counts(first[1] + second[0]) > 0
+                whole += self.counts(f"{first[1]}-{second[0]}") > 0
+        return broken > whole
 
     def _is_broken(self, first: str, second: str) -> bool:
         """Whether two parts are one word without a hyphen."""
@@ -101,6 +133,15 @@ class LineJoiner:
             return False  # three-and-twenty
         is_compound = both >= _RARE and min(len(left), len(right)) > 2
         return not is_compound
+
+
+def _has_breaking_hyphen(text: str) -> bool:
+    """Whether "‐" stands only where lines break words, so that "-" is always the word's own.
+
+    Browsers break words so: what is typed as a hyphen is another character.
+    """
+    at_ends = text.count("‐\n")
+    return at_ends >= _RARE and at_ends > text.count("-\n") and text.count("‐") == at_ends
 
 
 def _count_words(lines: list[str]) -> Counter[str]:

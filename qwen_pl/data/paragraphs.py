@@ -9,6 +9,7 @@ from itertools import pairwise
 from qwen_pl.data.drop_caps import is_beside, may_be_drop_cap
 from qwen_pl.data.pdf import Line, Page
 from qwen_pl.data.right_to_left import is_right_to_left
+from qwen_pl.data.verse import begins_with_capital, find_verse
 
 _SAME_PLACE = 3.0  # points
 _WIDEST_INDENT = 60.0  # points
@@ -82,7 +83,7 @@ def group_paragraphs(pages: list[Page]) -> list[list[PlacedLine]]:
 
     A paragraph begins with an indent, below a gap, in another size, with a bullet, or after a line
     that ends a sentence well before the right margin. The last is trusted the less the more
-    paragraphs of the document begin in the other ways.
+    paragraphs of the document begin in the other ways. A line of verse is one, too.
 
     Args:
         pages: The document without running heads and notes, its lines stripped and not empty.
@@ -106,6 +107,7 @@ class _Rules:
         self._leading = _usual_leading(pages, self._size)
         self._tops = _usual_tops(pages)
         self._indent = self._usual_indent(lines)
+        self._verse = {(lines[i].page, lines[i].index) for i in find_verse(lines)}
         same_page = [pair for pair in pairwise(lines) if pair[0].page == pair[1].page]
         clear = sum(self._is_below_gap(*pair) or self._is_indented(pair[1]) for pair in same_page)
         is_clear = clear > len(lines) / 25
@@ -118,9 +120,7 @@ class _Rules:
         first, before = paragraph[0], paragraph[-1]
         if not (line.is_placed and before.is_placed):
             return self._ended_early(before, line)
-        if before.text in _OPENING_QUOTES or any(
-            line.is_beside(initial) for initial in paragraph[:2] if initial.may_be_drop_cap
-        ):
+        if before.text in _OPENING_QUOTES or self._is_around_initial(paragraph, line):
             return False
         if self._is_on_same_row(before, line):
             return False
@@ -130,13 +130,15 @@ class _Rules:
             return False
         if self._differs_in_size(before, line) or _BULLET.match(line.text):
             return True
-        if line.page != before.page and self._is_sunk(line):
+        if line.page != before.page and (self._is_sunk(line) or self._is_large(line)):
             return True
         if not self._follows_a_break(before, line) and self._is_below_gap(before, line):
             return True
+        if self._is_verse(before, line):
+            return True
         if line.is_right_to_left:
             return before.offset > 2 * _SAME_PLACE  # it ends, on the left, before others
-        if len(paragraph) == 1 and first.is_item and line.line.x > first.line.x + _SAME_PLACE:
+        if first.is_item and self._hangs(paragraph, line):
             return False
         return (
             self._is_indented(line)
@@ -144,6 +146,31 @@ class _Rules:
             or self._is_label(before, line)
             or self._ended_early(before, line)
         )
+
+    def _is_around_initial(self, paragraph: list[PlacedLine], line: PlacedLine) -> bool:
+        """Whether a line is beside a large initial, or as far set in as the line before it."""
+        initials = [initial for initial in paragraph[:2] if initial.may_be_drop_cap]
+        before = paragraph[-1]
+        is_as_far = before not in initials and abs(line.line.x - before.line.x) < 1.0
+        return any(
+            line.is_beside(initial)
+            or (is_as_far and before.is_beside(initial) and line.line.x > initial.line.x + 1.0)
+            for initial in initials
+        )
+
+    def _hangs(self, paragraph: list[PlacedLine], line: PlacedLine) -> bool:
+        """Whether a line of an item is set in from its first, as the one before it is."""
+        first, before = paragraph[0], paragraph[-1]
+        if self._follows_a_break(before, line):
+            return before is not first and abs(line.offset - before.offset) < 1.0
+        is_as_far = before is first or abs(line.line.x - before.line.x) < 1.0
+        return is_as_far and line.line.x > first.line.x + _SAME_PLACE
+
+    def _is_verse(self, before: PlacedLine, line: PlacedLine) -> bool:
+        """Whether a line is one of verse, or the first one after verse."""
+        if (before.page, before.index) in self._verse:
+            return begins_with_capital(line.text)
+        return (line.page, line.index) in self._verse and before.ends_sentence
 
     def _is_on_same_row(self, before: PlacedLine, line: PlacedLine) -> bool:
         return line.page == before.page and abs(before.line.y - line.line.y) < 0.3 * max(
@@ -154,9 +181,12 @@ class _Rules:
         small, large = sorted((before.line.size, line.line.size))
         return large > _SIZE_CHANGE * small
 
+    def _is_large(self, line: PlacedLine) -> bool:
+        return line.line.size > _SIZE_CHANGE * self._size
+
     def _is_below_gap(self, before: PlacedLine, line: PlacedLine) -> bool:
         leading = self._leading[line.page]
-        if line.line.size > _SIZE_CHANGE * self._size:  # between the lines of a heading
+        if self._is_large(line):  # between the lines of a heading
             leading *= 1.2 * line.line.size / self._size
         return before.line.y - line.line.y > _GAP * leading > 0
 

@@ -153,7 +153,7 @@ class _TextPage:
         letters = [index for index in range(first, run.last + 1) if self._text[index] != " "]
         follows_space = not self._text[first - 1 : first].strip()
         may_hide_spaces = len(letters) == 2 or (len(letters) <= _FEW and not follows_space)
-        text = self._text[first]
+        text = self._text[first : letters[0] + 1]
         for left, right in pairwise(letters):
             gap = self._left_end(right) - self._right_end(left)
             has_space = right > left + 1
