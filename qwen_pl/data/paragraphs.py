@@ -161,6 +161,8 @@ class _Rules:
     def _hangs(self, paragraph: list[PlacedLine], line: PlacedLine) -> bool:
         """Whether a line of an item is set in from its first, as the one before it is."""
         first, before = paragraph[0], paragraph[-1]
+        if before is not first and before.ends_sentence and before.fullness < 0.9:
+            return False  # the indent of paragraphs may be as wide
         if self._follows_a_break(before, line):
             return before is not first and abs(line.offset - before.offset) < 1.0
         is_as_far = before is first or abs(line.line.x - before.line.x) < 1.0
