@@ -42,15 +42,21 @@ def page_lines(page: Any) -> list[Placed]:
 
 
 def _is_initial(text: str, place: tuple[float, float, float], pieces: list[Placed]) -> bool:
-    """Whether a piece is a large initial to the left of the line that it is shown after.
-
-    The initial stands on the same baseline as a later line of its paragraph.
-    """
-    shown = [piece for piece in pieces if piece[0].strip()]
-    if not text.strip() or not shown:
-        return False
+    """Whether a piece is a large initial to the left of the line that it is shown after."""
+    start = next((piece for piece in pieces if piece[0].strip()), None)
     x, _, size = place
-    return len(text.strip()) <= 2 and x < shown[0][1] and size > 1.5 * shown[0][3]
+    return start is not None and is_initial(text, x, size, start[1], start[3])
+
+
+def is_initial(text: str, x: float, size: float, line_x: float, line_size: float) -> bool:
+    """Whether a text is a large initial that stands to the left of a line, and begins another.
+
+    It has the baseline of a later line of its paragraph.
+
+    >>> is_initial("T", 72, 30, line_x=95, line_size=10)
+    True
+    """
+    return 0 < len(text.strip()) <= 2 and x < line_x and size > 1.5 * line_size
 
 
 def _forget_places_off(page: Any, lines: list[Placed]) -> list[Placed]:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import pypdfium2.raw as pdfium
 
-from qwen_pl.data.pdf_lines import Placed, raise_number, upright, valid_unicode
+from qwen_pl.data.pdf_lines import Placed, is_initial, raise_number, upright, valid_unicode
 from qwen_pl.data.right_to_left import is_right_to_left
 
 _HYPHEN = "\ufffe"  # pdfium's sign for a hyphen at the end of a line, and for that end
@@ -214,7 +214,8 @@ def _split(runs: list[_Run]) -> Iterator[list[_Run]]:
     """Parts a line of pdfium's where its baseline moves as far as to another line."""
     line: list[_Run] = []
     for run in runs:
-        if line and run.y != line[-1].y and _are_on_two_lines(_largest(line), run):
+        is_lower = line and run.y != line[-1].y and _are_on_two_lines(_largest(line), run)
+        if is_lower or (line and is_initial(run.text, run.x, run.size, line[0].x, line[0].size)):
             yield line
             line = []
         line.append(run)

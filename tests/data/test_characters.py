@@ -17,6 +17,7 @@ from qwen_pl.data.characters import fix_characters, garbage_ratio, glued_ratio
         ("“ ‘Tis so,’ ” he said", "“‘Tis so,’” he said"),
         ("bell\x07 and null\x00", "bell and null"),
         ("c© 1990", "© 1990"),
+        ("\x7f an item", "• an item"),
     ],
 )
 def test_fixed(broken: str, fixed: str) -> None:

@@ -70,3 +70,19 @@ def test_spaces_between_lines(before: str, after: str, joined: str) -> None:
 def test_dashes_are_closed_where_the_document_closes_them() -> None:
     assert join("so—", "he said", "one—two—three") == "so—he said"
     assert join("so —", "he said", "one — two — three") == "so — he said"
+
+
+def test_a_word_that_ends_like_a_conjunction_of_other_languages_is_broken() -> None:
+    assert join("in her clos-", "et", *DOCUMENT * 9) == "in her closet"
+
+
+def test_a_hyphen_that_only_breaks_words_leaves_the_other_to_words() -> None:
+    browser = ["a won‐", "derful neigh‐", "bour of well-known"]
+    assert join("the over‐", "take", *browser, "over and over, take, take") == "the overtake"
+    assert join("a rose-", "bush", *browser) == "a rose-bush"
+
+
+def test_a_document_that_hardly_ever_ends_a_line_in_a_hyphen_breaks_no_words() -> None:
+    ragged = ["so it goes on and on"] * 300
+    assert join("a rose-", "bush", *ragged, "a rose-", "bush") == "a rose-bush"
+    assert join("a rose-", "bush", *ragged, *["a gar-", "den"] * 9) == "a rosebush"

@@ -67,6 +67,17 @@ def test_a_broken_word_is_never_parted() -> None:
     assert lengths([*broken, *set_lines(["rupted line."], x=40, top=676)]) == [3]
 
 
+def test_titles_on_pages_of_their_own_are_paragraphs_each() -> None:
+    titles = [set_lines([title], size=20) for title in ("A Book", "A Part of It")]
+    assert lengths(*titles, set_lines([FULL] * 10)) == [1, 1, 10]
+
+
+def test_an_item_hangs_even_if_as_far_as_paragraphs_are_set_in() -> None:
+    item = ["  • " + FULL, "    " + FULL, "    " + FULL, "    " + SHORT]
+    text = ["    " + FULL, FULL]
+    assert lengths(set_lines(text * 4 + item + text)) == [2, 2, 2, 2, 4, 2]
+
+
 def test_lines_beside_a_drop_cap_belong_to_it() -> None:
     initial = [Line("T", 72, 688, 30)]
     beside = set_lines(["here " + FULL, FULL], x=92)

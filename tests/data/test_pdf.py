@@ -97,6 +97,13 @@ def test_a_space_without_width_is_none(path: Path) -> None:
     assert read_raw(path, content) == ["even so"]
 
 
+def test_a_large_initial_is_a_line_of_its_own(path: Path) -> None:
+    content = (
+        b"BT /F1 12 Tf 97 720 Td (he end) Tj 0 -14 Td (is near) Tj /F1 30 Tf -25 0 Td (T) Tj ET"
+    )
+    assert read_raw(path, content) == ["he end", "is near", "T"]
+
+
 def test_hebrew_is_read_from_the_right_with_its_spaces(path: Path) -> None:
     font = (
         "<< /Type /Font /Subtype /Type1 /BaseFont /X /FirstChar 32 /LastChar 126"
