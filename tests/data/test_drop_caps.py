@@ -33,8 +33,8 @@ def test_a_letter_as_large_as_the_text_stays_where_it_is() -> None:
 def test_a_line_below_the_initial_but_as_far_set_in_belongs_to_it() -> None:
     lines = ["or so they all said when it was", "asked, and the third line too is"]
     initial = Line("F", 72, 687, 24)
-    page = [HEADING, initial, *set_lines([*lines, "set in as those above."], x=90)]
-    page += set_lines(["and a margin once more."] * 3, top=664)
+    page = [HEADING, initial, *set_lines([*lines, "set in as those are above"], x=90)]
+    page += set_lines(["and here is the margin once more, as"] * 3, top=664)
     [_, paragraph] = clean_pages([page]).paragraphs
     assert paragraph.text.startswith("For so they all said when it was asked, and the third")
 
