@@ -135,7 +135,8 @@ STYLES = [
         r"\documentclass[11pt,a5paper]{book}",
         _SANS
         + _SMALL_PAGE
-        + r"\usepackage{ragged2e}\setlength{\RaggedRightParindent}{1.2em}\AtBeginDocument{\RaggedRight}",
+        + r"\usepackage{ragged2e}\setlength{\RaggedRightParindent}{1.2em}"
+        + r"\AtBeginDocument{\RaggedRight}",
         engine="xelatex",
     ),
     Style(
@@ -165,6 +166,16 @@ STYLES = [
         _T1 + _FANCY_ONE_SIDE + r"\usepackage{float}",
         heading=_SECTION,
         figures=True,
+    ),
+    Style(
+        "one-bitmaps-ot1",
+        r"\documentclass[11pt,a5paper]{book}\pdfmapfile{}",
+        _SMALL_PAGE + _FANCY,
+    ),
+    Style(
+        "one-bitmaps-t1",
+        r"\documentclass[11pt,a5paper]{book}\pdfmapfile{}",
+        _CM_T1 + _SMALL_PAGE + _FANCY,
     ),
     # One column with notes.
     Style(
@@ -456,9 +467,10 @@ class _Setting:
         self.figures += 1
         caption = self._note()
         height = self.random.randrange(20, 50)
+        box = rf"\framebox{{\rule{{40mm}}{{0pt}}\rule{{0pt}}{{{height}mm}}}}"
         self.tex.append(
-            "\\begin{figure}[H]\n\\centering\\framebox{\\rule{0pt}{%dmm}\\rule{40mm}{0pt}}\n"
-            "\\caption{%s}\n\\end{figure}\n" % (height, escape(caption))
+            f"\\begin{{figure}}[H]\n\\centering{box}\n\\caption{{{escape(caption)}}}\n"
+            "\\end{figure}\n"
         )
         self.truth.append(f"Figure {self.figures}: {caption}")
 

@@ -16,8 +16,9 @@ from qwen_pl.data.paragraphs import PlacedLine, group_paragraphs, usual_size
 from qwen_pl.data.pdf import Page
 from qwen_pl.data.plain_text import find_passages
 from qwen_pl.data.running_heads import find_running_heads, names_of_heads
+from qwen_pl.data.tex_codes import read_tex_codes
 
-CLEANING_VERSION = 1
+CLEANING_VERSION = 2
 """Changes whenever the same pages could give other paragraphs."""
 
 _MOST_GARBAGE = 0.3
@@ -81,6 +82,8 @@ def clean_pages(pages: Sequence[Page], cleaning: Cleaning = Cleaning()) -> Clean
         cleaning: The steps to take.
     """
     result = CleanText()
+    if cleaning.characters:
+        pages = read_tex_codes(list(pages))
     pages = [_fix_lines(page, cleaning) for page in pages]
     pages = _drop_garbage(pages, cleaning, result)
     if cleaning.running_heads:

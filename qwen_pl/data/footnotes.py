@@ -57,8 +57,8 @@ def take_footnotes(pages: list[Page], body_size: float) -> Footnotes:
         body_size: Font size of the text, in points.
     """
     taking = _Taking(body_size, _usual_drop(pages, body_size))
-    for page in pages:
-        taking.take(page)
+    for page, next_page in zip(pages, [*pages[1:], []], strict=True):
+        taking.take(page, next_page)
     return taking.result
 
 
@@ -87,8 +87,10 @@ class _Taking:
         self._body_size = body_size
         self._leading = leading
         self._last: Note | None = None  # on this page or the one before
+        self._early: list[Note] = []  # called by the next page
 
-    def take(self, page: Page) -> None:
+    def take(self, page: Page, next_page: Page) -> None:
+        """Adds a page to the result."""
         parts = [_split_foot(column, self._body_size, self._leading) for column in _columns(page)]
         text = [line for lines, _ in parts for line in lines]
         before = self._last
@@ -96,7 +98,7 @@ class _Taking:
         notes: list[Note] = []
         for lines, foot in parts:
             body += lines
-            lead, found = _split_notes(foot, self._called_marks(text, foot))
+            lead, found = _split_notes(foot, self._called_marks(text, foot, next_page))
             lead_texts = [line.text for line in lead]
             if lead and self._last is not None and self._last.goes_on_with(lead_texts):
                 self._last.lines += lead_texts
@@ -107,34 +109,38 @@ class _Taking:
         if self._last is before and not any(foot for _, foot in parts):
             self._last = None
         self.result.pages.append(body)
-        self._attach(notes)
+        notes = self._early + notes
+        self._early = []
+        self._attach(notes, next_page)
 
-    def _called_marks(self, text: Page, foot: Page) -> set[str]:
-        """The marks in a foot that this page calls, or the end of the page before."""
+    def _called_marks(self, text: Page, foot: Page, next_page: Page) -> set[str]:
+        """The marks in a foot that this page calls, or those around it where they are near."""
         texts = [text, *(page[-len(page) // 3 :] for page in self.result.pages[-1:])]
+        texts.append(next_page[: len(next_page) // 3])
         marks = {match[0].translate(_TO_PLAIN) for line in foot for match in _marks_in(line.text)}
         return {mark for mark in marks if any(_find_call(page, mark) for page in texts)}
 
-    def _attach(self, notes: list[Note]) -> None:
+    def _attach(self, notes: list[Note], next_page: Page) -> None:
         """Takes the marks of a page's notes out of its text, in order."""
         number = len(self.result.pages) - 1
+        body = self.result.pages[number]
         first = 0
         for note in notes:
-            body = self.result.pages[number]
-            call = _find_call(body, note.mark, first) or _find_call(body, note.mark)
-            where = number
-            if call is None and number:
-                where = number - 1
-                call = _find_call(self.result.pages[where], note.mark)
-            if call is None:
+            if call := _find_call(body, note.mark, first) or _find_call(body, note.mark):
+                first = call[0]
+                self._remove_call(number, note, *call)
+            elif number and (call := _find_call(self.result.pages[number - 1], note.mark)):
+                self._remove_call(number - 1, note, *call)
+            elif _find_call(next_page, note.mark):  # columns may be balanced after notes are set
+                self._early.append(note)
+            else:
                 self.result.called_by[number, max(len(body) - 1, 0)].append(note)
-                continue
-            index, start, end = call
-            line = self.result.pages[where][index]
-            if left := (line.text[:start] + line.text[end:]).strip():
-                self.result.pages[where][index] = line._replace(text=left)
-            self.result.called_by[where, index].append(note)
-            first = index if where == number else first
+
+    def _remove_call(self, page: int, note: Note, index: int, start: int, end: int) -> None:
+        line = self.result.pages[page][index]
+        if left := (line.text[:start] + line.text[end:]).strip():
+            self.result.pages[page][index] = line._replace(text=left)
+        self.result.called_by[page, index].append(note)
 
 
 def _usual_drop(pages: list[Page], body_size: float) -> float:
