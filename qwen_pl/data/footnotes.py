@@ -14,9 +14,13 @@ _FULL = 0.8  # of the letters of the longest line
 _RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _SIGNS = "*†‡§¶‖"
 _TO_PLAIN = str.maketrans(_RAISED + "∗∥", "0123456789*‖")
-_MARKS = rf"[{_RAISED}\d]{{1,3}}|[{_SIGNS}∗∥]{{1,3}}"
-_MARK = re.compile(rf"({_MARKS})[.)]?\s*(?=\W*[^\W\d])")
-_MARK_ALONE = re.compile(rf"({_MARKS})[.)]?")
+_TO_RAISED = str.maketrans("0123456789", _RAISED)
+_MARKS = rf"[{_RAISED}]{{1,3}}|\d{{1,3}}|[{_SIGNS}∗∥]{{1,3}}"
+# A plain number is followed by a letter, since "12 000 men" is none.
+_MARK = re.compile(
+    rf"([{_RAISED}]{{1,3}})[.)]?\s*(?=\S)|(\d{{1,3}}|[{_SIGNS}∗∥]{{1,3}})[.)]?\s*(?=\W*[^\W\d])"
+)
+_MARK_ALONE = re.compile(rf"({_MARKS})()[.)]?")
 _RAISED_MARK = re.compile(rf"(?<=\s)[{_RAISED}]{{1,3}}\s?(?=\S)")
 _SENTENCE_END = re.compile(r"[.!?…。][”’»\"')\]]*$")
 _CLOSING = ".,;:!?”’»)\\]\"'"
@@ -57,7 +61,7 @@ def take_footnotes(pages: list[Page], body_size: float) -> Footnotes:
         body_size: Font size of the text, in points.
     """
     taking = _Taking(body_size, _usual_drop(pages, body_size))
-    for page, next_page in zip(pages, [*pages[1:], []], strict=True):
+    for page, next_page in zip(pages, [*pages[1:], []], strict=False):
         taking.take(page, next_page)
     return taking.result
 
@@ -73,7 +77,7 @@ def find_note_beginnings(pages: list[Page], body_size: float) -> set[tuple[int, 
             match = _MARK.match(line.text)
             if match is None or not line.size < _SMALLER * body_size:
                 continue
-            raised = match[1].translate(_TO_PLAIN).translate(str.maketrans("0123456789", _RAISED))
+            raised = _mark_of(match).translate(_TO_RAISED)
             if any(other.y > line.y and raised in other.text for other in page):
                 found.add((number, index))
     return found
@@ -209,7 +213,7 @@ def _split_notes(foot: Page, called: set[str]) -> tuple[Page, list[Note]]:
         match = _MARK.match(line.text)
         alone = _MARK_ALONE.fullmatch(line.text) if after and _is_beside(line, after) else None
         found = match or alone
-        mark = found[1].translate(_TO_PLAIN) if found else ""
+        mark = _mark_of(found) if found else ""
         is_next = _follows(notes[-1].mark, mark) if notes else mark in called
         if is_raised and mark and found[0][0] not in _RAISED:
             is_next = False
@@ -226,6 +230,11 @@ def _split_notes(foot: Page, called: set[str]) -> tuple[Page, list[Note]]:
         if notes and not beside_mark:
             notes += _split_line(notes[-1], called)
     return lead, notes
+
+
+def _mark_of(match: re.Match[str]) -> str:
+    """A mark as plain digits or signs."""
+    return (match[1] or match[2]).translate(_TO_PLAIN)
 
 
 def _split_line(note: Note, called: set[str]) -> list[Note]:

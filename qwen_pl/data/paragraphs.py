@@ -14,6 +14,7 @@ from qwen_pl.data.verse import begins_with_capital, find_verse
 _SAME_PLACE = 3.0  # points
 _WIDEST_INDENT = 60.0  # points
 _WIDEST_COLUMN = 450.0  # points
+_WIDEST_FIRST_INDENT = 2.2  # times the size
 _GAP = 1.18  # times the usual distance of lines
 _SIZE_CHANGE = 1.12  # times the size of the line before
 _FEWEST_LINES = 14  # of a page, for it to show what is usual by itself
@@ -24,6 +25,7 @@ _BULLET = re.compile(r"[•‣◦▪▫■□●○∙⁃➢►✓]|[-–—*]\s
 _NUMBERED = re.compile(r"[(\[]?(\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)\]]\s")
 _WIDE = re.compile("[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60]")
 _BROKEN_WORD = re.compile(r"[^\W\d_][-\u00ad\u2010]$")
+_SPEECH_END = re.compile(r"[.!?…—][”»“]$")
 _OPENING_QUOTES = "“‘«„"
 
 
@@ -235,8 +237,12 @@ class _Rules:
         if moved > _SAME_PLACE:
             return before.ends_sentence or before.fullness < 0.7
         if moved < -_SAME_PLACE and not any(line.may_be_drop_cap for line in paragraph[:2]):
+            if not before.ends_sentence and line.text[0].islower():
+                return False
             is_first_line = before is first and (not self._indent or self._is_indented(first))
-            return not is_first_line
+            # A block has an indent of its own.
+            is_first_of_block = before is first and moved > -_WIDEST_FIRST_INDENT * line.line.size
+            return not (is_first_line or (is_first_of_block and before.fullness > 0.7))
         return False
 
     def _is_label(self, before: PlacedLine, line: PlacedLine) -> bool:
@@ -251,6 +257,9 @@ class _Rules:
     def _ended_early(self, before: PlacedLine, line: PlacedLine) -> bool:
         """Whether a sentence ends well before the right margin."""
         at_break = self._follows_a_break(before, line)
+        is_between_speeches = _SPEECH_END.search(before.text) and line.text[0] in _OPENING_QUOTES
+        if at_break and not self._indent and is_between_speeches:
+            return True  # nothing but the sense tells where the last line of a page is an end
         shortest = self._shortest_full_before_break if at_break else self._shortest_full
         return before.ends_sentence and before.fullness < shortest
 
@@ -315,7 +324,9 @@ def _usual_leading(pages: list[Page], size: float) -> list[float]:
     for drops in drops_by_page:
         common = drops.most_common(1)
         is_clear = common and common[0][1] >= 10 and common[0][1] > drops.total() / 2
-        leading.append(common[0][0] if is_clear else usual)
+        # In a dialogue most lines may be paragraphs, with the gaps of these between them.
+        has_usual = sum(drops[usual + half] for half in (-0.5, 0, 0.5)) >= 3
+        leading.append(common[0][0] if is_clear and not has_usual else usual)
     return leading
 
 

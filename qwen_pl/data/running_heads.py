@@ -61,7 +61,12 @@ def find_running_heads(pages: list[Page]) -> set[Position]:
             is_found = line.position in found
             if _is_place_of_heads(alike, line, found, len(pages), 0.4 if is_found else 0.6):
                 heads.add(line.position)
-    return heads | _lines_apart(pages, candidates)
+    apart, goes_on = _rows_apart(pages)
+    heads |= _agreeing_lines([c for c in candidates if c.position in apart], len(pages))
+    others = [rest for head in heads if (rest := goes_on.get(head))]
+    if len(others) < len(heads & apart) / 3:  # or else the text begins right below the heads
+        heads = heads.union(*others)
+    return heads
 
 
 def _edge_lines(pages: list[Page]) -> Iterator[_EdgeLine]:
@@ -163,14 +168,13 @@ def _is_place_of_heads(
     )
 
 
-def _lines_apart(pages: list[Page], candidates: list[_EdgeLine]) -> set[Position]:
-    """Lines apart from the text, in one place on many pages, that are the same on some.
+def _agreeing_lines(apart: list[_EdgeLine], num_pages: int) -> set[Position]:
+    """Those of the lines apart from the text that stand where many pages have one, alike on some.
 
     The heads of short chapters may be the same on two pages only, and have no number.
     """
-    apart, goes_on = _rows_apart(pages)
     found = set()
-    for alike in _in_same_place([c for c in candidates if c.position in apart]):
+    for alike in _in_same_place(apart):
         known = set()
         for line in alike:
             near = [other for other in alike if abs(other.page - line.page) <= _NEARBY]
@@ -178,13 +182,13 @@ def _lines_apart(pages: list[Page], candidates: list[_EdgeLine]) -> set[Position
             agreeing = sum((page + 1, t) in texts or (page + 2, t) in texts for page, t in texts)
             # There may be heads on left pages only.
             first = max(line.page - _NEARBY, line.page % 2)
-            facing_alike = range(first, min(line.page + _NEARBY, len(pages) - 1) + 1, 2)
+            facing_alike = range(first, min(line.page + _NEARBY, num_pages - 1) + 1, 2)
             with_line = {page for page, _ in texts if page in facing_alike}
             if agreeing >= 2 and len(with_line) >= 0.4 * len(facing_alike):
                 known.add(line.position)
         if len(known) > max(_REPEATS, len(alike) / 2):
             known = {line.position for line in alike}
-        found |= known.union(*(goes_on.get(position, set()) for position in known))
+        found |= known
     return found
 
 

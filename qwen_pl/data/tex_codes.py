@@ -33,6 +33,7 @@ _OT1_IN_PLACE_OF_ASCII = {0x22: "”", 0x5C: "“", 0x7B: "–", 0x7C: "—", 0x
 
 _T1_SEEN = re.compile(r"\x10(?=\w)|(?<=\S)\x11|(?<=\w)[\x15\x16]|[\x1b-\x1f](?=[a-z])")
 _OT1_SEEN = re.compile(r"[\x0b-\x0f](?=[a-z])|(?<=[a-z])[\x0b-\x0f]")
+_IN_WORD = re.compile(r"[a-z][\x0b-\x0f\x1b-\x1e][a-z]")  # one is enough
 _FEWEST = 3
 
 
@@ -44,7 +45,7 @@ def read_tex_codes(pages: list[Page]) -> list[Page]:
     lines = [line for page in pages for line in page]
     texts = [line.text for line in lines]
     t1, ot1 = ([len(seen.findall(text)) for text in texts] for seen in (_T1_SEEN, _OT1_SEEN))
-    if max(sum(t1), sum(ot1)) < _FEWEST:
+    if max(sum(t1), sum(ot1)) < _FEWEST and not any(map(_IN_WORD.search, texts)):
         return pages
     seen = t1 if sum(t1) > sum(ot1) else ot1
     sizes = {round(line.size) for line, found in zip(lines, seen, strict=True) if found}

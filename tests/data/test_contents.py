@@ -32,3 +32,9 @@ def test_numbers_that_fall_are_measurements() -> None:
 
 def test_numbers_in_the_midst_of_a_text_are_left() -> None:
     assert find_contents([set_lines(TEXT), set_lines(ENTRIES), set_lines(TEXT)]) == set()
+
+
+def test_the_heading_of_the_first_chapter_is_no_entry() -> None:
+    page = set_lines(["Contents", *ENTRIES])
+    assert (1, 0) not in find_contents([page, set_lines(["Chapter 1", *TEXT[:30]])])
+    assert len(find_contents([page, set_lines(["Chapter 1", *TEXT[:30]])])) == 9

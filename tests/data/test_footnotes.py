@@ -3,8 +3,8 @@
 import pytest
 from line_maker import set_lines
 
-from qwen_pl.data.footnotes import Footnotes, take_footnotes
-from qwen_pl.data.pdf import Page
+from qwen_pl.data.footnotes import Footnotes, find_note_beginnings, take_footnotes
+from qwen_pl.data.pdf import Line, Page
 
 
 def page(text: list[str], notes: list[str], x: float = 72) -> Page:
@@ -71,3 +71,73 @@ def test_other_numbers_are_no_calls(text: str) -> None:
 def test_a_power_is_no_call() -> None:
     taken = take(page(["As x² grows¹ so does y."], ["1 Slowly."]))
     assert left(taken) == ["As x² grows so does y."]
+
+
+def test_a_note_goes_on_in_the_next_column() -> None:
+    left_column = page(["Left text¹ here."], ["1 A note as long as its column.", "It goes"])
+    right_column = page(["Right text² here."], ["On here.", "2 Right note."], x=320)
+    taken = take([*left_column, *right_column])
+    assert left(taken) == ["Left text here.", "Right text here."]
+    assert notes(taken)[0, 0] == [["A note as long as its column.", "It goes", "On here."]]
+
+
+def test_a_note_that_fills_its_last_line_may_go_on_with_a_new_sentence() -> None:
+    taken = take(
+        page(["Text¹ here."], ["1 The note has its end here."]),
+        page(["More text² here."], ["Or it seems to have one.", "2 Next."]),
+    )
+    assert notes(taken)[0, 0] == [["The note has its end here.", "Or it seems to have one."]]
+
+
+def test_a_short_last_line_at_the_foot_is_no_large_initial() -> None:
+    left_column = page(["Left text¹ here."], ["1 Left note with", "a."])
+    right_column = page(["Right text² here."], ["2 Right note."], x=320)
+    assert left(take([*left_column, *right_column])) == ["Left text here.", "Right text here."]
+
+
+def test_the_signs_of_mathematics_are_marks_too() -> None:
+    taken = take(page(["A star,∗ two bars∥ here."], ["∗The star.", "∥The bars."]))
+    assert left(taken) == ["A star, two bars here."]
+    assert [note.mark for note in taken.called_by[0, 0]] == ["*", "‖"]
+
+
+def test_a_note_may_begin_with_a_number() -> None:
+    taken = take(page(["Text⁴¹ here."], ["⁴¹28 men were there."]))
+    assert notes(taken) == {(0, 0): [["28 men were there."]]}
+
+
+def test_a_note_may_stand_on_the_page_before_its_call() -> None:
+    taken = take(page(["Text¹ here."], ["1 First.", "2 Early."]), page(["Called² here."], []))
+    assert left(taken) == ["Text here.", "Called here."]
+    assert notes(taken)[1, 0] == [["Early."]]
+
+
+def test_a_note_may_stand_on_the_page_after_its_call() -> None:
+    taken = take(page(["Text¹ here.²"], ["1 First."]), page(["More."], ["2 Late."]))
+    assert notes(taken) == {(0, 0): [["First."], ["Late."]]}
+
+
+def test_notes_in_one_paragraph_are_parted() -> None:
+    taken = take(page(["One¹ and two² here."], ["¹ First note. ² Second", "note."]))
+    assert notes(taken) == {(0, 0): [["First note."], ["Second", "note."]]}
+
+
+def test_a_mark_may_stand_beside_its_note() -> None:
+    foot = [Line("3", 72, 103, 5), Line("The note.", 80, 100, 8)]
+    assert notes(take([*set_lines(["Text³ here."]), *foot])) == {(0, 0): [["The note."]]}
+
+
+def test_a_foot_may_have_lines_whose_size_is_wrong_but_that_stand_close() -> None:
+    text = set_lines(["Text¹ here.", *["More of the text."] * 4], leading=12)
+    foot = [Line("1. A note", 72, 110, 8), Line("of two lines.", 80, 100, 10)]
+    assert notes(take([*text, *foot])) == {(0, 0): [["A note", "of two lines."]]}
+
+
+def test_the_call_is_looked_for_after_that_of_the_note_before() -> None:
+    text = ["He was 2, and she¹ was", "older² than he."]
+    assert set(notes(take(page(text, ["1 First.", "2 Second."])))) == {(0, 0), (0, 1)}
+
+
+def test_the_beginnings_of_notes_are_told_from_running_feet() -> None:
+    text = page(["Text⁷ here."], ["7. The note."])
+    assert find_note_beginnings([text, page(["Text."], ["8 The foot"])], 10) == {(0, 1)}

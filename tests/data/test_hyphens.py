@@ -86,3 +86,9 @@ def test_a_document_that_hardly_ever_ends_a_line_in_a_hyphen_breaks_no_words() -
     ragged = ["so it goes on and on"] * 300
     assert join("a rose-", "bush", *ragged, "a rose-", "bush") == "a rose-bush"
     assert join("a rose-", "bush", *ragged, *["a gar-", "den"] * 9) == "a rosebush"
+
+
+def test_a_quotation_may_follow_a_dash_without_a_space() -> None:
+    habit = ["He said—“no”—twice, and she—“yes.”"]
+    assert LineJoiner(habit).join("smiling—", "“I am.”") == "smiling—“I am.”"
+    assert LineJoiner(["no—quotations—at all"]).join("Oh—", "“I am.”") == "Oh— “I am.”"

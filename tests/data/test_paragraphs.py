@@ -100,3 +100,23 @@ def test_every_line_is_in_one_paragraph_in_order() -> None:
 def test_the_usual_size_is_that_of_most_letters() -> None:
     pages = [[Line("Large", 0, 9, 20), Line("long small text", 0, 8, 8.1), Line("mid", 0, 7, 10)]]
     assert usual_size(pages) == 8
+
+
+def test_the_first_line_of_an_indented_block_is_set_in_further() -> None:
+    block = ["       " + FULL, "    " + FULL[:60], "    " + SHORT]
+    text = set_lines(["  " + FULL, FULL, FULL] * 5)
+    page = [*text, *set_lines(block, top=508), *set_lines(["  " + FULL, FULL], top=460)]
+    assert lengths(page) == [3] * 5 + [3, 2]
+
+
+def test_a_speech_that_fills_the_last_line_of_a_page_ends_with_it() -> None:
+    full_speech = "“" + FULL[:-2] + ".”"
+    pages = [set_lines([FULL] * 19 + [full_speech]), set_lines(["“So it " + FULL, FULL, FULL])]
+    assert lengths(*pages) == [20, 3]
+
+
+def test_speeches_with_gaps_between_them_are_paragraphs_each() -> None:
+    dialogue = Line("“" + FULL[:-2] + "?”", 72, 0, 10)
+    page = [dialogue._replace(y=700 - 18 * row) for row in range(16)]
+    page += set_lines([FULL] * 4, top=700 - 18 * 16)
+    assert lengths(set_lines([FULL] * 29 + [SHORT]), page) == [30] + [1] * 16 + [4]

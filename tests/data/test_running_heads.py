@@ -72,3 +72,27 @@ def test_rows_of_numbers_at_the_edge_of_pages_stay() -> None:
 
 def test_one_page_has_no_running_head() -> None:
     assert found([page(0, ("1", FOOT))]) == []
+
+
+def test_heads_of_short_chapters_are_found_by_their_place_apart() -> None:
+    heads = [head for head in ("A Dream", "Eggs and Ham", "Sleeping", "Walks") for _ in range(2)]
+    assert found([page(n, (head, HEAD)) for n, head in enumerate(heads)]) == heads
+
+
+def test_the_titles_of_slides_stay() -> None:
+    titles = [title for title in ("A Dream", "Eggs and Ham", "Sleeping", "Walks") for _ in range(2)]
+    pages = [[Line(title, 72, HEAD, 14), *page(n)] for n, title in enumerate(titles)]
+    assert found(pages) == []
+
+
+def test_a_head_may_take_two_rows() -> None:
+    pages = [page(n, (f"{n + 20} A Head", HEAD)) for n in range(12)]
+    pages[5].append(Line("of two rows", 72, HEAD - 12, 10))
+    assert "of two rows" in found(pages)
+
+
+def test_text_right_below_the_heads_stays() -> None:
+    pages = [page(n, (f"{n + 20} A Head", 712)) for n in range(12)]
+    pages[5][1:10] = []  # leaves a gap below the first line
+    pages[5] += set_lines(made_up_lines(6, page=77), top=660)
+    assert found(pages) == [f"{n + 20} A Head" for n in range(12)]
