@@ -183,7 +183,9 @@ class _Rules:
 
     def _differs_in_size(self, before: PlacedLine, line: PlacedLine) -> bool:
         small, large = sorted((before.line.size, line.line.size))
-        return large > _SIZE_CHANGE * small
+        is_in_sentence = not before.ends_sentence and line.text[0].islower()
+        is_near = before.fullness > 0.7 and not self._is_below_gap(before, line)
+        return large > _SIZE_CHANGE * small and not (is_in_sentence and is_near)
 
     def _is_large(self, line: PlacedLine) -> bool:
         return line.line.size > _SIZE_CHANGE * self._size

@@ -120,3 +120,8 @@ def test_speeches_with_gaps_between_them_are_paragraphs_each() -> None:
     page = [dialogue._replace(y=700 - 18 * row) for row in range(16)]
     page += set_lines([FULL] * 4, top=700 - 18 * 16)
     assert lengths(set_lines([FULL] * 29 + [SHORT]), page) == [30] + [1] * 16 + [4]
+
+
+def test_a_sentence_may_go_on_in_another_size() -> None:
+    page = [*set_lines([FULL] * 8), *set_lines(["and so on, " + FULL], top=604, size=12)]
+    assert lengths([*page, *set_lines([SHORT], top=592, size=12)]) == [10]
