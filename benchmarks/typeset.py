@@ -6,7 +6,8 @@ r"""Typesets a plain text in many styles with LaTeX, each with its exact text be
 TEXT has one paragraph per line. FOLDER gets a NAME.pdf and a NAME.txt for each style; a style whose
 program or packages are missing is skipped, saying so. The same function writes the TeX and the
 truth, so that they agree: footnotes are paragraphs of their own right after the one that calls
-them, without call mark and number; running heads, page numbers and the table of contents are out.
+them, without call mark and number; a line of verse is one, too; running heads, page numbers and the
+table of contents are out.
 """
 
 import argparse
@@ -452,7 +453,7 @@ class _Setting:
         lines = [line[0].upper() + line[1:] for line in lines]
         tex = " \\\\\n".join(map(escape, lines))
         self.tex.append(f"\\begin{{verse}}\n{tex}\n\\end{{verse}}\n")
-        self.truth.append(" ".join(lines))
+        self.truth += lines
 
     def _set_list(self, text: str) -> None:
         sentences = re.split(r"(?<=[.!?]) (?=[A-Z])", text)

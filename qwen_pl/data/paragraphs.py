@@ -171,7 +171,9 @@ class _Rules:
         return is_as_far and line.line.x > first.line.x + _SAME_PLACE
 
     def _is_verse(self, before: PlacedLine, line: PlacedLine) -> bool:
-        """Whether a line is one of verse, or the first one after verse."""
+        """Whether a line is one of verse, or the first one after verse; a heading is neither."""
+        if self._is_large(line):
+            return False
         if (before.page, before.index) in self._verse:
             return begins_with_capital(line.text)
         return (line.page, line.index) in self._verse and before.ends_sentence

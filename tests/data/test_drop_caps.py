@@ -42,3 +42,8 @@ def test_a_line_below_the_initial_but_as_far_set_in_belongs_to_it() -> None:
 def test_an_opening_quotation_mark_may_be_large_by_itself() -> None:
     page = [Line("“", 72, 676, 30), *BESIDE, *BELOW]
     assert clean_pages([page]).paragraphs[0].text.startswith("“o one who had")
+
+
+def test_an_initial_may_be_smaller_than_its_lines_are_high() -> None:
+    page = [HEADING, Line("N", 72, 676, 20), *BESIDE, *BELOW]
+    assert clean_pages([page]).paragraphs[1].text.startswith("No one who had ever")

@@ -34,3 +34,9 @@ def test_short_lines_that_go_on_in_small_letters_are_no_verse() -> None:
 def test_text_in_capitals_is_no_verse() -> None:
     capitals = [line.upper() for line in VERSE]
     assert lengths(*capitals, *[PROSE] * 9) == [4, 9]
+
+
+def test_a_heading_of_several_lines_is_no_verse() -> None:
+    heading = set_lines(["Notes by the", "Author, to this", "Work and to the", "Hall"], size=14)
+    prose = set_lines([PROSE] * 9, top=600)
+    assert [len(group) for group in group_paragraphs([heading + prose])] == [4, 9]
