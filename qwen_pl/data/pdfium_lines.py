@@ -20,6 +20,7 @@ from qwen_pl.data.right_to_left import is_right_to_left
 
 _HYPHEN = "\ufffe"  # pdfium's sign for a hyphen at the end of a line, and for that end
 # Lines end in "\r\n"; a "\r" by itself is the code of a sign in a font without a map to Unicode.
+_HYPHEN_CODE = re.compile("\x02")  # the same where one character is asked for
 _LINE = re.compile(f"(?:[^\r\n{_HYPHEN}]|\r(?!\n))+{_HYPHEN}?")
 # In text from right to left pdfium turns these round like brackets, but Unicode does not.
 _UNMIRRORED = str.maketrans("“”‘’", "”“’‘")
@@ -28,6 +29,10 @@ _WORD_GAP = 0.2  # of the size
 _NO_GAP = 0.05  # of the size
 _SHORT = 8  # characters of a text whose spaces are looked at
 _FEW = 4  # letters of a text in which spaces may be hidden
+_TIGHT_WORD_GAP = 0.1  # of the size
+_WORD_GAP_SHARE = 0.6  # of the space between other words of the line
+_SPACE = re.compile(r"(?<=[^\W\d_]) (?=[^\W\d_])")
+_PAIR = re.compile(r"[^\s(“‘](?=[^\s.,;:!?)’”])")  # between which a space may be
 _WIDEST_GAP = 1.0  # of the size, between two parts of a line that pdfium has cut
 
 
@@ -107,7 +112,10 @@ class _TextPage:
             if shown and not text.isspace():
                 last = first + len(text.rstrip()) - 1
                 run = _Run(text, *self._place(last), last)
-                runs.append(self._respaced(run) if 0 < last - first < _SHORT else run)
+                if runs and self._is_apart(runs[-1], run):
+                    runs[-1] = runs[-1]._replace(text=runs[-1].text + " ")
+                is_short = 0 < last - first < _SHORT
+                runs.append(self._respaced(run) if is_short else self._spaced(run, first))
             elif runs:
                 runs[-1] = runs[-1]._replace(text=runs[-1].text + text)
         return runs
@@ -164,6 +172,43 @@ class _TextPage:
                 text += " " if gap > _WORD_GAP * run.size else ""
             text += self._text[right]
         return run._replace(text=text + run.text[len(run.text.rstrip()) :])
+
+    def _is_apart(self, before: _Run, run: _Run) -> bool:
+        """Whether a text object goes on with another word than the one before, without a space.
+
+        Single letters apart may be those of one letterspaced word.
+        """
+        is_glued = before.text[-1:].isalnum() and run.text[:1].isalnum()
+        if not is_glued or min(len(before.text), len(run.text)) < 2 or before.size != run.size:
+            return False
+        gap = (run.x - self._right_end(before.last)) / (run.size or 1.0)
+        return _TIGHT_WORD_GAP < gap < _WIDEST_GAP
+
+    def _spaced(self, run: _Run, first: int) -> _Run:
+        """A run with the spaces that pdfium has not found in a line that is set tightly.
+
+        The wider a letter, the wider is the gap that pdfium asks for before it. The spaces of a
+        line are alike, so that one of them tells whether others may be too narrow.
+        """
+        seen = _SPACE.search(run.text)
+        if seen is None or is_right_to_left(run.text):
+            return run
+        space = first + seen.start()
+        width = self._left_end(space + 1) - self._right_end(space - 1)
+        if not _NO_GAP * run.size < width < _WORD_GAP * run.size:
+            return run
+        narrowest = max(_WORD_GAP_SHARE * width, _NO_GAP * run.size)
+        pairs = [match.start() for match in _PAIR.finditer(run.text)]
+        hidden = [
+            index + 1
+            for index in pairs
+            if self._left_end(first + index + 1) - self._right_end(first + index) > narrowest
+        ]
+        if len(hidden) > len(pairs) / 4:  # it is letterspaced
+            return run
+        ends = [*hidden, len(run.text)]
+        parts = [run.text[start:end] for start, end in zip([0, *hidden], ends, strict=True)]
+        return run._replace(text=" ".join(parts))
 
     def _gap(self, line: list[_Run], run: _Run) -> float | None:
         """How far behind a line a run goes on with it, in sizes; None if it does not.
@@ -241,5 +286,9 @@ def _whole_text(handle: Any) -> str:
     if len(text) == number:
         return text
     # What it leaves out of the text it still counts.
-    codes = (pdfium.FPDFText_GetUnicode(handle, index) for index in range(number))
-    return "".join(chr(code) if code < 0x110000 else "\ufffd" for code in codes)
+    codes = [pdfium.FPDFText_GetUnicode(handle, index) for index in range(number)]
+    text = "".join([chr(code) if code < 0x110000 else "\ufffd" for code in codes])
+    return _HYPHEN_CODE.sub(
+        lambda code: _HYPHEN if pdfium.FPDFText_IsHyphen(handle, code.start()) == 1 else code[0],
+        text,
+    )

@@ -40,6 +40,7 @@ def texts(pdf: PdfText) -> list[list[str]]:
         b"BT /F1 12 Tf 72 720 Td (see) Tj /F1 7 Tf 18.7 4 Td (23) Tj /F1 12 Tf 8 -4 Td (now) Tj ET",
         b"BT /F1 12 Tf 72 720 Td (man) Tj 6 Tc 23.3 0 Td (yt) Tj 0 Tc 15.3 0 Td (o) Tj ET",
         b"BT /F1 12 Tf 72 720 Td (11) Tj ET",
+        b"BT /F1 12 Tf 72 720 Td (we) Tj 17 0 Td (Women) Tj ET",
         b"BT /F1 12 Tf 72 720 Td (a bro-) Tj 0 -14 Td (ken word) Tj ET",
     ],
 )
@@ -125,3 +126,19 @@ def test_a_page_that_needs_too_much_memory_costs_that_page_only(path: Path) -> N
     assert texts(pdf) == [["all well"], [], ["all well"]]
     assert pdf.status == "partial"
     assert "memory" in pdf.reason
+
+
+def test_spaces_as_narrow_as_another_of_their_line_are_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines = pytest.importorskip("qwen_pl.data.pdfium_lines")
+    shown, found = "he is an old Manx cat", "he is anold Manxcat"
+    left = [5 * index for index, letter in enumerate(shown) if letter != " "]
+    gaps = [shown[:index].count(" ") * 3.5 for index, letter in enumerate(shown) if letter != " "]
+    places = [x - gap for x, gap in zip(left, gaps, strict=True)]  # a space is 1.5 wide
+    index_of = {i: found[:i].replace(" ", "") for i in range(len(found))}
+    page = object.__new__(lines._TextPage)
+    monkeypatch.setattr(page, "_left_end", lambda i: places[len(index_of[i])], raising=False)
+    monkeypatch.setattr(page, "_right_end", lambda i: places[len(index_of[i])] + 5, raising=False)
+    run = lines._Run(found, 0.0, 0.0, 10.0, len(found) - 1)
+    assert page._spaced(run, 0).text == shown
