@@ -10,7 +10,7 @@ HYPHENS = "-\u2010\u00ad"
 
 _LETTER = r"[^\W\d_]"
 _WORD = re.compile(rf"{_LETTER}+(?:[’'\-‐]{_LETTER}+)*")
-_LAST_WORD = re.compile(rf"({_LETTER}+(?:[’'\-‐]{_LETTER}+)*)[{HYPHENS}]$")
+_LAST_WORD = re.compile(rf"(?<!\w)({_LETTER}+(?:[’'\-‐]{_LETTER}+)*)[{HYPHENS}]$")
 # "Ein- und Ausgang": the hyphen stands for what follows later.
 _CONJUNCTIONS = {"und", "oder", "bzw", "and", "or", "et", "ou", "og", "och", "en", "y", "e", "и"}
 _OFTEN = 0.004  # of all words
@@ -42,6 +42,7 @@ class LineJoiner:
         text = "\n".join(lines)
         self._has_breaking_hyphen = _has_breaking_hyphen(text)
         self._breaks_words = self._may_break_words(lines)
+        self._slashes_are_closed = len(re.findall(r"\w/\w", text)) > len(re.findall("/ ", text))
         self._dashes_are_closed = len(re.findall(r"\S—\S", text)) > len(re.findall(" — ", text))
         closed, open_ = len(re.findall("—[“‘]", text)), len(re.findall("— [“‘]", text))
         self._quotes_follow_dashes = closed > open_
@@ -74,6 +75,8 @@ class LineJoiner:
             return ""
         if before[-1] == "–" and before[-2:-1].isdigit() and after[0].isdigit():
             return ""
+        if before[-1] == "/" and before[-2:-1].isalnum() and after[0].isalnum():
+            return "" if self._slashes_are_closed else " "
         if self._dashes_are_closed:
             if before[-1] == "—" and (after[0] not in '“‘"' or self._quotes_follow_dashes):
                 return ""
@@ -120,8 +123,8 @@ class LineJoiner:
 
     def _is_broken(self, first: str, second: str) -> bool:
         """Whether two parts are one word without a hyphen."""
-        if second[0].isupper() and not first.isupper():
-            return False  # South-American
+        if second[0].isupper() and not (first.isupper() and second.isupper()):
+            return False  # South-American, GNU-Werkzeug
         stem = re.sub(r"[’']s?$", "", second)
         joined = self.counts(first + second) or self.counts(first + stem)
         hyphenated = self.counts(f"{first}-{second}") or self.counts(f"{first}-{stem}")
