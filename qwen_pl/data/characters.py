@@ -19,6 +19,18 @@ _TABLE = str.maketrans(
     }
 )
 
+# The shapes of Arabic letters within words, which some fonts name instead of the letters.
+_ARABIC_SHAPES = [chr(i) for i in [*range(0xFB50, 0xFBC2), *range(0xFBD3, 0xFD3E)]]
+_ARABIC_SHAPES += [chr(i) for i in [*range(0xFD50, 0xFDC8), *range(0xFE70, 0xFEFD)]]
+_TABLE |= {ord(shape): unicodedata.normalize("NFKC", shape) for shape in _ARABIC_SHAPES}
+
+# Chinese characters and kana with their punctuation; Korean has spaces between words.
+_CHINESE = "[\u2e80-\u312f\u3190-\u4dbf\u4e00-\ua4cf\uf900-\ufaff\uff00-\uffef]"
+_LETTERSPACE = re.compile(f"(?<={_CHINESE}) (?={_CHINESE})")
+_CHINESE_PAIR = re.compile(f"{_CHINESE}(?= ?{_CHINESE})")
+_LETTERSPACED = 0.25  # of the pairs of Chinese characters on a line have a space between them
+_FEWEST_LETTERSPACES = 3
+
 _COMBINING = "\u0301\u0300\u0308\u0302\u0303\u030b\u030c\u0306\u0304\u030a\u0307"
 _ACCENTS = dict(zip("´`¨ˆ˜˝ˇ˘¯˚˙", _COMBINING, strict=True))
 # A ` only inside a word: before one it is a quotation mark.
@@ -36,6 +48,9 @@ _LONGEST_WORD = 24
 def fix_characters(line: str) -> str:
     """One line of text with every character the one that was meant, in Unicode's form NFC.
 
+    Letters are never removed, but shapes of Arabic letters become the letters. Removed are
+    characters that cannot be seen, and spaces that only stretch a line of Chinese or Japanese.
+
     NFKC would go too far: it makes "x2" of "x²" and loses the full-width forms of Chinese.
 
     >>> fix_characters("a ﬁne\\xa0 sz¨uletett day")
@@ -48,8 +63,18 @@ def fix_characters(line: str) -> str:
     line = re.sub(" {2,}", " ", line).strip()
     line = re.sub("(?<=[“„]) (?=[‘‚])|(?<=’) (?=”)|(?<=[‘‚]) (?=[“„])|(?<=”) (?=’)", "", line)
     line = re.sub(" +(?=[\u0591-\u05c7\u064b-\u065f\u0670])", "", line)  # vowel signs
+    line = _close_up(line)
     line = line.replace("c©", "©")  # TeX draws the sign as a letter in a circle
     return re.sub("\u00ad(?!$)", "", line)  # at the line's end a soft hyphen breaks a word
+
+
+def _close_up(line: str) -> str:
+    """A line of Chinese or Japanese without the spaces that stretch it to its column."""
+    spaces = len(_LETTERSPACE.findall(line))
+    if spaces < _FEWEST_LETTERSPACES:
+        return line
+    is_stretched = spaces > _LETTERSPACED * len(_CHINESE_PAIR.findall(line))
+    return _LETTERSPACE.sub("", line) if is_stretched else line
 
 
 def _compose(match: re.Match[str]) -> str:

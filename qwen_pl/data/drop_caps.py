@@ -7,7 +7,7 @@ from qwen_pl.data.pdf import Line, Page
 
 _OPENING_QUOTES = "“‘«„\"'"
 _INITIAL = re.compile(rf"[{_OPENING_QUOTES}]?[^\W\d_]|[{_OPENING_QUOTES}]")
-_ONE_LETTER_WORDS = "AIOYÀÓÚАВИКОСУЯ"
+_ONE_LETTER_WORDS = "AIOYÀÓÚАВИКОСУЯΗΟ"
 _LARGER = 1.5  # times the size of the lines beside it
 
 

@@ -17,12 +17,16 @@ _OFTEN = 0.004  # of all words
 _RARE = 2
 _FEWEST_LINES = 100  # of a document, for it to show whether it breaks words
 _FEW_HYPHENS = 0.01  # of the lines
-_OPENING = "“‘„([{¿¡"
+# In German “ and ‘ close, so that they open only where a word could begin.
+_ENDS_OPENING = re.compile(r"(^|[\s—(\[„“])[“‘]+$|[„(\[{¿¡]$")
 _BROKEN_URL = re.compile(r"(https?:|(https?://|www)\S*[/.?=&_])$")
 _URL_GOES_ON = re.compile(r"[a-z0-9/_]")
 # Scripts that are written without spaces between words, with their punctuation.
 _UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef"
 _ENDS_UNSPACED = re.compile(rf"[{_UNSPACED}]$")
+_UNSPACED_MARK = re.compile("[\u3000-\u3020\uff00-\uff0f\uff1a-\uff20\uff3b-\uff65]")  # 、。（）：
+_LATIN_CLOSE = re.compile(rf"[a-zA-Z0-9](?=[{_UNSPACED}])|[{_UNSPACED}](?=[a-zA-Z0-9])")
+_LATIN_APART = re.compile(rf"[a-zA-Z0-9] (?=[{_UNSPACED}])|[{_UNSPACED}] (?=[a-zA-Z0-9])")
 _STARTS_UNSPACED = re.compile(rf"[{_UNSPACED}]")
 
 
@@ -42,6 +46,8 @@ class LineJoiner:
         text = "\n".join(lines)
         self._has_breaking_hyphen = _has_breaking_hyphen(text)
         self._breaks_words = self._may_break_words(lines)
+        open_up, closed = len(_LATIN_APART.findall(text)), len(_LATIN_CLOSE.findall(text))
+        self._has_spaces_around_latin = open_up >= closed
         self._slashes_are_closed = len(re.findall(r"\w/\w", text)) > len(re.findall("/ ", text))
         self._dashes_are_closed = len(re.findall(r"\S—\S", text)) > len(re.findall(" — ", text))
         closed, open_ = len(re.findall("—[“‘]", text)), len(re.findall("— [“‘]", text))
@@ -69,9 +75,16 @@ class LineJoiner:
         return sum(word.startswith(letters.lower()) for word in self._vocabulary)
 
     def _separator(self, before: str, after: str) -> str:
-        if _ENDS_UNSPACED.search(before) and _STARTS_UNSPACED.match(after):
+        ends, starts = _ENDS_UNSPACED.search(before), _STARTS_UNSPACED.match(after)
+        if ends and starts:
             return ""
-        if before[-1] in _OPENING or (_BROKEN_URL.search(before) and _URL_GOES_ON.match(after)):
+        if (ends or starts) and not self._has_spaces_around_latin:
+            return ""
+        if _UNSPACED_MARK.match(before[-1]) or _UNSPACED_MARK.match(after[0]):
+            return ""
+        if _ENDS_OPENING.search(before) or (
+            _BROKEN_URL.search(before) and _URL_GOES_ON.match(after)
+        ):
             return ""
         if before[-1] == "–" and before[-2:-1].isdigit() and after[0].isdigit():
             return ""

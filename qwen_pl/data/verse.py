@@ -1,13 +1,13 @@
 """Finds verse, whose lines end where the poet wants and not where the paper does."""
 
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Protocol
 
 _FEWEST_LINES = 4
 _FULLEST = 0.95  # of the reach of a full line
-_EARLY = 0.85  # a line that ends before is not filled, whatever word comes next
-_SHARE = 1 / 3  # of the lines that end early and in mid-sentence
+_EARLY = 0.95  # of that reach, with the word that comes next
+_SHARE = 0.25  # of the lines that end early and in mid-sentence
 _OPENING = "“‘«„\"'([—"
 
 
@@ -25,14 +25,14 @@ class _Line(Protocol):
 def find_verse(lines: Sequence[_Line]) -> set[int]:
     """The indices of lines in runs of short ones that all begin with a capital letter.
 
-    Many of them end in mid-sentence, as the last lines of paragraphs do not. Addresses, title
-    pages and other things that are set line by line look the same. Text all in capitals does not
-    count, nor do scripts that have none.
+    Many of them end in mid-sentence where the next word would have had room, as lines of prose do
+    not. Addresses, title pages and other things that are set line by line look the same. Text all
+    in capitals does not count, nor do scripts that have none.
     """
     found: set[int] = set()
     for is_verse, run in groupby(range(len(lines)), lambda index: _may_be_verse(lines[index])):
         indices = list(run)
-        early = sum(_ends_early(lines[index]) for index in indices)
+        early = sum(_ends_early(lines[i], lines[j]) for i, j in pairwise(indices))
         if is_verse and len(indices) >= _FEWEST_LINES and early > _SHARE * len(indices):
             found.update(indices)
     return found
@@ -48,5 +48,7 @@ def _may_be_verse(line: _Line) -> bool:
     return is_short and begins_with_capital(line.text) and not line.text.isupper()
 
 
-def _ends_early(line: _Line) -> bool:
-    return line.fullness < _EARLY and not line.ends_sentence
+def _ends_early(line: _Line, after: _Line) -> bool:
+    """Whether the next word would have gone on a line that ends in mid-sentence."""
+    letters = len(line.text) + 1 + len(after.text.split()[0])
+    return not line.ends_sentence and line.fullness * letters / len(line.text) < _EARLY

@@ -22,6 +22,8 @@ def join(before: str, after: str, *document: str) -> str:
         ("unheard uncer-", "tain temper", "unheard uncertain temper"),
         ("of three-and-", "twenty", "of three-and-twenty"),
         ("the South-", "American", "the South-American"),
+        ("das „Haus“", "am See", "das „Haus“ am See"),
+        ("he said (“", "Yes”)", "he said (“Yes”)"),
         ("mit GNU-", "Werkzeugen", "mit GNU-Werkzeugen"),
         ("die 3D-", "Brille", "die 3D-Brille"),
         ("to GER-", "MANY", "to GERMANY"),
