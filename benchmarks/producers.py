@@ -294,8 +294,8 @@ def fop(book: Book, style: Style, path: Path) -> None:
         text = escape(block.text)
         if block.kind == "heading":
             body.append(
-                f"<fo:block id='h{headings}' break-before='page' font-size='150%' space-after='20pt'"
-                f" keep-with-next='always' text-align='center'><fo:marker"
+                f"<fo:block id='h{headings}' break-before='page' font-size='150%'"
+                f" space-after='20pt' keep-with-next='always' text-align='center'><fo:marker"
                 f" marker-class-name='chapter'>{text}</fo:marker>{text}</fo:block>"
             )
             headings += 1
@@ -389,63 +389,10 @@ def libreoffice(book: Book, style: Style, path: Path) -> None:
 
 def _open_document(book: Book, style: Style) -> str:
     """A whole OpenDocument text in one file of XML."""
-    number = "<text:page-number text:select-page='current'/>"
-    foot = style.foot.replace("n", number)
-    if style.foot == "Page n of m":
-        foot = f"Page {number} of <text:page-count/>"
-    chapter = "<text:chapter text:display='name' text:outline-level='1'/>"
-    head = {"chapter": chapter, "title": escape(book.title), "": ""}[style.head]
-    left = head
-    if style.head and not style.foot:
-        left = f"{number}<text:tab/>{escape(book.title)}"
-        head = f"{head}<text:tab/>{number}"
-    parts = [("header", head), ("header-left", left), ("footer", foot)]
-    edges = "".join(
-        f"<style:{name}><text:p>{content}</text:p></style:{name}>"
-        for name, content in parts
-        if content
-    )
-    edge_style = "<style:header-footer-properties fo:min-height='20pt'/>"
-    cjk = book.language in ("ja", "zh", "ko")
-    language = {"ja": ("ja", "JP"), "zh": ("zh", "CN"), "en": ("en", "US")}.get(
-        book.language, (book.language, book.language.upper())
-    )
-    fonts = "".join(
-        f" style:font-name{end}='{book.font}' fo:font-size='{style.size}pt'"
-        if not end
-        else f" style:font-family{end}='{book.font}' style:font-size{end}='{style.size}pt'"
-        for end in ("", "-asian", "-complex")
-    ).replace("style:font-name=", "fo:font-family=")
-    suffix = "-asian" if cjk else ""
-    space = "style" if cjk else "fo"
-    align = "justify" if style.justified else "start"
-    hyphenate = "true" if style.justified else "false"
-    writing = "rl-tb" if book.language in _RIGHT_TO_LEFT else "lr-tb"
-
-    def paragraph_style(name: str, sides: float, indent: float, gap: float, more: str = "") -> str:
-        return (
-            f"<style:style style:name='{name}' style:family='paragraph'><style:paragraph-properties"
-            f" fo:margin-left='{sides}pt' fo:margin-right='{max(0, sides - 12)}pt'"
-            f" fo:text-indent='{indent}pt' fo:margin-bottom='{gap}pt' fo:line-height='"
-            f"{style.leading}pt' fo:text-align='{align}' style:writing-mode='{writing}' {more}</style:"
-            f"paragraph-properties><style:text-properties{fonts} fo:hyphenate='{hyphenate}'"
-            f" {space}:language{suffix}='{language[0]}' {space}:country{suffix}='{language[1]}'/>"
-            "</style:style>"
-        )
-
-    drop = ">" + "<style:drop-cap style:lines='3' style:length='1' style:distance='2pt'/>"
-    styles = (
-        paragraph_style("text", 0, style.indent, style.gap, ">")
-        + paragraph_style("first", 0, 0, style.gap, drop)
-        + paragraph_style("quotation", 36, 0, 8, ">")
-        + paragraph_style("verse", 36, 0, 0, ">")
-        + paragraph_style("item", 14, -10, style.gap, ">")
-        + "<style:style style:name='heading' style:family='paragraph'><style:paragraph-properties"
-        " fo:break-before='page' fo:margin-bottom='20pt' fo:text-align='center'/>"
-        f"<style:text-properties{fonts} fo:font-weight='bold'/></style:style>"
-    ).replace(
-        f"<style:text-properties{fonts} fo:font-weight",
-        "<style:text-properties fo:font-size='18pt' fo:font-weight",
+    uris = {"office": "office", "style": "style", "text": "text", "fo": "xsl-fo-compatible"}
+    spaces = "".join(
+        f" xmlns:{name}='urn:oasis:names:tc:opendocument:xmlns:{uri}:1.0'"
+        for name, uri in uris.items()
     )
     body = [f"<text:p>{escape(line)}</text:p>" for line in _contents(book) if style.contents]
     for index, block in enumerate(book.blocks):
@@ -455,30 +402,82 @@ def _open_document(book: Book, style: Style) -> str:
         else:
             name = "first" if style.drop_caps and book.is_first(index) else block.kind
             body.append(f"<text:p text:style-name='{name}'>{text}</text:p>")
-    spaces = "".join(
-        f" xmlns:{name}='urn:oasis:names:tc:opendocument:xmlns:{uri}:1.0'"
-        for name, uri in (
-            ("office", "office"),
-            ("style", "style"),
-            ("text", "text"),
-            ("fo", "xsl-fo-compatible"),
-        )
-    )
     return (
         f"<?xml version='1.0' encoding='utf-8'?><office:document{spaces} office:version='1.2'"
         " office:mimetype='application/vnd.oasis.opendocument.text'>"
-        f"<office:styles>{styles}</office:styles><office:automatic-styles>"
-        "<style:page-layout style:name='page' style:page-usage='all'>"
-        f"<style:page-layout-properties fo:page-width='{style.width}pt' fo:page-height='{style.height}pt'"
-        f" fo:margin='{style.margin - 20}pt {style.margin}pt' fo:margin-top='{style.margin - 20}pt'"
-        f" fo:margin-bottom='{style.margin - 20}pt' fo:margin-left='{style.margin}pt'"
-        f" fo:margin-right='{style.margin}pt'/>"
-        f"<style:header-style>{edge_style}</style:header-style>"
-        f"<style:footer-style>{edge_style}</style:footer-style></style:page-layout>"
-        "</office:automatic-styles><office:master-styles>"
-        f"<style:master-page style:name='Standard' style:page-layout-name='page'>{edges}"
-        "</style:master-page></office:master-styles>"
+        f"<office:styles>{_open_document_styles(book, style)}</office:styles>"
+        f"{_open_document_page(book, style)}"
         f"<office:body><office:text>{''.join(body)}</office:text></office:body></office:document>"
+    )
+
+
+def _open_document_styles(book: Book, style: Style) -> str:
+    """The styles of paragraphs."""
+    country = {"en": "US", "ja": "JP", "zh": "CN"}.get(book.language, book.language.upper())
+    script = "-asian" if book.language in ("ja", "zh", "ko") else ""
+    space = "style" if script else "fo"
+    font = (
+        f"fo:font-family='{book.font}' fo:font-size='{style.size}pt'"
+        f" fo:hyphenate='{str(style.justified).lower()}'"
+        f" {space}:language{script}='{book.language}' {space}:country{script}='{country}'"
+    )
+    for other in ("-asian", "-complex"):
+        font += f" style:font-family{other}='{book.font}' style:font-size{other}='{style.size}pt'"
+    shape = (
+        f"fo:line-height='{style.leading}pt'"
+        f" fo:text-align='{'justify' if style.justified else 'start'}'"
+        f" style:writing-mode='{'rl-tb' if book.language in _RIGHT_TO_LEFT else 'lr-tb'}'"
+    )
+
+    def paragraph(name: str, margin: float, indent: float, gap: float, inside: str = "") -> str:
+        return (
+            f"<style:style style:name='{name}' style:family='paragraph'>"
+            f"<style:paragraph-properties fo:margin-left='{margin}pt' fo:text-indent='{indent}pt'"
+            f" fo:margin-bottom='{gap}pt' {shape}>{inside}</style:paragraph-properties>"
+            f"<style:text-properties {font}/></style:style>"
+        )
+
+    initial = "<style:drop-cap style:lines='3' style:length='1' style:distance='2pt'/>"
+    return (
+        paragraph("text", 0, style.indent, style.gap)
+        + paragraph("first", 0, 0, style.gap, initial)
+        + paragraph("quotation", 36, 0, 8)
+        + paragraph("verse", 36, 0, 0)
+        + paragraph("item", 14, -10, style.gap)
+        + "<style:style style:name='heading' style:family='paragraph'><style:paragraph-properties"
+        " fo:break-before='page' fo:margin-bottom='20pt' fo:text-align='center'/>"
+        "<style:text-properties fo:font-size='18pt' fo:font-weight='bold'/></style:style>"
+    )
+
+
+def _open_document_page(book: Book, style: Style) -> str:
+    """The layout of pages, with their heads and feet."""
+    number = "<text:page-number text:select-page='current'/>"
+    chapter = "<text:chapter text:display='name' text:outline-level='1'/>"
+    right = {"chapter": chapter, "title": escape(book.title), "": ""}[style.head]
+    left = right
+    if style.head and not style.foot:
+        left, right = f"{number}<text:tab/>{escape(book.title)}", f"{right}<text:tab/>{number}"
+    foot = style.foot.replace("n", number)
+    if style.foot == "Page n of m":
+        foot = f"Page {number} of <text:page-count/>"
+    edges = "".join(
+        f"<style:{name}><text:p>{content}</text:p></style:{name}>"
+        for name, content in (("header", right), ("header-left", left), ("footer", foot))
+        if content
+    )
+    edge = "<style:header-footer-properties fo:min-height='20pt'/>"
+    upright, sideways = f"{style.margin - 20}pt", f"{style.margin}pt"
+    return (
+        "<office:automatic-styles><style:page-layout style:name='page' style:page-usage='all'>"
+        f"<style:page-layout-properties fo:page-width='{style.width}pt'"
+        f" fo:page-height='{style.height}pt' fo:margin-top='{upright}' fo:margin-bottom='{upright}'"
+        f" fo:margin-left='{sideways}' fo:margin-right='{sideways}'/>"
+        f"<style:header-style>{edge}</style:header-style>"
+        f"<style:footer-style>{edge}</style:footer-style></style:page-layout>"
+        "</office:automatic-styles><office:master-styles><style:master-page"
+        f" style:name='Standard' style:page-layout-name='page'>{edges}</style:master-page>"
+        "</office:master-styles>"
     )
 
 

@@ -19,10 +19,16 @@ _TABLE = str.maketrans(
     }
 )
 
-# The shapes of Arabic letters within words, which some fonts name instead of the letters.
+# The shapes of Arabic letters within words, and radicals that look like Chinese characters: some
+# fonts name them instead of the letters and characters.
 _ARABIC_SHAPES = [chr(i) for i in [*range(0xFB50, 0xFBC2), *range(0xFBD3, 0xFD3E)]]
 _ARABIC_SHAPES += [chr(i) for i in [*range(0xFD50, 0xFDC8), *range(0xFE70, 0xFEFD)]]
-_TABLE |= {ord(shape): unicodedata.normalize("NFKC", shape) for shape in _ARABIC_SHAPES}
+_RADICALS = [chr(i) for i in [0x2E9F, 0x2EF3, *range(0x2F00, 0x2FD6)]]
+_TABLE |= str.maketrans(
+    "⻑⺠⻘⻝⻩⻁⻋⻅⻆⻉⻓⻔⻚⻛⻜⻢⻥⻦⻨⻬⻮⻰⻤⻣⻯⻲",
+    "長民青食黄虎车见角贝长门页风飞马鱼鸟麦齐齿龙鬼骨竜亀",
+)
+_TABLE |= {ord(c): unicodedata.normalize("NFKC", c) for c in _ARABIC_SHAPES + _RADICALS}
 
 # Chinese characters and kana with their punctuation; Korean has spaces between words.
 _CHINESE = "[\u2e80-\u312f\u3190-\u4dbf\u4e00-\ua4cf\uf900-\ufaff\uff00-\uffef]"
@@ -48,7 +54,8 @@ _LONGEST_WORD = 24
 def fix_characters(line: str) -> str:
     """One line of text with every character the one that was meant, in Unicode's form NFC.
 
-    Letters are never removed, but shapes of Arabic letters become the letters. Removed are
+    Letters are never removed, but shapes of Arabic letters become the letters, and radicals
+    Chinese characters. Removed are
     characters that cannot be seen, and spaces that only stretch a line of Chinese or Japanese.
 
     NFKC would go too far: it makes "x2" of "x²" and loses the full-width forms of Chinese.

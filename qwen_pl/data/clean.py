@@ -38,7 +38,8 @@ class Cleaning:
     """Which steps of the cleaning are done."""
 
     characters: bool = True
-    """Ligatures, odd spaces, invisible marks and loose accents become plain characters in NFC."""
+    """Ligatures, odd spaces and loose accents become plain characters in NFC; marks that cannot be
+    seen and spaces that only stretch a line of Chinese or Japanese are removed."""
     garbage_pages: bool = True
     """Pages are dropped whose fonts do not tell which characters they show."""
     running_heads: bool = True
@@ -48,7 +49,8 @@ class Cleaning:
     footnotes: bool = True
     """Footnotes are moved behind the paragraph that calls them, and their marks removed."""
     hyphens: bool = True
-    """Words broken at the end of a line are made whole where the document's own words agree."""
+    """Words broken at the end of a line are made whole where the document's own words agree; only
+    the hyphen is removed."""
     drop_caps: bool = True
     """A large initial is put before the rest of its word and joined to it; nothing is removed."""
 

@@ -17,6 +17,9 @@ from qwen_pl.data.characters import fix_characters, garbage_ratio, glued_ratio
         ("“ ‘Tis so,’ ” he said", "“‘Tis so,’” he said"),
         ("bell\x07 and null\x00", "bell and null"),
         ("c© 1990", "© 1990"),
+        ("ﻛﺘﺎب", "كتاب"),
+        ("\u2f64\u6237", "用户"),
+        ("と し て 使 う。Debian を", "として使う。Debian を"),
         ("\x7f an item", "• an item"),
     ],
 )
@@ -29,6 +32,8 @@ def test_fixed(broken: str, fixed: str) -> None:
     [
         "x² ½ №",
         "ＦＵＬＬ",
+        "目 次",
+        "한국어 단어 사이 에는 빈칸",
         "`quoted' ``text''",
         "नि\u200dष",
         "می\u200cخواهم",
