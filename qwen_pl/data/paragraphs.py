@@ -192,9 +192,6 @@ class _Rules:
     def _is_large(self, line: PlacedLine) -> bool:
         return line.line.size > _SIZE_CHANGE * self._size
 
-    def _is_large(self, line: PlacedLine) -> bool:
-        return line.line.size > _SIZE_CHANGE * self._size
-
     def _is_below_gap(self, before: PlacedLine, line: PlacedLine) -> bool:
         leading = self._leading[line.page]
         if self._is_large(line):  # between the lines of a heading

@@ -97,3 +97,14 @@ def test_a_quotation_may_follow_a_dash_without_a_space() -> None:
     habit = ["He said—“no”—twice, and she—“yes.”"]
     assert LineJoiner(habit).join("smiling—", "“I am.”") == "smiling—“I am.”"
     assert LineJoiner(["no—quotations—at all"]).join("Oh—", "“I am.”") == "Oh— “I am.”"
+
+
+@pytest.mark.parametrize(
+    ("habit", "joined"), [("使用 Linux 系统", "使用 Debian"), ("使用Linux系统", "使用Debian")]
+)
+def test_chinese_and_latin_are_as_far_apart_as_within_lines(habit: str, joined: str) -> None:
+    assert join("使用", "Debian", habit) == joined
+
+
+def test_no_space_follows_a_chinese_mark() -> None:
+    assert join("事实上，", "Debian", "使用 Linux 系统") == "事实上，Debian"
