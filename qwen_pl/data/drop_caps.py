@@ -20,7 +20,8 @@ def is_beside(line: Line, initial: Line) -> bool:
     """Whether a line stands to the right of a large initial, in its height."""
     is_right = line.x > initial.x - 1.0 and initial.size > line.size > 0
     # The font may not have the size that would fill the lines: then it stands lower.
-    reach = 1.3 if line.x > initial.x + 0.3 * initial.size else 1.0
+    is_close = 0.3 * initial.size < line.x - initial.x < 1.2 * initial.size
+    reach = 1.3 if is_close else 1.0
     return is_right and initial.y - 1.0 < line.y < initial.y + reach * initial.size
 
 

@@ -19,6 +19,7 @@ _LONGEST_HEAD = 130
 _ROW_HEIGHT = 2.0  # points; baselines closer than this are one row
 _SAME_HEIGHT = 12.0  # points; a head stays within this from page to page
 _APART = 1.4  # times the usual distance of lines
+_TOGETHER = 1.2  # times that distance, between two rows of one head
 _NUMBER = re.compile(r"\d{1,5}")
 _STANDS_ALONE = re.compile(r"\W*(\d+|[ivxlcdmIVXLCDM]+)\W*(/\s*\d+\W*)?")  # "- 3 -", "3 / 120"
 _ROMAN = re.compile(r"m{0,3}(cm|cd|d?c{0,3})(xc|xl|l?x{0,3})(ix|iv|v?i{0,3})", re.IGNORECASE)
@@ -63,9 +64,11 @@ def find_running_heads(pages: list[Page]) -> set[Position]:
                 heads.add(line.position)
     apart, goes_on = _rows_apart(pages)
     heads |= _agreeing_lines([c for c in candidates if c.position in apart], len(pages))
-    others = [rest for head in heads if (rest := goes_on.get(head))]
-    if len(others) < len(heads & apart) / 3:  # or else the text begins right below the heads
-        heads = heads.union(*others)
+    for edge in ("top", "bottom"):
+        known = [head for head in heads if apart.get(head) == edge]
+        others = [rest for head in known if (rest := goes_on.get(head))]
+        if len(others) < len(known) / 3:  # or else the text begins right below the heads
+            heads = heads.union(*others)
     return heads
 
 
@@ -192,26 +195,29 @@ def _agreeing_lines(apart: list[_EdgeLine], num_pages: int) -> set[Position]:
     return found
 
 
-def _rows_apart(pages: list[Page]) -> tuple[set[Position], dict[Position, set[Position]]]:
+def _rows_apart(pages: list[Page]) -> tuple[dict[Position, str], dict[Position, set[Position]]]:
     """Lines of the text's size in rows apart from it, and the second rows of those that have two.
+
+    The lines come with the edge where they are.
 
     The titles of slides stand apart too, but are larger.
     """
-    apart: set[Position] = set()
+    apart: dict[Position, str] = {}
     goes_on: dict[Position, set[Position]] = {}
     size, leading = _usual_size_and_leading(pages)
     for number, page in enumerate(pages):
         rows = _rows(page)
         if len(rows) < 5:
             continue
-        for order in (rows, rows[::-1]):
+        for edge, order in (("top", rows), ("bottom", rows[::-1])):
             heights = [page[row[0]].y for row in order[: EDGE_ROWS + 1]]
-            gaps = [abs(before - after) > _APART * leading for before, after in pairwise(heights)]
-            if True not in gaps:
+            gaps = [abs(before - after) / max(leading, 1.0) for before, after in pairwise(heights)]
+            rows_apart = next((n for n, gap in enumerate(gaps, 1) if gap > _APART), 0)
+            if not rows_apart or any(gap > _TOGETHER for gap in gaps[: rows_apart - 1]):
                 continue
-            head, *others = order[: gaps.index(True) + 1]
+            head, *others = order[:rows_apart]
             head = [(number, index) for index in head if page[index].size <= 1.1 * size]
-            apart.update(head)
+            apart.update(dict.fromkeys(head, edge))
             for position in head:
                 goes_on[position] = {(number, index) for row in others for index in row}
     return apart, goes_on

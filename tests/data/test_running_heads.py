@@ -96,3 +96,9 @@ def test_text_right_below_the_heads_stays() -> None:
     pages[5][1:10] = []  # leaves a gap below the first line
     pages[5] += set_lines(made_up_lines(6, page=77), top=660)
     assert found(pages) == [f"{n + 20} A Head" for n in range(12)]
+
+
+def test_a_paragraph_that_is_nearer_to_the_foot_than_to_the_text_stays() -> None:
+    pages = [page(n, (f"Page {n + 1}", 546)) for n in range(12)]  # 34 below the text
+    pages[5].append(Line("So they said.", 72, 562, 10))
+    assert found(pages) == [f"Page {n + 1}" for n in range(12)]
