@@ -5,6 +5,7 @@ from itertools import groupby, pairwise
 from typing import Protocol
 
 _FEWEST_LINES = 4
+_MANY_LINES = 8
 _FULLEST = 0.95  # of the reach of a full line
 _EARLY = 0.95  # of that reach, with the word that comes next
 _SHARE = 0.25  # of the lines that end early and in mid-sentence
@@ -33,7 +34,9 @@ def find_verse(lines: Sequence[_Line]) -> set[int]:
     for is_verse, run in groupby(range(len(lines)), lambda index: _may_be_verse(lines[index])):
         indices = list(run)
         early = sum(_ends_early(lines[i], lines[j]) for i, j in pairwise(indices))
-        if is_verse and len(indices) >= _FEWEST_LINES and early > _SHARE * len(indices):
+        # In prose, so many lines do not begin with capitals by chance.
+        enough = 1 if len(indices) >= _MANY_LINES else _SHARE * len(indices)
+        if is_verse and len(indices) >= _FEWEST_LINES and early >= enough:
             found.update(indices)
     return found
 
