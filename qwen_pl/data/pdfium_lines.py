@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 import pypdfium2.raw as pdfium
 
 from qwen_pl.data.pdf_lines import Placed, is_initial, raise_number, upright, valid_unicode
-from qwen_pl.data.right_to_left import is_right_to_left
+from qwen_pl.data.right_to_left import has_right_to_left, is_right_to_left
 
 _HYPHEN = "\ufffe"  # pdfium's sign for a hyphen at the end of a line, and for that end
-# Lines end in "\r\n"; a "\r" by itself is the code of a sign in a font without a map to Unicode.
 _HYPHEN_CODE = re.compile("\x02")  # the same where one character is asked for
+# Lines end in "\r\n"; a "\r" by itself is the code of a sign in a font without a map to Unicode.
 _LINE = re.compile(f"(?:[^\r\n{_HYPHEN}]|\r(?!\n))+{_HYPHEN}?")
 # In text from right to left pdfium turns these round like brackets, but Unicode does not.
 _UNMIRRORED = str.maketrans("“”‘’", "”“’‘")
@@ -89,8 +89,13 @@ class _TextPage:
     def __init__(self, handle: Any) -> None:
         self._handle = ctypes.cast(handle, c_void_p).value
         self._text = _whole_text(handle)
+        self._has_right_to_left = has_right_to_left(self._text)
         self._matrix = (c_float * 6)()  # an FS_MATRIX, faster to take apart
         self._matrix_address = byref(self._matrix)
+        self._box = (c_float * 4)()  # an FS_RECTF: left, top, right, bottom
+        self._box_address = byref(self._box)
+        self._origin_x, self._origin_y = c_double(), c_double()
+        self._origin_addresses = byref(self._origin_x), byref(self._origin_y)
 
     def lines(self) -> list[Placed]:
         """The lines that have text, in pdfium's order."""
@@ -112,10 +117,13 @@ class _TextPage:
             if shown and not text.isspace():
                 last = first + len(text.rstrip()) - 1
                 run = _Run(text, *self._place(last), last)
+                is_upright = self._matrix[1] == 0.0 < self._matrix[0]
                 if runs and self._is_apart(runs[-1], run):
                     runs[-1] = runs[-1]._replace(text=runs[-1].text + " ")
                 is_short = 0 < last - first < _SHORT
-                runs.append(self._respaced(run) if is_short else self._spaced(run, first))
+                runs.append(
+                    self._respaced(run) if is_short else self._spaced(run, first, is_upright)
+                )
             elif runs:
                 runs[-1] = runs[-1]._replace(text=runs[-1].text + text)
         return runs
@@ -147,6 +155,8 @@ class _TextPage:
         _matrix(self._handle, index, self._matrix_address)
         a, b, c, d, x, y = self._matrix[:]
         size = abs(_font_size(self._handle, index)) * math.hypot(c, d)
+        if b == 0.0 < a and abs(x) < 1e6 and abs(y) < 1e6 and size < 1e6:  # as nearly all are
+            return round(x, 2), round(y, 2), round(size, 2)
         return upright(x, y, size, (a, b))
 
     def _respaced(self, run: _Run) -> _Run:
@@ -184,17 +194,17 @@ class _TextPage:
         gap = (run.x - self._right_end(before.last)) / (run.size or 1.0)
         return _TIGHT_WORD_GAP < gap < _WIDEST_GAP
 
-    def _spaced(self, run: _Run, first: int) -> _Run:
+    def _spaced(self, run: _Run, first: int, is_upright: bool) -> _Run:
         """A run with the spaces that pdfium has not found in a line that is set tightly.
 
         The wider a letter, the wider is the gap that pdfium asks for before it. The spaces of a
         line are alike, so that one of them tells whether others may be too narrow.
         """
         seen = _SPACE.search(run.text)
-        if seen is None or is_right_to_left(run.text):
+        if seen is None or (self._has_right_to_left and is_right_to_left(run.text)):
             return run
         space = first + seen.start()
-        width = self._left_end(space + 1) - self._right_end(space - 1)
+        width = self._gap_between(space - 1, space + 1, is_upright)
         if not _NO_GAP * run.size < width < _WORD_GAP * run.size:
             return run
         narrowest = max(_WORD_GAP_SHARE * width, _NO_GAP * run.size)
@@ -202,7 +212,7 @@ class _TextPage:
         hidden = [
             index + 1
             for index in pairs
-            if self._left_end(first + index + 1) - self._right_end(first + index) > narrowest
+            if self._gap_between(first + index, first + index + 1, is_upright) > narrowest
         ]
         if len(hidden) > len(pairs) / 4:  # it is letterspaced
             return run
@@ -222,21 +232,35 @@ class _TextPage:
         gap = (run.x - self._right_end(before.last)) / size
         return gap if -_WIDEST_GAP < gap < _WIDEST_GAP else None
 
+    def _gap_between(self, left: int, right: int, is_upright: bool) -> float:
+        """How far apart two characters are, which costs less if they are known to be upright."""
+        if not is_upright:
+            return self._left_end(right) - self._right_end(left)
+        _origin(self._handle, right, *self._origin_addresses)
+        _box(self._handle, left, self._box_address)
+        return self._origin_x.value - self._box[2]
+
     def _left_end(self, index: int) -> float:
         """Where a character starts, seen upright."""
-        x, y = c_double(), c_double()
-        _origin(self._handle, index, byref(x), byref(y))
-        return self._upright_x(x.value, y.value, index)
+        _origin(self._handle, index, *self._origin_addresses)
+        x, y = self._origin_x.value, self._origin_y.value
+        return x if self._is_upright(index) else self._upright_x(x, y)
 
     def _right_end(self, index: int) -> float:
         """Where a character ends, seen upright."""
-        box = pdfium.FS_RECTF()
-        _box(self._handle, index, byref(box))
-        corners = (box.left, box.bottom), (box.right, box.top)
-        return max(self._upright_x(*corner, index) for corner in corners)
+        _box(self._handle, index, self._box_address)
+        left, top, right, bottom = self._box
+        if self._is_upright(index):
+            return right
+        return max(self._upright_x(left, bottom), self._upright_x(right, top))
 
-    def _upright_x(self, x: float, y: float, index: int) -> float:
+    def _is_upright(self, index: int) -> bool:
+        """Whether a character stands as on most pages; its matrix is at hand afterwards."""
         _matrix(self._handle, index, self._matrix_address)
+        return self._matrix[1] == 0.0 < self._matrix[0]
+
+    def _upright_x(self, x: float, y: float) -> float:
+        """A place seen upright, by the matrix at hand."""
         return upright(x, y, 0.0, (self._matrix[0], self._matrix[1]))[0]
 
     def _join(self, runs: list[_Run]) -> Placed:
@@ -250,7 +274,7 @@ class _TextPage:
             y = next(run.y for run in runs if run.size == size)
             scale = size or 1.0
             text = "".join([raise_number(run.text, run.y - y, run.size / scale) for run in runs])
-        if is_right_to_left(text):  # the last character of a run may stand at its left end
+        if self._has_right_to_left and is_right_to_left(text):  # the last character of a run may stand at its left end
             text = text.translate(_UNMIRRORED)
             x = min(min(run.x, self._left_end(run.last)) for run in runs)
         return valid_unicode(text.replace(_HYPHEN, "-")), x, y, size or 1.0

@@ -10,6 +10,11 @@ _NUMBER = re.compile(f"{_DIGIT}([.,/:\u066a-\u066c]?{_DIGIT})+")
 _MIRRORED = str.maketrans("()[]{}<>«»‹›", ")(][}{><»«›‹")
 
 
+def has_right_to_left(text: str) -> bool:
+    """Whether any letter is written from right to left."""
+    return not text.isascii() and _LETTER.search(text) is not None
+
+
 def is_right_to_left(text: str) -> bool:
     """Whether more letters are written from right to left than from left to right."""
     if text.isascii():

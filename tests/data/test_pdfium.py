@@ -138,7 +138,8 @@ def test_spaces_as_narrow_as_another_of_their_line_are_found(
     places = [x - gap for x, gap in zip(left, gaps, strict=True)]  # a space is 1.5 wide
     index_of = {i: found[:i].replace(" ", "") for i in range(len(found))}
     page = object.__new__(lines._TextPage)
+    page._has_right_to_left = False
     monkeypatch.setattr(page, "_left_end", lambda i: places[len(index_of[i])], raising=False)
     monkeypatch.setattr(page, "_right_end", lambda i: places[len(index_of[i])] + 5, raising=False)
     run = lines._Run(found, 0.0, 0.0, 10.0, len(found) - 1)
-    assert page._spaced(run, 0).text == shown
+    assert page._spaced(run, 0, False).text == shown
