@@ -8,6 +8,7 @@ from qwen_pl.data.pdf import Line, Page
 _OPENING_QUOTES = "“‘«„\"'"
 _INITIAL = re.compile(rf"[{_OPENING_QUOTES}]?[^\W\d_]|[{_OPENING_QUOTES}]")
 _ONE_LETTER_WORDS = "AIOYÀÓÚАВИКОСУЯΗΟ"
+_ARTICLES = "AIΗΟ"  # and the like, which begin a text more often than other words of one letter
 _LARGER = 1.5  # times the size of the lines beside it
 
 
@@ -44,6 +45,8 @@ def _place_initials(page: Page) -> Page:
             and initial.size > _LARGER * line.size
             and not may_be_drop_cap(line.text)
         ]
+        smallest = min((line.size for line in beside), default=0.0)
+        beside = [line for line in beside if line.size < 1.1 * smallest]  # a heading is larger
         if beside:
             page = [line for line in page if line is not initial]
             highest = max(beside, key=lambda line: line.y)
@@ -75,4 +78,6 @@ def _is_one_word(letter: str, rest: str, joiner: LineJoiner) -> bool:
     whole, part = joiner.counts(letter + rest), joiner.counts(rest) - 1  # without this one
     if whole or part > 0:
         return whole > 0
-    return joiner.counts_beginning(letter + rest[:3]) > joiner.counts_beginning(rest[:3]) - 1
+    whole = joiner.counts_beginning(letter + rest[:3])
+    part = joiner.counts_beginning(rest[:3]) - 1
+    return whole > part or (whole == part and letter not in _ARTICLES)

@@ -4,7 +4,8 @@ import pytest
 from line_maker import set_lines
 
 from qwen_pl.data.clean import clean_pages
-from qwen_pl.data.drop_caps import place_drop_caps
+from qwen_pl.data.drop_caps import join_initial, place_drop_caps
+from qwen_pl.data.hyphens import LineJoiner
 from qwen_pl.data.pdf import Line, Page
 
 HEADING = Line("Chapter One", 150, 720, 15)
@@ -44,6 +45,29 @@ def test_an_opening_quotation_mark_may_be_large_by_itself() -> None:
     assert clean_pages([page]).paragraphs[0].text.startswith("“o one who had")
 
 
+def test_a_long_heading_just_above_stays_above() -> None:
+    heading = Line("A Heading as Long as the Page is Wide", 90, 713, 15)
+    assert place_drop_caps([[INITIAL, heading, *BESIDE]]) == [[heading, INITIAL, *BESIDE]]
+
+
 def test_an_initial_may_be_smaller_than_its_lines_are_high() -> None:
     page = [HEADING, Line("N", 72, 676, 20), *BESIDE, *BELOW]
     assert clean_pages([page]).paragraphs[1].text.startswith("No one who had ever")
+
+
+@pytest.mark.parametrize(
+    ("initial", "rest", "joined"),
+    [
+        ("A", "zebra", "A zebra"),
+        ("A", "dvertisement", "Advertisement"),
+        ("A", "nother day", "Another day"),
+        ("К", "омбинация", "Комбинация"),
+        ("I", "’m here", "I’m here"),
+        ("T", "he end", "The end"),
+    ],
+)
+def test_an_initial_is_a_word_where_the_document_says_so(
+    initial: str, rest: str, joined: str
+) -> None:
+    joiner = LineJoiner(["an adverb, and another", rest])
+    assert join_initial(initial, rest, joiner) == joined
