@@ -2,6 +2,7 @@
 
 import lzma
 import random
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -211,3 +212,30 @@ z = 3
 def test_a_text_file_with_a_paragraph_on_each_line_keeps_them() -> None:
     lines = ["word " * 40 + "end.", "Short.", "other " * 30 + "end."]
     assert texts(clean_plain_text("\n".join(lines))) == lines
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [
+            "Übergänge, sagte er, „gibt es nicht“, und",
+            "ging zum Fenster-",
+            "bänkchen, 3D-",
+            "Brillen",
+        ],
+        ["« C’est l’été », dit-il à l’œuvre de", "l’archi-", "tecte, où naïve-", "ment tout va"],
+        ["Съешь же ещё этих мягких фран-", "цузских булок, да выпей", "чаю из кружки-"],
+        ["Ξεσκεπάζω την ψυχοφθόρα βδελυγμία", "και τα ά-", "λλα, λέει ο φίλος"],
+        ["天地玄黄，宇宙洪荒。", "日 月 盈 昃，辰宿列张。", "使用 Debian", "GNU/", "Linux 系统"],
+        ["いろはにほへと ちりぬるを", "わ が よ た れ そ つ ね な ら む", "ー・「う」"],
+        ["كتابٌ في العربيّة", "وسطر آخر من النصّ", "لا يضيع منه حرف"],
+    ],
+    ids=["German", "French", "Russian", "Greek", "Chinese", "Japanese", "Arabic"],
+)
+def test_no_letter_is_lost(lines: list[str]) -> None:
+    cleaned = "".join(texts(clean_pages([set_lines(lines * 9)])))
+    assert letters_of(cleaned) == letters_of("".join(lines * 9))
+
+
+def letters_of(text: str) -> str:
+    return "".join(c for c in text if unicodedata.category(c)[0] in "LMN")
