@@ -5,7 +5,7 @@ from itertools import groupby, pairwise
 from typing import Protocol
 
 _FEWEST_LINES = 4
-_MANY_LINES = 8
+_MANY_LINES = 7  # that end in mid-sentence
 _FULLEST = 0.95  # of the reach of a full line
 _EARLY = 0.95  # of that reach, with the word that comes next
 _SHARE = 0.25  # of the lines that end early and in mid-sentence
@@ -34,8 +34,9 @@ def find_verse(lines: Sequence[_Line]) -> set[int]:
     for is_verse, run in groupby(range(len(lines)), lambda index: _may_be_verse(lines[index])):
         indices = list(run)
         early = sum(_ends_early(lines[i], lines[j]) for i, j in pairwise(indices))
-        # In prose, so many lines do not begin with capitals by chance.
-        enough = 1 if len(indices) >= _MANY_LINES else _SHARE * len(indices)
+        # Prose does not go on with a capital on so many lines by chance, as a dialogue begins.
+        go_on = sum(not lines[index].ends_sentence for index in indices)
+        enough = 1 if go_on >= _MANY_LINES else max(2, _SHARE * len(indices))
         if is_verse and len(indices) >= _FEWEST_LINES and early >= enough:
             found.update(indices)
     return found
