@@ -7,7 +7,7 @@ from typing import Protocol
 _FEWEST_LINES = 4
 _MANY_LINES = 7  # that end in mid-sentence
 _FULLEST = 0.95  # of the reach of a full line
-_EARLY = 0.95  # of that reach, with the word that comes next
+_EARLY = 0.9  # of that reach, with the word that comes next
 _SHARE = 0.25  # of the lines that end early and in mid-sentence
 _OPENING = "“‘«„\"'([—"
 
