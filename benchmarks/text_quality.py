@@ -90,10 +90,11 @@ def _boundaries(paragraphs: Sequence[str], context: int) -> Iterator[tuple[tuple
 def read_truth(text: str) -> list[str]:
     """The paragraphs of a text with one on each line, or with blank lines between them.
 
-    >>> read_truth("one\\n\\ntwo\\n"), read_truth("a wrapped\\nline\\n\\nb\\n")
+    >>> read_truth("one\\ntwo\\n"), read_truth("a wrapped\\nline\\n\\nb\\n")
     (['one', 'two'], ['a wrapped line', 'b'])
     """
-    blocks = [block.split("\n") for block in text.strip().split("\n\n")]
+    text = text.strip()
+    blocks = [block.split("\n") for block in text.split("\n\n" if "\n\n" in text else "\n")]
     lines = [[" ".join(line.split()) for line in block if line.strip()] for block in blocks]
     return [" ".join(block) for block in lines if block]
 

@@ -35,6 +35,7 @@ _T1_SEEN = re.compile(r"\x10(?=\w)|(?<=\S)\x11|(?<=\w)[\x15\x16]|[\x1b-\x1f](?=[
 _OT1_SEEN = re.compile(r"[\x0b-\x0f](?=[a-z])|(?<=[a-z])[\x0b-\x0f]")
 _IN_WORD = re.compile(r"[a-z][\x0b-\x0f\x1b-\x1e][a-z]")  # one is enough
 _FEWEST = 3
+_MOST_OTHERS = 0.1  # of the characters, which may be of other fonts
 
 
 def read_tex_codes(pages: list[Page]) -> list[Page]:
@@ -50,6 +51,8 @@ def read_tex_codes(pages: list[Page]) -> list[Page]:
     seen = t1 if sum(t1) > sum(ot1) else ot1
     sizes = {round(line.size) for line, found in zip(lines, seen, strict=True) if found}
     of_these = "\n".join(line.text for line in lines if round(line.size) in sizes)
+    if sum(ord(character) > 0xFF for character in of_these) > _MOST_OTHERS * len(of_these):
+        return pages  # its letters have a map to Unicode
     table = _t1_table(of_these) if seen is t1 else _ot1_table(of_these)
     return [
         [

@@ -43,3 +43,8 @@ def test_a_few_odd_characters_are_no_codes() -> None:
 def test_the_text_of_a_document_is_that_of_its_codes() -> None:
     page = set_lines(["\x10How \x1cne!\x11 she said, \x10how very \x1cne!\x11"])
     assert clean_pages([page]).paragraphs[0].text == "“How fine!” she said, “how very fine!”"
+
+
+def test_text_in_another_script_keeps_its_characters() -> None:
+    coded = ["\x10صفحة\x11 \x10كتاب\x11 \x1cهذا كلام", "نص آخر من الكتاب"]
+    assert read(*coded) == coded
