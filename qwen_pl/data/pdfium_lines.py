@@ -274,9 +274,8 @@ class _TextPage:
             y = next(run.y for run in runs if run.size == size)
             scale = size or 1.0
             text = "".join([raise_number(run.text, run.y - y, run.size / scale) for run in runs])
-        if self._has_right_to_left and is_right_to_left(
-            text
-        ):  # the last character of a run may stand at its left end
+        if self._has_right_to_left and is_right_to_left(text):
+            # The last character of a run may stand at its left end.
             text = text.translate(_UNMIRRORED)
             x = min(min(run.x, self._left_end(run.last)) for run in runs)
         return valid_unicode(text.replace(_HYPHEN, "-")), x, y, size or 1.0
