@@ -199,9 +199,9 @@ def _put_together(inputs: Inputs, jobs: Jobs, duplicates: Duplicates) -> Corpus:
         reports.append(report)
 
     with_text = [i for i in range(len(paths)) if files[firsts[contents[i]]].num_bytes]
-    # A copy of a file that could not be read to its end must not displace a whole one.
     if not with_text:
         raise InputError(_nothing(reports))
+    # A copy of a file that could not be read to its end must not displace a whole one.
     with_text.sort(key=lambda i: (files[firsts[contents[i]]].report.status != "ok", i))
     documents = [_document(paths[i], contents[i], files[firsts[contents[i]]]) for i in with_text]
     signatures = [files[firsts[contents[i]]].signature for i in with_text]
