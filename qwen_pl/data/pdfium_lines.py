@@ -8,7 +8,7 @@ are asked for once for each text object: what one operator shows, often a whole 
 import ctypes
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ctypes import byref, c_double, c_float, c_int, c_void_p
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -102,7 +102,8 @@ class _TextPage:
         lines: list[list[_Run]] = []
         for match in _LINE.finditer(self._text):
             runs = self._runs(*match.span())
-            if lines and runs and (gap := self._gap(lines[-1], runs[0])) is not None:
+            is_behind = lines and runs and runs[0].x > lines[-1][-1].x
+            if is_behind and (gap := self._gap(lines[-1], runs[0])) is not None:
                 if gap > _WORD_GAP:
                     runs[0] = runs[0]._replace(text=" " + runs[0].text)
                 runs = lines.pop() + runs
@@ -128,14 +129,21 @@ class _TextPage:
                 runs[-1] = runs[-1]._replace(text=runs[-1].text + text)
         return runs
 
-    def _objects(self, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-        """Where each text object of a line starts and ends, and its address.
-
-        The ends are found by halving, so that long objects cost little.
-        """
+    def _objects(self, start: int, end: int) -> Iterable[tuple[int, int, int]]:
+        """Where each text object of a line starts and ends, and its address."""
         handle = self._handle
         shown = _text_object(handle, start)  # None for what pdfium has put in
-        ahead = [(end - 1, _text_object(handle, end - 1))]  # what is known, the nearest last
+        last = _text_object(handle, end - 1)
+        if last == shown is not None:  # the whole line, mostly
+            return ((start, end, shown),)
+        return self._several_objects(start, end, shown, last)
+
+    def _several_objects(
+        self, start: int, end: int, shown: int, last: int
+    ) -> Iterator[tuple[int, int, int]]:
+        """The same for several; their ends are found by halving, so that long ones cost little."""
+        handle = self._handle
+        ahead = [(end - 1, last)]  # what is known, the nearest last
         same = start
         while ahead:
             index, other = ahead[-1]
@@ -227,7 +235,7 @@ class _TextPage:
         """
         before = line[-1]
         size = max(run.size, before.size)
-        if run.x <= before.x or not size or _are_on_two_lines(_largest(line), run):
+        if not size or _are_on_two_lines(_largest(line), run):
             return None
         gap = (run.x - self._right_end(before.last)) / size
         return gap if -_WIDEST_GAP < gap < _WIDEST_GAP else None
