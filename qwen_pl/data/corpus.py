@@ -28,6 +28,7 @@ _OUTCOMES = {
     "empty": "no text in {path}: a scanned PDF needs OCR first",
     "encrypted": "{path} is encrypted: give its password in data.password",
     "corrupt": "{path} cannot be read: {reason}",
+    "garbage": "the fonts of {path} do not tell which letters they show: try data.reader auto",
     "timeout": "{path} took too long to read ({reason}): raise data.limits",
     "crashed": "the reader crashed on {path}: {reason}",
 }
@@ -122,7 +123,8 @@ def problem(report: FileReport) -> str:
     if report.characters:
         trouble = report.trouble()
         return f"{report.path}: {trouble}" if trouble else ""
-    outcome = _OUTCOMES.get(report.status, _OUTCOMES["empty"])
+    status = "garbage" if report.garbage_pages else report.status
+    outcome = _OUTCOMES.get(status, _OUTCOMES["empty"])
     return outcome.format(path=report.path, reason=report.reason)
 
 

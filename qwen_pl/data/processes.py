@@ -87,8 +87,8 @@ def _executor(num_proc: int) -> Iterator[ProcessPoolExecutor]:
         yield executor
         executor.shutdown()
     finally:
-        executor.shutdown(wait=False, cancel_futures=True)
         our_end.close()  # which ends processes that are still at work
+        executor.shutdown(cancel_futures=True)
         their_end.close()
 
 

@@ -194,7 +194,7 @@ def test_pages_read_before_the_time_is_up_are_kept(path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="memory is watched there, not limited")
 def test_a_page_that_needs_too_much_memory_is_stopped(path: Path) -> None:
     write_raw_pdf(path, [SLOW_PAGE])
-    pdf = read_pdf(path, limits=PdfLimits(memory_mb=110))
+    pdf = read_pdf(path, limits=PdfLimits(memory_mb=110, page_seconds=300))
     assert (pdf.status, pdf.pages) == ("crashed", [[]])
     assert pdf.reason == "page 1: needed more than 110 MB of memory"
 
