@@ -67,7 +67,7 @@ class Document:
 
     def texts(self, first: int, end: int) -> list[str]:
         """The paragraphs ``[first, end)``; only this part of the text file is read."""
-        return read_texts(self.text_file, self.index[first:end])
+        return read_texts(self.text_file, read_index(self.text_file, first, end))
 
 
 def read_texts(text_file: Path, index: np.ndarray) -> list[str]:
@@ -84,9 +84,10 @@ def read_texts(text_file: Path, index: np.ndarray) -> list[str]:
     return [content[s : s + n].decode() for s, n in zip(starts, sizes, strict=True)]
 
 
-def read_index(text_file: Path) -> np.ndarray:
-    """The index of a text file, ``(num_paragraphs,)`` of ``INDEX``."""
-    return np.fromfile(_index_file(text_file), INDEX)
+def read_index(text_file: Path, first: int = 0, end: int | None = None) -> np.ndarray:
+    """The index of a text file, or of a part of it: ``(num_paragraphs,)`` of ``INDEX``."""
+    count = -1 if end is None else end - first
+    return np.fromfile(_index_file(text_file), INDEX, count, offset=first * INDEX.itemsize)
 
 
 def is_whole(text_file: Path, num_bytes: int, num_paragraphs: int) -> bool:

@@ -247,7 +247,7 @@ def _batches(runs: Sequence[Run]) -> Iterator[list[_Item]]:
 
 def _items(runs: Sequence[Run]) -> Iterator[_Item]:
     for number, run in enumerate(runs):
-        index = read_index(run.text_file)[slice(*run.paragraphs)]
+        index = read_index(run.text_file, *run.paragraphs)
         page = 1
         texts = read_texts(run.text_file, index)
         for text, page in zip(texts, index["page"].tolist(), strict=True):
