@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from qwen_pl.errors import InputError
 
 if TYPE_CHECKING:
+    from qwen_pl.data.cluster import Cluster
     from qwen_pl.data.prepare import Prepared
     from qwen_pl.data.settings import DataSettings
 
@@ -52,6 +53,7 @@ def check_cluster_options(options: argparse.Namespace) -> None:
         from qwen_pl.data.cluster import check_engine
 
         check_engine(options.cluster)
+        _cluster(options)  # complains of numbers that cannot be, also if there is nothing to do
 
 
 def prepare_as_asked(options: argparse.Namespace, settings: "DataSettings") -> "Prepared | None":
@@ -60,19 +62,10 @@ def prepare_as_asked(options: argparse.Namespace, settings: "DataSettings") -> "
     Raises:
         InputError: As ``prepare`` does, or if a task died.
     """
-    from qwen_pl.data.cluster import Cluster, Slurm, prepare_in_tasks, run_here, run_on_ray, submit
+    from qwen_pl.data.cluster import Slurm, prepare_in_tasks, run_here, run_on_ray, submit
     from qwen_pl.data.prepare import Prepared
-    from qwen_pl.data.processes import available_cores
 
-    tasks = 4 if options.tasks is None else options.tasks
-    workers = options.workers
-    if workers is None and options.cluster == "local":
-        workers = max(1, available_cores() // max(1, options.cpus_per_task or 1))
-    cluster = Cluster(
-        tasks,
-        tasks if workers is None else workers,
-        **_given(options, "cpus_per_task", "mem_per_cpu_gb"),
-    )
+    cluster = _cluster(options)
     if options.cluster != "slurm":
         run = run_on_ray if options.cluster == "ray" else run_here
         return prepare_in_tasks(settings.recipe, settings.cache_dir, cluster, run)
@@ -87,6 +80,21 @@ def prepare_as_asked(options: argparse.Namespace, settings: "DataSettings") -> "
     print(f"the jobs are with Slurm (squeue shows them); logs and what is done: {result}")
     print("the same command afterwards shows the result, or runs again the tasks that died")
     return None
+
+
+def _cluster(options: argparse.Namespace) -> "Cluster":
+    from qwen_pl.data.cluster import Cluster
+    from qwen_pl.data.processes import available_cores
+
+    tasks = 4 if options.tasks is None else options.tasks
+    workers = options.workers
+    if workers is None and options.cluster == "local":
+        workers = max(1, available_cores() // max(1, options.cpus_per_task or 1))
+    return Cluster(
+        tasks,
+        tasks if workers is None else workers,
+        **_given(options, "cpus_per_task", "mem_per_cpu_gb"),
+    )
 
 
 def _given(options: argparse.Namespace, *names: str) -> dict:

@@ -27,7 +27,7 @@ GOOD = ("ok", "duplicate")
 _OUTCOMES = {
     "empty": "no text in {path}: a scanned PDF needs OCR first",
     "encrypted": "{path} is encrypted: give its password in data.password",
-    "corrupt": "{path} cannot be read: {reason}",
+    "corrupt": "{path} cannot be read{kind}: {reason}",
     "garbage": "the fonts of {path} do not tell which letters they show: try data.reader auto",
     "timeout": "{path} took too long to read ({reason}): raise data.limits",
     "crashed": "the reader crashed on {path}: {reason}",
@@ -125,7 +125,8 @@ def problem(report: FileReport) -> str:
         return f"{report.path}: {trouble}" if trouble else ""
     status = "garbage" if report.garbage_pages else report.status
     outcome = _OUTCOMES.get(status, _OUTCOMES["empty"])
-    return outcome.format(path=report.path, reason=report.reason)
+    kind = " as a PDF" if report.path.lower().endswith(".pdf") else ""
+    return outcome.format(path=report.path, reason=report.reason, kind=kind)
 
 
 @dataclass(frozen=True)
