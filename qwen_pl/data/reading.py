@@ -30,7 +30,7 @@ from qwen_pl.files import whole_file, write_text
 
 # These say something about the file itself; the others depend on the limits and the password.
 _LASTING = ("ok", "empty", "corrupt")
-_PIECE_BYTES = 8 << 20  # of a text file that is cleaned at once
+_PIECE_BYTES = 2 << 20  # of a text file that is cleaned at once
 _COMPARED_BYTES = 16 << 20  # of a document's beginning that is compared with others
 _RECORD_VERSION = 2  # raised whenever the cache holds other things under the same names
 
