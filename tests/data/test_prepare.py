@@ -1,14 +1,17 @@
 """Preparing once: what is kept, what a change makes anew, what is held out."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from conftest import made_up_pages
+from document_maker import make_document
 from pdf_writer import write_pdf
 
 from qwen_pl.data.clean import Cleaning
-from qwen_pl.data.prepare import Recipe, prepare
+from qwen_pl.data.prepare import Recipe, find_prepared, prepare, sample_paragraphs
 from qwen_pl.data.reading import Reading
+from qwen_pl.data.splits import Piece
 from qwen_pl.data.tokens import Place
 from qwen_pl.errors import InputError
 
@@ -117,3 +120,42 @@ def test_files_without_text_are_left_out(shelf: Path, tmp_path: Path) -> None:
 def test_fractions_that_leave_nothing_to_train_on_are_refused(shelf: Path) -> None:
     with pytest.raises(InputError, match="leave nothing to train on"):
         recipe(shelf, val_fraction=0.6, test_fraction=0.4)
+
+
+def test_a_tokenizer_is_trained_on_a_sample_spread_over_all_documents(tmp_path: Path) -> None:
+    sizes = (300, 50, 1000)
+    documents = [
+        make_document(tmp_path, f"d{i}", [f"text {j:04} of {i}" for j in range(size)])
+        for i, size in enumerate(sizes)
+    ]
+    pieces = [Piece(i, 0, size, "train") for i, size in enumerate(sizes)]
+    sample = list(sample_paragraphs(documents, pieces, share=0.1))
+    assert sample == list(sample_paragraphs(documents, pieces, share=0.1))
+    assert [sum(f" of {i}\n" in text for text in sample) for i in range(3)] == [30, 5, 100]
+    places = [int(text.split()[1]) for text in sample if " of 2\n" in text]
+    assert {b - a for a, b in pairwise(places)} == {10}
+    assert len(list(sample_paragraphs(documents, pieces, share=1.0))) == sum(sizes)
+
+
+def test_max_train_bytes_bounds_what_a_tokenizer_sees(tmp_path: Path) -> None:
+    words = [f"{'x' * (i % 13)}{i}" for i in range(4000)]
+    paragraphs = [" ".join(words[i : i + 10]) for i in range(0, 4000, 10)]
+    (tmp_path / "book.txt").write_text("\n\n".join(paragraphs))
+    made = {
+        size: prepare(recipe(tmp_path / "book.txt", max_train_bytes=size), tmp_path / "cache")
+        for size in (2000, 1_000_000)
+    }
+    assert made[2000].tokenizer_dir != made[1_000_000].tokenizer_dir
+    merges = [(m.tokenizer_dir / "merges.txt").read_text() for m in made.values()]
+    assert merges[0] != merges[1]
+
+
+def test_what_is_prepared_is_found_and_what_is_not_is_not(shelf: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    assert find_prepared(recipe(shelf), cache) is None
+    made = prepare(recipe(shelf), cache)
+    assert find_prepared(recipe(shelf), cache) == made
+    assert find_prepared(recipe(shelf, vocab_size=290), cache) is None
+    write_pdf(shelf / "two.pdf", made_up_pages(4, seed=9))
+    assert find_prepared(recipe(shelf), cache) is None
