@@ -1,6 +1,8 @@
 """The verbs beside the run."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -83,3 +85,14 @@ def test_prepare_tells_where_everything_lies(qwen_pl: Run, config: Path) -> None
 def test_prepare_takes_the_data_options_of_fit(qwen_pl: Run, config: Path) -> None:
     outcome = qwen_pl("prepare", "--config", config, "--data.vocab_size", 280)
     assert "(280 tokens)" in outcome.out
+
+
+def test_preparing_again_does_not_wait_for_torch_to_load(qwen_pl: Run, config: Path) -> None:
+    first = qwen_pl("prepare", "--config", config)
+    program = (
+        f"import sys; sys.path[:0] = {sys.path!r}; from qwen_pl.commands.prepare import main;"
+        f"main(['--config', {str(config)!r}]); sys.exit('torch' in sys.modules)"
+    )
+    again = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout == first.out
