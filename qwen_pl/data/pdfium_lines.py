@@ -21,7 +21,7 @@ from qwen_pl.data.right_to_left import has_right_to_left, is_right_to_left
 _HYPHEN = "\ufffe"  # pdfium's sign for a hyphen at the end of a line, and for that end
 _HYPHEN_CODE = re.compile("\x02")  # the same where one character is asked for
 # Lines end in "\r\n"; a "\r" by itself is the code of a sign in a font without a map to Unicode.
-_LINE = re.compile(f"(?:[^\r\n{_HYPHEN}]|\r(?!\n))+{_HYPHEN}?")
+_LINE = re.compile(f"(?:[^\r\n{_HYPHEN}]+|\r(?!\n))+{_HYPHEN}?")
 # In text from right to left pdfium turns these round like brackets, but Unicode does not.
 _UNMIRRORED = str.maketrans("“”‘’", "”“’‘")
 _OTHER_LINE = 0.8  # of the smaller size: baselines farther apart are of two lines
