@@ -128,6 +128,17 @@ def test_another_tokenizer_than_the_checkpoint_has_is_refused(
         names_two_tokenizers(outcome, "320 ids", "320 ids")
 
 
+def test_another_vocabulary_is_told_before_the_sizes_that_follow_from_it(
+    qwen_pl: Run, config: Path
+) -> None:
+    qwen_pl("fit", "--config", config, "--trainer.max_steps", 2)
+    for verb in ("fit", "validate"):
+        options = ["--data.vocab_size", 290, "--ckpt_path", "last"]
+        outcome = qwen_pl(verb, "--config", config, *options)
+        complains(outcome, "trained with tokenizer", "this config gives")
+        names_two_tokenizers(outcome, "320 ids", "290 ids")
+
+
 def names_two_tokenizers(outcome: Outcome, *sizes: str) -> None:
     """Asserts that fingerprint, size and origin of two different tokenizers are told."""
     told = re.findall(r"([0-9a-f]{12}) \(([\d,]+ ids), from ([^)]+)\)", outcome.err)

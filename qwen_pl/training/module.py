@@ -138,6 +138,9 @@ class Qwen3Module(pl.LightningModule):
             if theirs.get(name) != value
         ]
         if differing:
+            data = self.trainer.datamodule
+            if data is not None and (state := checkpoint.get(type(data).__qualname__)):
+                data.load_state_dict(state)  # another tokenizer explains another size: told first
             raise InputError(
                 f"the checkpoint has another architecture than the config: {', '.join(differing)}; "
                 "restore model.config, or start another run with --run NAME"
