@@ -98,7 +98,7 @@ def tokenize_part(part: Part, tokenizer_file: Path) -> None:
     sizes = np.array(lengths)
     is_new = (np.diff(document, prepend=-1) != 0) | (np.diff(page, prepend=-1) != 0)
     starts = np.cumsum(sizes) - sizes
-    with whole_file(part.file, flush=False) as file:
+    with whole_file(part.file) as file:
         np.savez(
             file,
             tokens=np.concatenate(ids),
@@ -208,10 +208,9 @@ def _runs(
             sizes = np.cumsum(index["num_bytes"][first:end])
             total = int(sizes[-1]) if len(sizes) else 0
             cuts = np.searchsorted(sizes, range(_PART_BYTES, total, _PART_BYTES)) + 1
-            borders = [first, *(first + cuts).tolist(), end] if total else [first, end]
-            for begin, stop in pairwise(borders):
-                if begin == stop and stop != end:
-                    continue
+            # A paragraph larger than a part makes several cuts at its end, which are one.
+            inner = sorted(set((first + cuts).tolist()) - {end})
+            for begin, stop in pairwise([first, *inner, end]):
                 yield Run(
                     piece.document,
                     document.text_file,

@@ -178,6 +178,19 @@ def test_the_files_are_the_same_for_any_number_of_processes(
     assert [whole.locate(i) for i in positions] == [cut.locate(i) for i in positions]
 
 
+def test_a_paragraph_larger_than_a_part_ends_its_document_once(
+    tmp_path: Path, tokenizer: Tokenizer, tokenizer_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qwen_pl.data.tokenize._PART_BYTES", 50)
+    texts = ["A short one.", "A long one, " * 20, "Short again.", "And at the end " * 20]
+    documents = [make_document(tmp_path, name, texts) for name in ("one", "two")]
+    pieces = [Piece(0, 0, 4, "train"), Piece(1, 0, 4, "train")]
+    write_token_file(tmp_path / "tokens", documents, pieces, tokenizer_file)
+    written = TokenFile(tmp_path / "tokens")
+    text = tokenizer.decode(written.tokens.tolist(), skip_special_tokens=False)
+    assert text == 2 * ("".join(t + "\n\n" for t in texts) + END_OF_TEXT)
+
+
 def test_parts_that_are_there_are_not_made_again(
     tmp_path: Path, documents: list[Document], tokenizer_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
