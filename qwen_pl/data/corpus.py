@@ -11,12 +11,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from qwen_pl.data.clean import CleanText
 from qwen_pl.data.content_hashes import ContentHashes
 from qwen_pl.data.document import Document, Range
 from qwen_pl.data.duplicates import Duplicates, drop_repeated, find_copies
+from qwen_pl.data.pdf import PdfText
 from qwen_pl.data.processes import ProcessDied, map_in_processes
 from qwen_pl.data.reading import ReadFile, Reading, fingerprint, read_file, text_file_of
-from qwen_pl.data.report import FileReport, write_report
+from qwen_pl.data.report import FileReport, describe_file, write_report
 from qwen_pl.data.sources import find_sources
 from qwen_pl.errors import InputError
 from qwen_pl.files import whole_folder
@@ -189,10 +191,11 @@ def _put_together(inputs: Inputs, jobs: Jobs, duplicates: Duplicates) -> Corpus:
     unique = sorted(firsts.values())
     results = read_all([(paths[i], contents[i]) for i in unique], jobs)
     files = dict(zip(unique, results, strict=True))
+    reads = [files[firsts[content]] for content in contents]
     reports = []
-    for i, (path, content) in enumerate(zip(paths, contents, strict=True)):
-        first = firsts[content]
-        report = files[first].report
+    for i, path in enumerate(paths):
+        first = firsts[contents[i]]
+        report = reads[i].report
         if i != first:
             report = dataclasses.replace(report, path=str(path), excerpts=[], running_heads=[])
             if report.characters:
@@ -201,13 +204,13 @@ def _put_together(inputs: Inputs, jobs: Jobs, duplicates: Duplicates) -> Corpus:
                 report.duplicate_of = str(paths[first])
         reports.append(report)
 
-    with_text = [i for i in range(len(paths)) if files[firsts[contents[i]]].num_bytes]
+    with_text = [i for i, read in enumerate(reads) if read.num_bytes]
     if not with_text:
         raise InputError(_nothing(reports))
     # A copy of a file that could not be read to its end must not displace a whole one.
-    with_text.sort(key=lambda i: (files[firsts[contents[i]]].report.status != "ok", i))
-    documents = [_document(paths[i], contents[i], files[firsts[contents[i]]]) for i in with_text]
-    signatures = [files[firsts[contents[i]]].signature for i in with_text]
+    with_text.sort(key=lambda i: (reads[i].report.status != "ok", i))
+    documents = [_document(paths[i], contents[i], reads[i]) for i in with_text]
+    signatures = [reads[i].signature for i in with_text]
     documents = _without_copies(documents, signatures, [reports[i] for i in with_text], duplicates)
     order = {str(path): i for i, path in enumerate(paths)}
     documents.sort(key=lambda document: order[document.source])
@@ -217,7 +220,7 @@ def _put_together(inputs: Inputs, jobs: Jobs, duplicates: Duplicates) -> Corpus:
         report = reports[order[document.source]]
         report.repeated_paragraphs = sum(end - first for first, end in document.dropped)
     documents = [document for document in documents if document.num_bytes]
-    are_lasting = not any(files[i].text_file is None for i in unique)
+    are_lasting = all(read.text_file is not None for read in reads)
     _keep_corpus(folder, documents, reports, are_lasting)
     return Corpus(folder, documents, reports, is_new=True)
 
@@ -289,27 +292,8 @@ def _read(file: tuple[Path, str], jobs: Jobs) -> ReadFile:
 
 def _died(path: Path, content: str, jobs: Jobs, reason: str) -> ReadFile:
     """Stands for a file that ended the process which read it; nothing of it is kept."""
-    report = FileReport(
-        path=str(path),
-        sha256=content,
-        status="crashed",
-        reason=reason,
-        reader=jobs.reading.reader,
-        producer="",
-        pages=0,
-        empty_pages=0,
-        characters=0,
-        words=0,
-        running_heads=[],
-        running_heads_removed=0,
-        contents_lines_removed=0,
-        footnotes_moved=0,
-        words_dehyphenated=0,
-        garbage_pages=[],
-        glued_ratio=0.0,
-        garbage_ratio=0.0,
-        seconds=0.0,
-    )
+    pdf = PdfText(path, status="crashed", reason=reason, reader=jobs.reading.reader)
+    report = describe_file(path, content, pdf, CleanText(), seconds=0.0)
     return ReadFile(None, report, 0, 0, [])
 
 

@@ -1,7 +1,6 @@
 """Prepares a corpus once: text, tokenizer and token file, each kept under its fingerprint."""
 
 import contextlib
-import hashlib
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -31,7 +30,7 @@ from qwen_pl.data.tokenizer import (
 )
 from qwen_pl.data.tokens import TokenFile
 from qwen_pl.errors import InputError
-from qwen_pl.files import remove_unfinished
+from qwen_pl.files import remove_unfinished, sha256
 
 _PARAGRAPHS_AT_ONCE = 4096
 
@@ -193,25 +192,25 @@ class Plan:
 
     def tokenizer_dir(self, cache_dir: Path, progress: bool) -> Path:
         """The folder of the tokenizer, which is trained if it is not there yet."""
-        recipe, folder = self.recipe, self.find_tokenizer_dir(cache_dir)
-        if recipe.tokenizer is not None:
-            return folder
-        if not folder.is_dir():
+        folder = self.find_tokenizer_dir(cache_dir)
+        if not folder.is_dir():  # one that the user names is always there
             tokenizer = self.train_tokenizer(progress=progress)
             save_tokenizer(tokenizer, folder)
         return folder
 
     def complaint(self, tokenizer_dir: Path) -> str:
         """One line if the text does not fill the vocabulary asked for, empty if it does."""
+        if self.recipe.tokenizer is not None:
+            return ""
         wanted = self.recipe.vocab_size
         size = load_tokenizer(tokenizer_dir).get_vocab_size()
-        if self.recipe.tokenizer is not None or size >= wanted:
+        if size >= wanted:
             return ""
         return f"{unfilled(size, wanted)}, and data.vocab_size={size} makes the model smaller too"
 
     def tokens_dir(self, cache_dir: Path, tokenizer_dir: Path) -> Path:
         """The folder of the token file, whether it is there or not."""
-        used = hashlib.sha256((tokenizer_dir / "tokenizer.json").read_bytes()).hexdigest()
+        used = sha256(tokenizer_dir / "tokenizer.json")
         # The token file names its sources, so it is another one where these are called otherwise.
         names = [document.source for document in self.corpus.documents]
         return cache_dir / "tokens" / fingerprint([*self.made_of, names, used, TOKENS_VERSION])
@@ -223,9 +222,8 @@ class Plan:
         documents = self.corpus.documents
         training = [piece for piece in self.pieces if piece.split == "train"]
         total = sum(
-            int(documents[p.document].index["num_bytes"][slice(*kept)].sum())
-            for p in training
-            for kept in documents[p.document].kept(p.first, p.end)
+            int(documents[piece.document].kept_bytes()[piece.first : piece.end].sum())
+            for piece in training
         )
         share = min(1.0, self.recipe.max_train_bytes / max(1, total))
         sample = f" on {share:.0%} of the text" if share < 1 else ""

@@ -112,6 +112,27 @@ def test_a_bad_file_is_named_and_the_others_are_read(shelf: Path) -> None:
     assert statuses(corpus)["scan.pdf"] == "empty"
 
 
+def test_a_file_that_fails_in_an_unknown_way_is_named_and_tried_again(
+    shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import qwen_pl.data.corpus as corpus_module
+
+    whole = corpus_module.read_file
+
+    def failing(path: Path, *others: object, **options: object):
+        if path.name == "book1.pdf":
+            raise ValueError("nobody thought of this")
+        return whole(path, *others, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(corpus_module, "read_file", failing)
+        corpus = read(shelf)
+    (report,) = [report for report in corpus.reports if report.status != "ok"]
+    assert (report.status, report.reason) == ("crashed", "ValueError: nobody thought of this")
+    assert names(corpus) == ["book0.pdf", "book2.pdf"]
+    assert names(read(shelf)) == ["book0.pdf", "book1.pdf", "book2.pdf"]
+
+
 def test_strict_makes_a_bad_file_an_error_each_time(shelf: Path) -> None:
     read(shelf, strict=True)
     (shelf / "bad.pdf").write_bytes(b"%PDF-1.7 and then nothing")
