@@ -4,7 +4,7 @@ import random
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -43,6 +43,13 @@ def small_pdf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def small_data(small_pdf: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Data settings for the small PDF, which is prepared once for all tests."""
+    cache_dir = str(tmp_path_factory.getbasetemp() / "cache")
+    return {"source": str(small_pdf), "cache_dir": cache_dir, "vocab_size": 320}
+
+
+@pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current folder."""
     monkeypatch.chdir(tmp_path)
@@ -50,16 +57,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def config(folder: Path, small_pdf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def config(folder: Path, small_data: dict[str, Any]) -> Path:
     """The config of a run of twelve steps that takes a second."""
     settings = {
-        "data": {
-            "source": str(small_pdf),
-            "cache_dir": str(tmp_path_factory.getbasetemp() / "cache"),  # shared by all tests
-            "vocab_size": 320,
-            "seq_len": 24,
-            "batch_size": 3,
-        },
+        "data": small_data | {"seq_len": 24, "batch_size": 3},
         "model": {
             "config": {
                 "hidden_size": 16,

@@ -18,14 +18,8 @@ STEPS = 7  # into the second epoch
 
 
 @pytest.fixture
-def data(small_pdf: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return {
-        "source": str(small_pdf),
-        "cache_dir": str(tmp_path_factory.getbasetemp() / "cache"),
-        "vocab_size": 320,
-        "seq_len": 240,
-        "seed": 5,
-    }
+def data(small_data: dict[str, Any]) -> dict[str, Any]:
+    return small_data | {"seq_len": 240, "seed": 5}
 
 
 def in_two_processes(folder: Path, **arguments: Any) -> list[Tensor]:

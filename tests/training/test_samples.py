@@ -16,16 +16,8 @@ from qwen_pl.training.samples import SampleLedger
 
 
 @pytest.fixture
-def data(small_pdf: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return {
-        "source": str(small_pdf),
-        "cache_dir": str(tmp_path_factory.getbasetemp() / "cache"),
-        "vocab_size": 320,
-        "seq_len": 24,
-        "stride": 17,
-        "batch_size": 3,
-        "seed": 5,
-    }
+def data(small_data: dict[str, Any]) -> dict[str, Any]:
+    return small_data | {"seq_len": 24, "stride": 17, "batch_size": 3, "seed": 5}
 
 
 def inputs(stretch: Stretch, step: int) -> torch.Tensor:
