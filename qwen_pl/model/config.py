@@ -1,8 +1,56 @@
 """The sizes of a Qwen3, named as in Hugging Face's ``Qwen3Config``."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from qwen_pl.errors import InputError
+
+
+@dataclass(frozen=True)
+class RopeScaling:
+    """YaRN: how rotary embedding is stretched to contexts longer than those trained on.
+
+    Named as Hugging Face's ``rope_scaling``, so that a model card's snippet can be copied.
+
+    Source: Peng et al. 2023, https://arxiv.org/abs/2309.00071
+
+    Raises:
+        InputError: If a setting is outside its range.
+    """
+
+    factor: float
+    """How many times longer the context becomes; at least 1."""
+    original_max_position_embeddings: int
+    """Longest context in tokens that the weights were trained on."""
+    beta_fast: float = 32.0
+    """Pairs that turn this often in the original context, or more, keep their speed."""
+    beta_slow: float = 1.0
+    """Pairs that turn this often or less are slowed by the whole ``factor``."""
+    attention_factor: float | None = None
+    """Sharpens attention; by default ``0.1 ln(factor) + 1``, as the paper found."""
+    rope_type: Literal["yarn"] = "yarn"
+
+    def __post_init__(self) -> None:
+        if self.rope_type != "yarn":
+            raise InputError(f"rope_type is {self.rope_type}: only yarn is known here")
+        if not 1 <= self.factor < math.inf:
+            raise InputError(f"rope_scaling.factor is {self.factor}: give 1 or more")
+        if not self.original_max_position_embeddings >= 1:
+            raise InputError(
+                "rope_scaling.original_max_position_embeddings is "
+                f"{self.original_max_position_embeddings}: give the tokens trained on"
+            )
+        if not 0 < self.beta_slow < self.beta_fast:
+            raise InputError(
+                f"rope_scaling.beta_fast is {self.beta_fast}: give more than beta_slow, which is "
+                f"{self.beta_slow} and above 0"
+            )
+        if self.attention_factor is not None and not 0 < self.attention_factor < math.inf:
+            raise InputError(
+                f"rope_scaling.attention_factor is {self.attention_factor}: give a value above 0"
+            )
 
 
 @dataclass(frozen=True)
@@ -42,14 +90,18 @@ class Qwen3Config:
     rms_norm_eps: float = 1e-6
     rope_theta: float = 1_000_000.0
     """Base of the rotary wavelengths, which run from 2π to about 2π times this many tokens."""
+    rope_scaling: RopeScaling | None = None
+    """YaRN, for contexts longer than those trained on."""
     tie_word_embeddings: bool = True
     """Read tokens and predict them with one matrix."""
     initializer_range: float = 0.02
     """Standard deviation of every matrix at the start."""
 
     def __post_init__(self) -> None:
+        if isinstance(self.rope_scaling, Mapping):  # as a checkpoint holds it
+            object.__setattr__(self, "rope_scaling", RopeScaling(**self.rope_scaling))
         for name, value in vars(self).items():
-            if name != "tie_word_embeddings" and not value > 0:
+            if name not in ("tie_word_embeddings", "rope_scaling") and not value > 0:
                 raise InputError(f"{name} is {value}: give a value above 0")
         if self.num_attention_heads % self.num_key_value_heads:
             raise InputError(
