@@ -10,7 +10,8 @@ class KeyValueCache:
     """Room for ``max_len`` tokens in every layer, allocated once.
 
     Each forward pass writes behind the tokens already there, attends to all of them, and advances
-    ``length`` when every layer has written. All rows of a batch have the same length.
+    ``lengths`` when every layer has written. Rows may differ in length: what a shorter prompt was
+    padded with on its right is forgotten by setting its length, and the next token overwrites it.
 
     Args:
         config: The sizes of the network that will use it.
@@ -25,8 +26,8 @@ class KeyValueCache:
     >>> for layer in range(3):
     ...     keys, values = cache.update(layer, key, -key)
     >>> cache.advance(5)
-    >>> tuple(keys.shape), cache.length
-    ((1, 2, 5, 4), 5)
+    >>> tuple(keys.shape), cache.lengths
+    ((1, 2, 5, 4), [5])
     """
 
     def __init__(
@@ -42,10 +43,34 @@ class KeyValueCache:
         self.keys = torch.zeros(shape, device=device, dtype=dtype)
         self.values = torch.zeros(shape, device=device, dtype=dtype)
         self.max_len = max_len
-        self.length = 0
+        self.lengths = [0] * batch_size
+        """Tokens that each row holds. May be set, to forget the newest ones of a row."""
+
+    @property
+    def length(self) -> int:
+        """Tokens that the longest row holds."""
+        return max(self.lengths)
+
+    def positions(self, num_tokens: int) -> Tensor:
+        """Where the next ``T`` tokens stand: ``(T,)`` int64, or ``(B, T)`` where rows differ."""
+        device = self.keys.device
+        new = torch.arange(num_tokens, device=device)
+        if self._is_even:
+            return new + self.length
+        return torch.tensor(self.lengths, device=device).unsqueeze(1) + new
+
+    def mask(self, num_tokens: int) -> Tensor | None:
+        """Whom the next ``T`` tokens see, ``(1 or B, 1, T, S)`` bool; None for all, causally.
+
+        ``S`` is what ``update`` returns: the longest row with its new tokens.
+        """
+        if self._is_even and (num_tokens == 1 or self.length == 0):
+            return None
+        positions = self.positions(num_tokens).view(-1, 1, num_tokens, 1)
+        return torch.arange(self.length + num_tokens, device=positions.device) <= positions
 
     def update(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Adds ``(B, K, T, H)`` to a layer and returns all it holds, ``(B, K, length + T, H)``.
+        """Adds ``(B, K, T, H)`` to a layer and returns all it holds, ``(B, K, S, H)``.
 
         Raises:
             ValueError: If the tokens do not fit.
@@ -53,13 +78,24 @@ class KeyValueCache:
         end = self.length + key.shape[2]
         if end > self.max_len:
             raise ValueError(f"{end} tokens in a cache for {self.max_len}: give a larger max_len")
-        self.keys[layer, :, :, self.length : end] = key
-        self.values[layer, :, :, self.length : end] = value
+        if self._is_even:
+            self.keys[layer, :, :, self.length : end] = key
+            self.values[layer, :, :, self.length : end] = value
+        else:
+            rows = torch.arange(len(self.lengths), device=key.device).unsqueeze(1)  # (B, 1)
+            positions = self.positions(key.shape[2])  # (B, T)
+            # Indexed from both sides of the heads, the places come out as (B, T, K, H).
+            self.keys[layer, rows, :, positions] = key.transpose(1, 2).to(self.keys.dtype)
+            self.values[layer, rows, :, positions] = value.transpose(1, 2).to(self.values.dtype)
         return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
 
     def advance(self, num_tokens: int) -> None:
-        self.length += num_tokens
+        self.lengths = [length + num_tokens for length in self.lengths]
 
     def reset(self) -> None:
         """Forgets all tokens and keeps the memory."""
-        self.length = 0
+        self.lengths = [0] * len(self.lengths)
+
+    @property
+    def _is_even(self) -> bool:
+        return min(self.lengths) == max(self.lengths)

@@ -15,9 +15,11 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
+from qwen_pl.model.attention import Mask, attend, document_mask, document_positions
 from qwen_pl.model.cache import KeyValueCache
-from qwen_pl.model.config import Qwen3Config
+from qwen_pl.model.config import Qwen3Config, RopeScaling
 from qwen_pl.model.loss import linear_cross_entropy
+from qwen_pl.model.yarn import attention_factor, stretched_frequencies
 
 
 class RMSNorm(nn.Module):
@@ -66,7 +68,9 @@ class _EagerRMSNorm(torch.autograd.Function):
         return x_grad, weight_grad, None
 
 
-def rotary_angles(position_ids: Tensor, head_dim: int, theta: float) -> tuple[Tensor, Tensor]:
+def rotary_angles(
+    position_ids: Tensor, head_dim: int, theta: float, scaling: RopeScaling | None = None
+) -> tuple[Tensor, Tensor]:
     """Cosines and signed sines by which ``rotate`` turns each pair of dimensions.
 
     Pair ``i`` of ``H / 2`` turns by ``theta ** (-2i / H)`` per token: the first once in 2π tokens,
@@ -76,15 +80,24 @@ def rotary_angles(position_ids: Tensor, head_dim: int, theta: float) -> tuple[Te
 
     Args:
         position_ids: ``(T,)`` or ``(B, T)`` int64.
+        head_dim: Dimensions to turn, two at a time.
+        theta: Base of the wavelengths.
+        scaling: Stretches them, for contexts longer than those trained on.
 
     Returns:
         Two float32 tensors ``(T, H)`` or ``(B, 1, T, H)``, which broadcast over heads.
     """
     exponents = torch.arange(0, head_dim, 2, device=position_ids.device).float() / head_dim
-    angles = position_ids.unsqueeze(-1).float() * (1.0 / theta**exponents)  # (..., T, H / 2)
+    frequencies = 1.0 / theta**exponents  # (H / 2,), radians per token
+    if scaling is not None:
+        frequencies = stretched_frequencies(frequencies, theta, scaling)
+    angles = position_ids.unsqueeze(-1).float() * frequencies  # (..., T, H / 2)
     if position_ids.dim() == 2:
         angles = angles.unsqueeze(1)
     cos, sin = angles.cos(), angles.sin()
+    if scaling is not None:
+        # Queries and keys both grow by the factor, so scores grow by its square.
+        cos, sin = cos * attention_factor(scaling), sin * attention_factor(scaling)
     return torch.cat((cos, cos), dim=-1), torch.cat((-sin, sin), dim=-1)
 
 
@@ -136,7 +149,11 @@ class Attention(nn.Module):
         self.k_norm = RMSNorm(config.head_dim, config.rms_norm_eps)
 
     def forward(
-        self, x: Tensor, angles: tuple[Tensor, Tensor], cache: KeyValueCache | None = None
+        self,
+        x: Tensor,
+        angles: tuple[Tensor, Tensor],
+        mask: Mask = None,
+        cache: KeyValueCache | None = None,
     ) -> Tensor:
         """Maps ``(B, T, D)`` to the same shape."""
         heads = (*x.shape[:2], -1, self.head_dim)
@@ -146,23 +163,10 @@ class Attention(nn.Module):
         v = self.v_proj(x).view(heads).transpose(1, 2)  # (B, K, T, H)
         q, k = rotate(q, angles), rotate(k, angles)
 
-        if cache is None:
-            y = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
-        else:
-            y = attend_with_cache(q, *cache.update(self.layer, k, v))
+        if cache is not None:
+            k, v = cache.update(self.layer, k, v)  # (B, K, S, H)
+        y = attend(q, k, v, mask)  # (B, N, T, H)
         return self.o_proj(y.transpose(1, 2).flatten(2))
-
-
-def attend_with_cache(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Attention of the newest ``T`` tokens to all ``S``: ``(B, N, T, H)`` to the same shape."""
-    new, seen = q.shape[2], k.shape[2]
-    q = q.to(k.dtype)
-    if new == 1:
-        return F.scaled_dot_product_attention(q, k, v, enable_gqa=True)
-    if new == seen:
-        return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
-    mask = torch.ones(new, seen, dtype=torch.bool, device=q.device).tril(seen - new)
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)
 
 
 class MLP(nn.Module):
@@ -198,10 +202,14 @@ class DecoderLayer(nn.Module):
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
 
     def forward(
-        self, x: Tensor, angles: tuple[Tensor, Tensor], cache: KeyValueCache | None = None
+        self,
+        x: Tensor,
+        angles: tuple[Tensor, Tensor],
+        mask: Mask = None,
+        cache: KeyValueCache | None = None,
     ) -> Tensor:
         """Maps ``(B, T, D)`` to the same shape."""
-        x = x + self.self_attn(self.input_layernorm(x), angles, cache)
+        x = x + self.self_attn(self.input_layernorm(x), angles, mask, cache)
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
@@ -222,24 +230,40 @@ class Qwen3Model(nn.Module):
         input_ids: Tensor,
         *,
         position_ids: Tensor | None = None,
+        document_ids: Tensor | None = None,
         cache: KeyValueCache | None = None,
         gradient_checkpointing: bool = False,
     ) -> Tensor:
-        """Maps ``(B, T)`` int64 to ``(B, T, D)``; positions count on from the cache by default."""
+        """Maps ``(B, T)`` int64 to ``(B, T, D)``; the arguments are those of the language model.
+
+        Raises:
+            ValueError: If documents are told apart with a cache, which holds one for each row.
+        """
+        num_tokens, config = input_ids.shape[1], self.config
+        if document_ids is not None and cache is not None:
+            raise ValueError("document_ids and a cache do not go together: a row is one document")
+        mask = None if cache is None else cache.mask(num_tokens)
+        if document_ids is not None:
+            mask = document_mask(document_ids)
         if position_ids is None:
-            start = 0 if cache is None else cache.length
-            end = start + input_ids.shape[1]
-            position_ids = torch.arange(start, end, device=input_ids.device)
-        angles = rotary_angles(position_ids, self.config.head_dim, self.config.rope_theta)
+            if document_ids is not None:
+                position_ids = document_positions(document_ids)
+            elif cache is not None:
+                position_ids = cache.positions(num_tokens)
+            else:
+                position_ids = torch.arange(num_tokens, device=input_ids.device)
+        angles = rotary_angles(
+            position_ids, config.head_dim, config.rope_theta, config.rope_scaling
+        )
 
         x = self.embed_tokens(input_ids)  # (B, T, D)
         for layer in self.layers:
             if gradient_checkpointing:
-                x = checkpoint(layer, x, angles, cache, use_reentrant=False)
+                x = checkpoint(layer, x, angles, mask, cache, use_reentrant=False)
             else:
-                x = layer(x, angles, cache)
+                x = layer(x, angles, mask, cache)
         if cache is not None:
-            cache.advance(input_ids.shape[1])
+            cache.advance(num_tokens)
         return self.norm(x)
 
 
@@ -277,6 +301,7 @@ class Qwen3ForCausalLM(nn.Module):
         labels: Tensor | None = None,
         *,
         position_ids: Tensor | None = None,
+        document_ids: Tensor | None = None,
         cache: KeyValueCache | None = None,
         logits_to_keep: int | None = None,
         reduction: Literal["mean", "sum"] = "mean",
@@ -287,7 +312,10 @@ class Qwen3ForCausalLM(nn.Module):
             input_ids: ``(B, T)`` int64.
             labels: ``(B, T)`` int64, already shifted: ``labels[:, t]`` is the token that follows
                 ``input_ids[:, t]``; -100 asks for no prediction.
-            position_ids: ``(T,)`` or ``(B, T)`` int64; by default counted on from the cache.
+            position_ids: ``(T,)`` or ``(B, T)`` int64; by default counted on from the cache, or
+                from the start of each document.
+            document_ids: ``(B, T)`` int64, the same number for all tokens of a document, which
+                stand together. No token sees another document. By default a row is one.
             cache: Tokens seen before; it is extended by these.
             logits_to_keep: Return logits for this many last tokens only.
             reduction: ``mean`` over the labelled tokens, or their ``sum``.
@@ -299,6 +327,7 @@ class Qwen3ForCausalLM(nn.Module):
         hidden = self.model(
             input_ids,
             position_ids=position_ids,
+            document_ids=document_ids,
             cache=cache,
             gradient_checkpointing=self.gradient_checkpointing and self.training,
         )
