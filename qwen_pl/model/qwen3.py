@@ -183,7 +183,35 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps ``(B, T, D)`` to the same shape."""
-        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+        gate, up = self.gate_proj(x), self.up_proj(x)
+        if torch.is_grad_enabled() and not torch.compiler.is_compiling():
+            return _FrugalDown.apply(gate, up, self.down_proj.weight)
+        return self.down_proj(F.silu(gate) * up)
+
+
+class _FrugalDown(torch.autograd.Function):
+    """``(silu(gate) * up) @ weight.T`` that keeps two tensors for backward instead of four.
+
+    What is between them is cheap to compute again; a quarter of all activations need not be kept.
+    Compilers find that out by themselves. There is no second gradient.
+    """
+
+    @staticmethod
+    def forward(ctx, gate: Tensor, up: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(gate, up, weight)
+        return F.linear(F.silu(gate) * up, weight)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor):
+        gate, up, weight = ctx.saved_tensors
+        with torch.autocast(grad.device.type, enabled=False):
+            activated = F.silu(gate)
+            weight_grad = grad.flatten(0, -2).T @ (activated * up).flatten(0, -2)
+            product_grad = grad @ weight.to(grad.dtype)
+            up_grad = activated.mul_(product_grad)
+            gate_grad = torch.ops.aten.silu_backward(product_grad.mul_(up), gate)
+        return gate_grad, up_grad, weight_grad.to(weight.dtype)
 
 
 class DecoderLayer(nn.Module):
