@@ -1,5 +1,6 @@
 """The LightningDataModule: PDFs on one side, batches of token windows on the other."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from qwen_pl.data.prepare import Prepared, prepare
 from qwen_pl.data.report import status_table
 from qwen_pl.data.same_tokenizer import check_same_tokenizer, tokenizer_state
 from qwen_pl.data.settings import DataSettings
-from qwen_pl.data.tokens import TokenFile
+from qwen_pl.data.tokens import Span, TokenFile
 from qwen_pl.data.windows import TokenWindows, consecutive_starts
 from qwen_pl.errors import InputError
 
@@ -29,7 +30,8 @@ class PDFDataModule(pl.LightningDataModule):
     """Reads PDFs, trains a tokenizer on them and deals windows of their tokens.
 
     A batch has ``input_ids`` and ``labels``, both ``(batch_size, seq_len)`` int64, the labels being
-    the inputs shifted by one. Evaluation batches also have ``num_bytes``, ``(batch_size,)`` int64.
+    the inputs shifted by one; with ``mask_documents`` also ``document_ids``, ``(batch_size,
+    seq_len)`` int64. Evaluation batches also have ``num_bytes``, ``(batch_size,)`` int64.
 
     Args:
         settings: See :class:`DataSettings`.
@@ -64,7 +66,7 @@ class PDFDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> TrainingLoader:
         order = self._training_order
-        windows = TokenWindows(self.tokens.tokens, order.seq_len, spans=order.spans)
+        windows = self._windows(order.seq_len, order.spans)
         batches = EndlessBatches(order, self.settings.batch_size, *self._rank_and_world_size)
         return TrainingLoader(windows, batches, self.settings.num_workers)
 
@@ -154,6 +156,11 @@ class PDFDataModule(pl.LightningDataModule):
         trainer = self.trainer
         return (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
 
+    def _windows(self, seq_len: int, spans: Sequence[Span], **options: Any) -> TokenWindows:
+        if self.settings.mask_documents:
+            options["document_starts"] = self.tokens.document_starts
+        return TokenWindows(self.tokens.tokens, seq_len, spans=spans, **options)
+
     def _evaluation_loader(self, split: str) -> DataLoader[Batch]:
         spans, seq_len = self.tokens.split(split), self.settings.seq_len
         starts = consecutive_starts(spans, seq_len)
@@ -164,7 +171,7 @@ class PDFDataModule(pl.LightningDataModule):
             )
         rank, world_size = self._rank_and_world_size
         return evaluation_loader(
-            TokenWindows(self.tokens.tokens, seq_len, spans=spans, num_bytes=self.tokens.num_bytes),
+            self._windows(seq_len, spans, num_bytes=self.tokens.num_bytes),
             starts,
             batch_size=self.settings.batch_size,
             num_workers=self.settings.num_workers,

@@ -29,6 +29,8 @@ class DataSettings:
             sample spread evenly over all of it is taken. Training needs some 8 bytes for each.
         seq_len: Tokens per window.
         stride: Tokens between window starts in an epoch; by default ``seq_len``, without overlap.
+        mask_documents: Whether attention and positions stay within each document of a window. A
+            window of short texts otherwise sees the end of one while it predicts the next.
         batch_size: Windows per batch and device.
         val_fraction: Share of the text that is held out for validation: whole documents where
             there are ten or more, else blocks spread over the text.
@@ -57,6 +59,7 @@ class DataSettings:
         max_train_bytes: int = 100_000_000,
         seq_len: int = 256,
         stride: int | None = None,
+        mask_documents: bool = False,
         batch_size: int = 8,
         val_fraction: float = 0.1,
         test_fraction: float = 0.05,
@@ -85,6 +88,7 @@ class DataSettings:
         self.cache_dir = Path(cache_dir)
         self.seq_len = _at_least_one("seq_len", seq_len)
         self.stride = _at_least_one("stride", seq_len if stride is None else stride)
+        self.mask_documents = mask_documents
         self.batch_size = _at_least_one("batch_size", batch_size)
         self.num_workers = num_workers
         cores = available_cores() if num_proc is None else num_proc

@@ -61,6 +61,12 @@ class TokenFile:
         """One row per change of page: first token, document, page; ``(num_rows, 3)`` int64."""
         return np.load(self.folder / "pages.npy", mmap_mode="r")
 
+    @cached_property
+    def document_starts(self) -> np.ndarray:
+        """The first token of each document, ``(num_documents,)`` int64."""
+        starts, documents, _ = np.asarray(self._pages).T
+        return starts[np.diff(documents, prepend=-1) != 0]
+
     @property
     def documents(self) -> list[str]:
         """Source files of the documents; the numbers of ``Place`` count in this list."""

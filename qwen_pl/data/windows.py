@@ -23,6 +23,9 @@ class TokenWindows(Dataset[dict[str, Tensor]]):
     is the token that follows ``input_ids[t]``. Where its span ends first, the window is filled with
     zeros and its labels with -100.
 
+    Given where documents start, windows also have ``document_ids``, the number of each input's
+    document, and no label asks for the first token of the next document.
+
     Args:
         tokens: Token ids, ``(num_tokens,)`` of any integer type, possibly a memory map.
         seq_len: Tokens per window.
@@ -30,6 +33,7 @@ class TokenWindows(Dataset[dict[str, Tensor]]):
             as a label.
         num_bytes: UTF-8 bytes per id, ``(vocab_size,)``; with it, windows also have ``num_bytes``,
             the bytes that their labels stand for.
+        document_starts: The first token of each document, ``(num_documents,)`` int64.
 
     >>> windows = TokenWindows(np.arange(8), seq_len=3, spans=[(0, 7)])
     >>> windows[2]["input_ids"].tolist(), windows[2]["labels"].tolist()
@@ -45,12 +49,14 @@ class TokenWindows(Dataset[dict[str, Tensor]]):
         *,
         spans: Sequence[Span],
         num_bytes: np.ndarray | None = None,
+        document_starts: np.ndarray | None = None,
     ) -> None:
         self.tokens = tokens
         self.seq_len = seq_len
         # Behind the last span there is nothing.
         self.span_ends = np.array([*(end for _, end in spans), 0], dtype=np.int64)
         self.num_bytes = num_bytes
+        self.document_starts = document_starts
 
     def __getstate__(self) -> dict[str, Any]:
         """A worker process that does not share our memory maps the file again."""
@@ -69,7 +75,7 @@ class TokenWindows(Dataset[dict[str, Tensor]]):
         return {name: batch[0] for name, batch in self.__getitems__([start]).items()}
 
     def __getitems__(self, starts: Sequence[int]) -> dict[str, Tensor]:
-        """Cuts a whole batch at once: ``(B, T)`` int64, and ``num_bytes`` ``(B,)`` int64."""
+        """Cuts a whole batch at once: all ``(B, T)`` int64, but ``num_bytes`` ``(B,)`` int64."""
         cut = np.full((len(starts), self.seq_len + 1), IGNORED, dtype=np.int64)
         span = np.searchsorted(self.span_ends[:-1], starts, side="right")
         ends = self.span_ends[span].tolist()
@@ -81,6 +87,11 @@ class TokenWindows(Dataset[dict[str, Tensor]]):
         if labels[:, -1].min() == IGNORED:  # of a full window, no label is
             inputs[labels == IGNORED] = 0
         batch = {"input_ids": torch.from_numpy(inputs), "labels": torch.from_numpy(labels)}
+        if self.document_starts is not None:
+            positions = np.add.outer(starts, np.arange(self.seq_len + 1))  # (B, T + 1)
+            documents = np.searchsorted(self.document_starts, positions, side="right") - 1
+            labels[documents[:, 1:] != documents[:, :-1]] = IGNORED
+            batch["document_ids"] = torch.from_numpy(documents[:, :-1].copy())
         if self.num_bytes is not None:
             sizes = self.num_bytes[np.maximum(labels, 0)] * (labels != IGNORED)
             batch["num_bytes"] = torch.from_numpy(sizes.sum(axis=1))

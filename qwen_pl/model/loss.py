@@ -19,6 +19,7 @@ def linear_cross_entropy(
     labels: Tensor,
     reduction: Literal["mean", "sum"] = "mean",
     chunk_size: int | None = None,
+    z_loss: float = 0.0,
 ) -> Tensor:
     """``cross_entropy(hidden @ weight.T, labels)`` without keeping the logits, a float32 scalar.
 
@@ -36,6 +37,9 @@ def linear_cross_entropy(
         labels: ``(N,)`` int64; -100 asks for no prediction.
         reduction: ``mean`` over the rows that have a label (0 where none has), or their ``sum``.
         chunk_size: Rows per chunk; by default as many as make ``CHUNK_LOGITS`` logits.
+        z_loss: Weight of ``log(sum(exp(logits)))²``, which is added for each label. It keeps logits
+            from drifting away; 1e-4 is usual (Chowdhery et al. 2022,
+            https://arxiv.org/abs/2204.02311, section 5).
 
     >>> labels = torch.tensor([4, -100, 0])
     >>> loss = linear_cross_entropy(torch.zeros(3, 2), torch.ones(5, 2), labels)
@@ -51,7 +55,7 @@ def linear_cross_entropy(
         # Otherwise the function below, which cannot know, would prepare gradients.
         hidden, weight = hidden.detach(), weight.detach()
     with torch.autocast(device, enabled=False):
-        loss = _ChunkedLoss.apply(hidden.to(dtype), weight, labels, chunk_size)
+        loss = _ChunkedLoss.apply(hidden.to(dtype), weight, labels, chunk_size, z_loss)
         if reduction == "mean":
             loss = loss / labels.ne(IGNORE_INDEX).sum().clamp(min=1)
     return loss
@@ -61,7 +65,9 @@ class _ChunkedLoss(torch.autograd.Function):
     """The summed loss. Products are in the dtype of ``hidden``, statistics and sums in float32."""
 
     @staticmethod
-    def forward(ctx, hidden: Tensor, weight: Tensor, labels: Tensor, chunk_size: int) -> Tensor:
+    def forward(
+        ctx, hidden: Tensor, weight: Tensor, labels: Tensor, chunk_size: int, z_loss: float
+    ) -> Tensor:
         wants_hidden, wants_weight = ctx.needs_input_grad[:2]
         hidden_grad = torch.empty_like(hidden) if wants_hidden else None
         weight_grad = torch.zeros_like(weight, dtype=torch.float32) if wants_weight else None
@@ -77,17 +83,21 @@ class _ChunkedLoss(torch.autograd.Function):
             target = labels[rows].unsqueeze(-1).where(labelled, 0)  # (C, 1)
 
             logits = torch.mm(chunk, matrix.T, out=buffer[: len(chunk)]).float()  # (C, V)
-            logits -= logits.amax(-1, keepdim=True)
+            largest = logits.amax(-1, keepdim=True)
+            logits -= largest
             target_logit = logits.gather(-1, target)
             exponentials = logits.exp_()
             total = exponentials.sum(-1, keepdim=True)
-            loss += ((total.log() - target_logit) * labelled).sum()
+            log_total = total.log()
+            z = log_total + largest  # (C, 1), log(sum(exp(logits)))
+            loss += ((log_total - target_logit + z_loss * z.square()) * labelled).sum()
             if not (wants_hidden or wants_weight):
                 continue
 
-            # The gradient of the logits is softmax minus one-hot, zero where there is no label.
-            probabilities = exponentials.mul_(labelled / total)
-            logits_grad = probabilities.scatter_add_(-1, target, -labelled.float())
+            # The gradient of the logits is softmax minus one-hot, and softmax times 2z from the
+            # square; zero where there is no label.
+            scaled = exponentials.mul_(labelled * (1 + 2 * z_loss * z) / total)
+            logits_grad = scaled.scatter_add_(-1, target, -labelled.float())
             logits_grad = logits_grad.to(hidden.dtype)
             if wants_hidden:
                 torch.mm(logits_grad, matrix, out=hidden_grad[rows])
@@ -106,4 +116,4 @@ class _ChunkedLoss(torch.autograd.Function):
     def backward(ctx, loss_grad: Tensor):
         # In place, as the larger one is as big as the embedding; autograd refuses a second call.
         scaled = [None if grad is None else grad.mul_(loss_grad) for grad in ctx.saved_tensors]
-        return *scaled, None, None
+        return *scaled, None, None, None

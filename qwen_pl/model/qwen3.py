@@ -333,6 +333,7 @@ class Qwen3ForCausalLM(nn.Module):
         cache: KeyValueCache | None = None,
         logits_to_keep: int | None = None,
         reduction: Literal["mean", "sum"] = "mean",
+        z_loss: float = 0.0,
     ) -> Tensor:
         """Computes logits, or given labels the loss.
 
@@ -347,6 +348,7 @@ class Qwen3ForCausalLM(nn.Module):
             cache: Tokens seen before; it is extended by these.
             logits_to_keep: Return logits for this many last tokens only.
             reduction: ``mean`` over the labelled tokens, or their ``sum``.
+            z_loss: Weight of an addition to the loss that keeps logits small; 1e-4 is usual.
 
         Returns:
             Without labels, logits ``(B, T, V)`` in the compute dtype. With labels, the loss in
@@ -362,7 +364,7 @@ class Qwen3ForCausalLM(nn.Module):
         if labels is None:
             return self.lm_head(hidden if logits_to_keep is None else hidden[:, -logits_to_keep:])
         return linear_cross_entropy(
-            hidden.flatten(0, 1), self.lm_head.weight, labels.flatten(), reduction
+            hidden.flatten(0, 1), self.lm_head.weight, labels.flatten(), reduction, z_loss=z_loss
         )
 
     @torch.no_grad()

@@ -1,6 +1,7 @@
 """The LightningModule: a Qwen3, its optimizer and schedule, and what is measured on the way."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +33,8 @@ class Qwen3Module(pl.LightningModule):
         min_lr_ratio: Share of the learning rate left at ``trainer.max_steps``.
         input_noise: Share of input tokens replaced by random ones in training. Labels stay. Slows
             the overfitting of small corpora.
+        z_loss: Weight of an addition to the training loss that keeps logits from drifting away in
+            long runs; 1e-4 is usual, 0 leaves it out.
         gradient_checkpointing: Recompute activations in the backward pass: much less memory for
             about a third more time.
     """
@@ -45,11 +48,14 @@ class Qwen3Module(pl.LightningModule):
         warmup_steps: int = 1000,
         min_lr_ratio: float = 0.1,
         input_noise: float = 0.0,
+        z_loss: float = 0.0,
         gradient_checkpointing: bool = False,
     ) -> None:
         super().__init__()
         if not 0 <= input_noise < 1:
             raise InputError(f"model.input_noise is {input_noise}: it has to be in [0, 1)")
+        if not 0 <= z_loss < math.inf:
+            raise InputError(f"model.z_loss is {z_loss}: it has to be 0 or more, 1e-4 is usual")
         self.config = config
         self.lr = lr
         self.weight_decay = weight_decay
@@ -57,6 +63,7 @@ class Qwen3Module(pl.LightningModule):
         self.warmup_steps = warmup_steps
         self.min_lr_ratio = min_lr_ratio
         self.input_noise = input_noise
+        self.z_loss = z_loss
         self.gradient_checkpointing = gradient_checkpointing
         self.model: Qwen3ForCausalLM | None = None
         self.metric = LanguageModelMetric()
@@ -73,10 +80,20 @@ class Qwen3Module(pl.LightningModule):
         return self.model(input_ids)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        return self.model(self._noisy(batch["input_ids"]), batch["labels"])
+        return self.model(
+            self._noisy(batch["input_ids"]),
+            batch["labels"],
+            document_ids=batch.get("document_ids"),
+            z_loss=self.z_loss,
+        )
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        nats = self.model(batch["input_ids"], batch["labels"], reduction="sum")
+        nats = self.model(
+            batch["input_ids"],
+            batch["labels"],
+            document_ids=batch.get("document_ids"),
+            reduction="sum",
+        )
         num_tokens = (batch["labels"] >= 0).sum()
         self.metric.update(nats.float(), num_tokens, batch["num_bytes"].sum())
 

@@ -1,3 +1,4 @@
+import random
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,30 @@ def test_the_seed_decides_the_order(data: PDFDataModule) -> None:
     data.settings.seed = 1
     del data._training_order
     assert not next(iter(data.train_dataloader()))["input_ids"].equal(first)
+
+
+def test_masked_documents_end_where_their_end_token_stands(tmp_path: Path) -> None:
+    chooser = random.Random(0)
+    for name in "abcdef":
+        words = ["".join(chooser.choices("etaoin", k=4)) for _ in range(60)]
+        (tmp_path / f"{name}.txt").write_text(" ".join(words))
+    settings = {"source": str(tmp_path), "cache_dir": str(tmp_path / "cache"), "vocab_size": 270}
+    sizes = {"seq_len": 90, "batch_size": 4, "val_fraction": 0.2, "test_fraction": 0.1}
+    data = PDFDataModule(**settings, **sizes, mask_documents=True)
+    data.prepare_data()
+    data.setup("fit")
+    batch = next(iter(data.train_dataloader()))
+    ends = batch["input_ids"] == data.tokens.end_of_text
+    documents = batch["document_ids"]
+    assert ends.any()
+    assert (documents[:, 1:] - documents[:, :-1]).equal(ends[:, :-1].long())
+    assert (batch["labels"] == -100).equal(ends)
+    assert "document_ids" in next(iter(data.val_dataloader()))
+
+    plain = PDFDataModule(**settings, **sizes)
+    plain.prepare_data()
+    plain.setup("fit")
+    same = next(iter(plain.train_dataloader()))
+    assert same["input_ids"].equal(batch["input_ids"])
+    assert "document_ids" not in same
+    assert (same["labels"] != -100).all()

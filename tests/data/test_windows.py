@@ -49,3 +49,32 @@ def test_a_window_knows_the_bytes_its_labels_spell() -> None:
     windows = TokenWindows(tokens, seq_len=4, spans=[(0, 6)], num_bytes=sizes)
     assert windows[0]["num_bytes"] == 2 + 3 + 4 + 0
     assert windows[3]["num_bytes"] == 0 + 1
+
+
+def test_windows_number_the_documents_and_ask_for_no_first_token_of_the_next() -> None:
+    windows = TokenWindows(
+        np.arange(50), seq_len=9, spans=[(0, 50)], document_starts=np.array([0, 7, 12, 13])
+    )
+    batch = windows.__getitems__([4, 0, 30])
+    assert batch["document_ids"].tolist() == [
+        [0, 0, 0, 1, 1, 1, 1, 1, 2],
+        [0, 0, 0, 0, 0, 0, 0, 1, 1],
+        [3] * 9,
+    ]
+    assert batch["labels"].tolist() == [
+        [5, 6, -100, 8, 9, 10, 11, -100, -100],
+        [1, 2, 3, 4, 5, 6, -100, 8, 9],
+        list(range(31, 40)),
+    ]
+    assert batch["input_ids"].tolist()[0] == list(range(4, 13))
+    assert batch["document_ids"].dtype == torch.int64
+
+
+def test_a_label_that_is_not_asked_for_spells_no_bytes() -> None:
+    sizes = np.full(20, 3)
+    starts = np.array([0, 4])
+    windows = TokenWindows(
+        np.arange(20), seq_len=6, spans=[(0, 20)], num_bytes=sizes, document_starts=starts
+    )
+    assert windows[0]["num_bytes"] == 5 * 3
+    assert windows[10]["num_bytes"] == 6 * 3

@@ -34,6 +34,21 @@ def test_loss_and_gradients_are_those_of_cross_entropy(problem, reduction, chunk
     torch.testing.assert_close(gradients, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("chunk_size", [7, None])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_z_loss_adds_the_square_of_the_log_of_the_sum(problem, reduction, chunk_size) -> None:
+    hidden, weight, labels = problem
+    loss = linear_cross_entropy(hidden, weight, labels, reduction, chunk_size, z_loss=0.03)
+    logits = hidden @ weight.T
+    squares = logits.logsumexp(-1).square()[labels != -100]
+    expected = F.cross_entropy(logits, labels, reduction=reduction)
+    expected = expected + 0.03 * (squares.mean() if reduction == "mean" else squares.sum())
+    torch.testing.assert_close(loss, expected, rtol=1e-6, atol=1e-6)
+    gradients = torch.autograd.grad(3 * loss, [hidden, weight])
+    expected = torch.autograd.grad(3 * expected, [hidden, weight])
+    torch.testing.assert_close(gradients, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_huge_logits_neither_overflow_nor_vanish(problem) -> None:
     hidden, weight, labels = problem
     loss = linear_cross_entropy(1e3 * hidden, weight, labels)

@@ -42,12 +42,18 @@ def build(sizes: dict, seed: int = 0) -> Qwen3ForCausalLM:
     return model
 
 
+def reference_sizes(config: Qwen3Config) -> dict:
+    """The same sizes as Transformers takes them."""
+    sizes = dict(vars(config))
+    sizes["rope_parameters"] = {"rope_type": "default", "rope_theta": sizes.pop("rope_theta")}
+    del sizes["rope_scaling"]
+    return sizes
+
+
 def build_reference(model: Qwen3ForCausalLM) -> transformers.Qwen3ForCausalLM:
     """Transformers' network with the same sizes and weights."""
-    sizes = dict(vars(model.config))
-    rope = {"rope_type": "default", "rope_theta": sizes.pop("rope_theta")}
     reference = transformers.Qwen3ForCausalLM(
-        transformers.Qwen3Config(**sizes, rope_parameters=rope, attn_implementation="eager")
+        transformers.Qwen3Config(**reference_sizes(model.config), attn_implementation="eager")
     )
     reference.load_state_dict(model.state_dict())
     return reference.eval()
@@ -100,6 +106,34 @@ def test_parameters_have_the_names_shapes_and_order_of_transformers(sizes) -> No
     assert [(k, v.shape) for k, v in state_dict.items()] == [
         (k, v.shape) for k, v in expected.items()
     ]
+
+
+def test_logits_of_the_full_shape_are_those_of_transformers() -> None:
+    torch.manual_seed(0)
+    with torch.device("meta"):
+        model = Qwen3ForCausalLM(Qwen3Config())
+    model.to_empty(device="cpu").init_weights()
+    with torch.device("meta"):
+        reference = transformers.Qwen3ForCausalLM(
+            transformers.Qwen3Config(**reference_sizes(model.config))
+        )
+    # The same memory for both; the frequencies of rotary embedding are in no state dict.
+    reference.load_state_dict(model.state_dict(), assign=True)
+    reference.model.rotary_emb = type(reference.model.rotary_emb)(reference.config)
+    input_ids = torch.randint(0, 151_936, (1, 19))
+    with torch.no_grad():
+        logits, expected = model(input_ids), reference.eval()(input_ids).logits
+    assert expected.std() > 0.1
+    torch.testing.assert_close(logits, expected, rtol=0, atol=2e-4)
+
+
+@pytest.mark.parametrize("sizes", CONFIGS.values(), ids=CONFIGS)
+def test_bf16_errs_no_more_than_transformers_in_bf16(sizes, input_ids) -> None:
+    model = build(sizes)
+    exact, reference = model(input_ids), build_reference(model).bfloat16()
+    theirs = (reference(input_ids).logits - exact).norm() / exact.norm()
+    ours = (model.bfloat16()(input_ids) - exact).norm() / exact.norm()
+    assert 1e-3 < ours < 1.2 * theirs
 
 
 def test_positions_can_be_given_for_each_row(model, input_ids) -> None:
@@ -326,3 +360,26 @@ def test_query_heads_read_the_key_value_head_of_their_group() -> None:
     before, after = per_head
     changed = (before != after).flatten(2).any(-1).any(0)
     assert changed.tolist() == [False] * 3 + [True] * 3
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_the_feed_forward_computes_its_middle_again(autocast) -> None:
+    torch.manual_seed(0)
+    mlp = build(TINY).model.layers[0].mlp
+    x = torch.randn(2, 7, 40, requires_grad=True)
+    kept = []
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda tensor: kept.append(tensor.shape) or tensor, lambda tensor: tensor
+        ):
+            y = mlp(x)
+        plain = mlp.down_proj(F.silu(mlp.gate_proj(x)) * mlp.up_proj(x))
+    assert kept.count((2, 7, 56)) == 2
+    assert torch.equal(y, plain)
+    inputs = [x, *mlp.parameters()]
+    tolerance = {"rtol": 0.05, "atol": 0.02} if autocast else {"rtol": 1e-5, "atol": 1e-6}
+    torch.testing.assert_close(
+        torch.autograd.grad(y.float().square().sum(), inputs),
+        torch.autograd.grad(plain.float().square().sum(), inputs),
+        **tolerance,
+    )

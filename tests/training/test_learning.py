@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from qwen_pl.data.windows import TokenWindows
+from qwen_pl.errors import InputError
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.training.curves import TrainingCurves
 from qwen_pl.training.module import Qwen3Module
@@ -155,3 +156,53 @@ def test_accumulated_batches_count_as_one_step(tmp_path: object) -> None:
     assert trainer.global_step == 4
     assert trainer.fit_loop.epoch_loop.batch_progress.total.ready == 12
     assert curves.latest["train_loss"] == pytest.approx(math.log(VOCABULARY), abs=0.5)
+
+
+def test_masked_documents_are_trained_and_measured_apart() -> None:
+    tokens = np.random.default_rng(3).integers(0, VOCABULARY, 121)
+    cut = TokenWindows(
+        tokens,
+        seq_len=20,
+        spans=[(0, len(tokens))],
+        num_bytes=np.ones(VOCABULARY, dtype=np.int64),
+        document_starts=np.array([0, 7, 31, 33, 70]),
+    )
+    loader = DataLoader(cut, 3, sampler=range(0, 120, 20), collate_fn=lambda batch: batch)
+    module = Qwen3Module(SIZES)
+    trainer = pl.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False)
+    [measured] = trainer.validate(module, loader, verbose=False)
+    nats, count = 0.0, 0
+    with torch.no_grad():
+        for batch in loader:
+            for row in zip(batch["input_ids"], batch["labels"], batch["document_ids"], strict=True):
+                for document in row[2].unique():
+                    inputs, labels = (tensor[row[2] == document][None] for tensor in row[:2])
+                    nats += module.model(inputs, labels, reduction="sum").item()
+                    count += (labels >= 0).sum().item()
+            expected = nats / count
+    assert measured["val_loss"] == pytest.approx(expected, rel=1e-5)
+    batch = next(iter(loader))
+    apart = module.training_step(batch, 0).item()
+    assert apart != pytest.approx(module.training_step(batch | {"document_ids": None}, 0).item())
+
+
+def test_z_loss_adds_to_training_and_not_to_validation() -> None:
+    tokens = np.random.default_rng(3).integers(0, VOCABULARY, 121)
+    batch = next(iter(windows(tokens, 3)))
+    losses = []
+    for z_loss in (0.0, 0.1):
+        torch.manual_seed(0)
+        module = Qwen3Module(SIZES, z_loss=z_loss)
+        module.configure_model()
+        with torch.no_grad():
+            squares = module(batch["input_ids"]).logsumexp(-1).square().mean().item()
+        losses.append(module.training_step(batch, 0).item())
+    assert losses[1] - losses[0] == pytest.approx(0.1 * squares, rel=1e-4)
+    module.validation_step(batch, 0)
+    assert module.metric.compute()["loss"].item() == pytest.approx(losses[0], rel=1e-5)
+
+
+@pytest.mark.parametrize("z_loss", [-1e-4, float("inf"), float("nan")])
+def test_an_impossible_z_loss_is_refused_with_its_value(z_loss: float) -> None:
+    with pytest.raises(InputError, match=rf"model\.z_loss is {z_loss}"):
+        Qwen3Module(SIZES, z_loss=z_loss)

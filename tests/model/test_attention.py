@@ -1,0 +1,129 @@
+"""Attention inside documents is the documents run apart."""
+
+import copy
+
+import pytest
+import torch
+
+from qwen_pl.model.attention import attend, document_mask, document_positions
+from qwen_pl.model.cache import KeyValueCache
+from qwen_pl.model.config import Qwen3Config
+from qwen_pl.model.qwen3 import Qwen3ForCausalLM
+
+LENGTHS = (4, 1, 7, 5)
+
+
+@pytest.fixture
+def model() -> Qwen3ForCausalLM:
+    torch.manual_seed(0)
+    return Qwen3ForCausalLM(
+        Qwen3Config(
+            vocab_size=97,
+            hidden_size=40,
+            intermediate_size=56,
+            num_hidden_layers=3,
+            num_attention_heads=6,
+            num_key_value_heads=2,
+            head_dim=10,
+            initializer_range=0.2,
+        )
+    )
+
+
+@pytest.fixture
+def input_ids() -> torch.Tensor:
+    return torch.randint(0, 97, (2, sum(LENGTHS)), generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture
+def document_ids() -> torch.Tensor:
+    """Documents of different lengths, which begin elsewhere in the second row."""
+    first = torch.repeat_interleave(torch.arange(4) + 30, torch.tensor(LENGTHS))
+    return torch.stack([first, first.flip(0)])
+
+
+def pieces(document_ids: torch.Tensor) -> list[tuple[int, slice]]:
+    found = []
+    for row, ids in enumerate(document_ids):
+        lengths = torch.unique_consecutive(ids, return_counts=True)[1].tolist()
+        ends = torch.tensor(lengths).cumsum(0).tolist()
+        found += [
+            (row, slice(end - length, end)) for length, end in zip(lengths, ends, strict=True)
+        ]
+    return found
+
+
+def test_logits_are_those_of_each_document_alone(model, input_ids, document_ids) -> None:
+    packed = model(input_ids, document_ids=document_ids)
+    assert (packed - model(input_ids)).abs().max() > 0.1
+    for row, part in pieces(document_ids):
+        alone = model(input_ids[row : row + 1, part])[0]
+        torch.testing.assert_close(packed[row, part], alone, rtol=1e-5, atol=1e-5)
+
+
+def test_loss_and_gradients_are_those_of_the_documents_apart(
+    model, input_ids, document_ids
+) -> None:
+    labels = input_ids.roll(-1, 1)
+    for row, part in pieces(document_ids):
+        labels[row, part.stop - 1] = -100
+    model(input_ids, labels, document_ids=document_ids, reduction="sum").backward()
+    apart = copy.deepcopy(model)
+    apart.zero_grad()
+    for row, part in pieces(document_ids):
+        apart(
+            input_ids[row : row + 1, part], labels[row : row + 1, part], reduction="sum"
+        ).backward()
+    for (name, parameter), expected in zip(
+        model.named_parameters(), apart.parameters(), strict=True
+    ):
+        error = (parameter.grad - expected.grad).norm() / expected.grad.norm()
+        assert error < 1e-5, name
+
+
+def test_documents_are_kept_apart_when_layers_are_computed_again(
+    model, input_ids, document_ids
+) -> None:
+    expected = model(input_ids, input_ids, document_ids=document_ids)
+    model.gradient_checkpointing = True
+    loss = model(input_ids, input_ids, document_ids=document_ids)
+    loss.backward()
+    torch.testing.assert_close(loss, expected)
+
+
+def test_positions_count_from_the_start_of_each_document() -> None:
+    document_ids = torch.tensor([[7, 7, 7, 9], [2, 3, 3, 3]])
+    assert document_positions(document_ids).tolist() == [[0, 1, 2, 0], [0, 0, 1, 2]]
+
+
+def test_positions_that_are_given_are_taken(model, input_ids, document_ids) -> None:
+    position_ids = torch.arange(17)
+    given = model(input_ids, document_ids=document_ids, position_ids=position_ids + 1000)
+    # Rotary embedding tells distances alone, so any common shift of a document is nothing.
+    expected = model(input_ids, document_ids=document_ids)
+    torch.testing.assert_close(given, expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+def test_blocks_for_flex_attention_see_what_the_table_sees(document_ids) -> None:
+    generator = torch.Generator().manual_seed(2)
+    q = torch.randn(2, 6, 17, 10, generator=generator)
+    k, v = torch.randn(2, 2, 2, 17, 10, generator=generator)
+    in_blocks = attend(q, k, v, document_mask(document_ids, in_blocks=True))
+    by_table = attend(q, k, v, document_mask(document_ids, in_blocks=False))
+    torch.testing.assert_close(in_blocks, by_table, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.gpu
+def test_flex_attention_on_cuda_is_the_table_on_the_cpu(model, input_ids, document_ids) -> None:
+    wide = Qwen3Config(**vars(model.config) | {"head_dim": 16})
+    network = Qwen3ForCausalLM(wide)
+    expected = network(input_ids, document_ids=document_ids)
+    logits = network.cuda()(input_ids.cuda(), document_ids=document_ids.cuda())
+    torch.testing.assert_close(logits.cpu(), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_documents_and_a_cache_do_not_go_together(model, input_ids, document_ids) -> None:
+    cache = KeyValueCache(model.config, batch_size=2, max_len=17)
+    with pytest.raises(ValueError, match="a row is one document"):
+        model(input_ids, document_ids=document_ids, cache=cache)
