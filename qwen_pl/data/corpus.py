@@ -19,7 +19,7 @@ from qwen_pl.data.pdf import PdfText
 from qwen_pl.data.processes import ProcessDied, map_in_processes
 from qwen_pl.data.reading import ReadFile, Reading, fingerprint, read_file, text_file_of
 from qwen_pl.data.report import FileReport, describe_file, write_report
-from qwen_pl.data.sources import find_sources
+from qwen_pl.data.sources import find_sources, mark_as_cache
 from qwen_pl.errors import InputError
 from qwen_pl.files import whole_folder
 
@@ -152,6 +152,7 @@ class Inputs:
     ) -> "Inputs":
         problems: list[str] = []
         paths, contents = [], []
+        mark_as_cache(cache_dir)
         hashes = ContentHashes(cache_dir / "files.json")
         for path in find_sources(source, on_problem=problems.append):
             try:

@@ -12,8 +12,11 @@ from pathlib import Path
 from unicodedata import normalize
 
 from qwen_pl.errors import InputError
+from qwen_pl.files import write_text
 
 SUFFIXES = (".pdf", ".txt", ".md")
+CACHE_TAG = "CACHEDIR.TAG"
+CACHE_SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55"
 
 Source = str | os.PathLike[str]
 OnProblem = Callable[[str], None]
@@ -25,9 +28,9 @@ def find_sources(
     """Lists the PDF, text and Markdown files that ``source`` names: files, folders, glob patterns.
 
     Folders are searched to any depth, linked ones too, and so are folders that a pattern matches.
-    Hidden files are passed over, ``chapter2`` comes before ``chapter10``, and a pattern's suffix
-    stands for both cases. A file that is reached in several ways is taken once, by the name that
-    came first.
+    Hidden files and folders marked as a cache are passed over, ``chapter2`` comes before
+    ``chapter10``, and a pattern's suffix stands for both cases. A file that is reached in several
+    ways is taken once, by the name that came first.
 
     Args:
         source: One name or several; ``~`` stands for the home folder and ``**`` for any depth.
@@ -62,6 +65,18 @@ def find_sources(
         nothing = "no source named: give a PDF, a folder or a pattern"
         raise InputError(problems[0] if problems else nothing)
     return list(found.values())
+
+
+def mark_as_cache(folder: Path) -> None:
+    """Makes a folder and marks it, so that a search in a folder around it passes it over.
+
+    Otherwise the texts that were made of a corpus would belong to it the next time. Programs for
+    backups know the mark as well.
+
+    Source: Cache Directory Tagging Specification, https://bford.info/cachedir/
+    """
+    if not (folder / CACHE_TAG).is_file():
+        write_text(folder / CACHE_TAG, f"{CACHE_SIGNATURE}\n# Made by qwen_pl; may be deleted.\n")
 
 
 class _Search:
@@ -128,6 +143,8 @@ class _Search:
             if (real := os.path.realpath(folder)) in seen:
                 continue
             seen.add(real)
+            if folder != top and _is_file(folder / CACHE_TAG):
+                continue
             yield folder
             for entry in self._entries(folder):
                 if not entry.name.startswith(".") and _is_folder(entry):

@@ -50,6 +50,17 @@ def test_the_second_time_nothing_is_done(shelf: Path, tmp_path: Path) -> None:
     assert second == first
 
 
+def test_a_cache_inside_the_source_is_no_source(shelf: Path) -> None:
+    (shelf / "three.txt").write_text(" ".join(["A text about nothing at all."] * 40))
+    first = prepare(recipe(shelf), shelf / "cache")
+    again = prepare(recipe(shelf), shelf / "cache")
+    assert not again.corpus.is_new
+    assert len(again.documents) == 3
+    assert again.tokens.fingerprint == first.tokens.fingerprint
+    by_pattern = prepare(recipe(f"{shelf}/**/*.txt"), shelf / "cache")
+    assert [Path(document.source).name for document in by_pattern.documents] == ["three.txt"]
+
+
 def test_a_changed_pdf_is_read_again_and_the_others_are_not(shelf: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     prepare(recipe(shelf), cache)
