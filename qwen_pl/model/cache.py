@@ -12,6 +12,9 @@ class KeyValueCache:
     Each forward pass writes behind the tokens already there, attends to all of them, and advances
     ``lengths`` when every layer has written. Rows may differ in length: what a shorter prompt was
     padded with on its right is forgotten by setting its length, and the next token overwrites it.
+    It takes ``2 · layers · B · K · max_len · H`` numbers.
+
+    Source: Pope et al. 2022, https://arxiv.org/abs/2211.05102
 
     Args:
         config: The sizes of the network that will use it.

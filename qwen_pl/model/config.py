@@ -14,7 +14,7 @@ class RopeScaling:
 
     Named as Hugging Face's ``rope_scaling``, so that a model card's snippet can be copied.
 
-    Source: Peng et al. 2023, https://arxiv.org/abs/2309.00071
+    The formulas are in ``yarn.py``. Source: Peng et al. 2023, https://arxiv.org/abs/2309.00071
 
     Raises:
         InputError: If a setting is outside its range.

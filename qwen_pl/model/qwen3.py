@@ -44,9 +44,13 @@ class RMSNorm(nn.Module):
 
 
 class _EagerRMSNorm(torch.autograd.Function):
-    """RMSNorm in a third of the passes over memory that autograd would make; no second gradient.
+    """RMSNorm in a third of the passes over memory that autograd would make.
 
-    CUDA has a kernel of its own and compilers write one; eager on a CPU it is done by hand.
+    With ``s = 1 / sqrt(mean(x²) + eps)`` and ``g`` the gradient of the result, that of ``x`` is
+    ``s g weight - x s³ mean(g weight x)``. CUDA has a kernel of its own and compilers write one;
+    eager on a CPU it is done by hand. There is no second gradient.
+
+    Source: the gradient of Zhang and Sennrich 2019, https://arxiv.org/abs/1910.07467
     """
 
     @staticmethod
@@ -194,6 +198,8 @@ class _FrugalDown(torch.autograd.Function):
 
     What is between them is cheap to compute again; a quarter of all activations need not be kept.
     Compilers find that out by themselves. There is no second gradient.
+
+    Source: recomputation as in Chen et al. 2016, https://arxiv.org/abs/1604.06174
     """
 
     @staticmethod
@@ -217,7 +223,7 @@ class _FrugalDown(torch.autograd.Function):
 class DecoderLayer(nn.Module):
     """Attention, then feed-forward, each normalised before and added to what it read.
 
-    ``x = x + attention(norm(x)); x = x + mlp(norm(x))``
+    ``x = x + self_attn(input_layernorm(x)); x = x + mlp(post_attention_layernorm(x))``
 
     Source: Xiong et al. 2020, https://arxiv.org/abs/2002.04745
     """
@@ -242,7 +248,12 @@ class DecoderLayer(nn.Module):
 
 
 class Qwen3Model(nn.Module):
-    """Token ids to hidden states: an embedding, the decoder layers, a last norm."""
+    """Token ids to hidden states: an embedding, the decoder layers, a last norm.
+
+    ``norm(layer_L(... layer_1(embed_tokens[input_ids])))``
+
+    Source: Qwen3 Technical Report 2025, https://arxiv.org/abs/2505.09388
+    """
 
     def __init__(self, config: Qwen3Config) -> None:
         super().__init__()
@@ -298,10 +309,14 @@ class Qwen3Model(nn.Module):
 class Qwen3ForCausalLM(nn.Module):
     """A language model: for each token, scores for the one that follows.
 
-    Every matrix starts normal with ``config.initializer_range``, every gain at one.
+    ``p(next token) = softmax(lm_head.weight @ hidden)``. Every matrix starts normal with
+    ``config.initializer_range``, every gain at one.
 
     With tied embeddings ``lm_head.weight`` is ``model.embed_tokens.weight``. The state dict holds
     both names, as Transformers' does; when loading, the first may be missing.
+
+    Source: Qwen3 Technical Report 2025, https://arxiv.org/abs/2505.09388; tied embeddings: Press
+    and Wolf 2017, https://arxiv.org/abs/1608.05859
 
     >>> config = Qwen3Config(vocab_size=97, hidden_size=24, num_hidden_layers=2)
     >>> with torch.device("meta"):
