@@ -1,0 +1,227 @@
+"""Published weights: found, checked against their config, and read tensor by tensor."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from qwen_pl.errors import InputError
+from qwen_pl.export.hf_config import config_from_json
+from qwen_pl.export.hub import published_file
+from qwen_pl.model.config import Qwen3Config
+from qwen_pl.model.qwen3 import Qwen3ForCausalLM
+
+SINGLE = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+EMBEDDING = "model.embed_tokens.weight"
+HEAD = "lm_head.weight"
+
+_FLOATS = ("F64", "F32", "F16", "BF16")
+_IGNORED = "rotary_emb.inv_freq"  # old files hold it, though it follows from the config
+_MOST_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A published network: its sizes, and in which file each of its tensors lies.
+
+    Attributes:
+        name: The folder or repository that it was found in.
+        config: Its sizes.
+        tensors: The file of each tensor.
+    """
+
+    name: str
+    config: Qwen3Config
+    tensors: Mapping[str, Path]
+
+    @torch.no_grad()
+    def network(self, config: Qwen3Config | None = None) -> Qwen3ForCausalLM:
+        """The network with its weights, on torch's default device and in its default dtype.
+
+        Tensors are read one after the other from mapped memory, so the network is in memory once.
+
+        Args:
+            config: By default that of the network. It may differ in what has no weights, and in
+                ``vocab_size``: then the first rows of the embedding and the head are kept, and
+                each row more is the mean of all. So a new token starts as likely as the average
+                one, and what the network predicts else hardly changes.
+                Source: Hewitt 2021, https://nlp.stanford.edu/~johnhew/vocab-expansion.html
+
+        Raises:
+            InputError: If a file is damaged.
+        """
+        with torch.device("meta"):  # nothing is drawn at random that is overwritten at once
+            network = Qwen3ForCausalLM(config or self.config)
+        network.to_empty(device=torch.get_default_device())
+        parameters = dict(network.named_parameters())
+        for file in sorted({self.tensors[name] for name in parameters}):
+            with opened(file) as stored:
+                for name, parameter in parameters.items():
+                    if self.tensors[name] == file:
+                        _copy(stored.get_tensor(name), parameter)
+        return network
+
+
+def load_pretrained(name: str | Path, *, vocab_size: int | None = None) -> Qwen3ForCausalLM:
+    """The published network of a folder or repository, with its weights.
+
+    To train it in Python, give it to the module, which then makes none of its own::
+
+        network = load_pretrained("Qwen/Qwen3-0.6B")
+        module = Qwen3Module(network.config, lr=1e-5)
+        module.model = network
+
+    Args:
+        name: A folder, or the id of a repository on the Hugging Face Hub.
+        vocab_size: Rows of the embedding, if others than published; see ``Pretrained.network``.
+
+    Raises:
+        InputError: If it cannot be found, is damaged, or is no Qwen3 as its config says.
+    """
+    pretrained = find_pretrained(name)
+    config = replace(pretrained.config, vocab_size=vocab_size or pretrained.config.vocab_size)
+    return pretrained.network(config)
+
+
+def published_config(name: str | Path) -> Qwen3Config:
+    """The sizes of a published network, without its weights.
+
+    Raises:
+        InputError: If there is no config, or it describes what our network does not compute.
+    """
+    return config_from_json(_config_file(name))
+
+
+def find_pretrained(name: str | Path) -> Pretrained:
+    """Finds a published network and checks that it is whole; no weight is in memory afterwards.
+
+    Args:
+        name: A folder, or the id of a repository on the Hugging Face Hub.
+
+    Raises:
+        InputError: If anything is missing, damaged, or not as the config says.
+    """
+    config_file = _config_file(name)
+    config = config_from_json(config_file)
+    tensors, shapes = {}, {}
+    for file in _weight_files(name, config_file):
+        with opened(file) as stored:
+            for key in stored.keys():  # noqa: SIM118 (not a mapping)
+                piece = stored.get_slice(key)
+                if piece.get_dtype() not in _FLOATS:
+                    raise InputError(
+                        f"{key} in {file} is {piece.get_dtype()}: quantised weights cannot be "
+                        "trained, take the repository with plain ones"
+                    )
+                tensors[key], shapes[key] = file, tuple(piece.get_shape())
+    _check_tensors(str(name), config, shapes)
+    if config.tie_word_embeddings and HEAD in tensors:
+        _check_same(tensors)
+    return Pretrained(str(name), config, tensors)
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[Any]:
+    """A safetensors file, mapped and not read.
+
+    Raises:
+        InputError: If it is damaged.
+    """
+    try:
+        with safe_open(file, framework="pt") as stored:
+            yield stored
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{file} is damaged, copy or download it again: {error}") from None
+
+
+def _config_file(name: str | Path) -> Path:
+    file = published_file(name, "config.json")
+    if file is None:
+        raise InputError(f"no config.json in {name}: weights alone do not say what to compute")
+    return file
+
+
+def _weight_files(name: str | Path, config_file: Path) -> list[Path]:
+    file = published_file(name, SINGLE, INDEX, beside=config_file)
+    if file is None:
+        if any(config_file.parent.glob("pytorch_model*.bin")):
+            raise InputError(
+                f"{name} has its weights in pytorch_model.bin only, a pickle, which could execute "
+                "anything: convert it with Transformers' save_pretrained"
+            )
+        raise InputError(f"no {SINGLE} in {name}, nor {INDEX}")
+    if file.name == SINGLE:
+        return [file]
+    return [_shard(name, shard, file) for shard in _shard_names(file)]
+
+
+def _shard_names(index: Path) -> list[str]:
+    try:
+        names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        if names and all(name == Path(name).name for name in names):  # and not ../elsewhere
+            return sorted(names)
+        reason = "its weight_map names no files beside it"
+    except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
+        reason = f"{type(error).__name__} {error}"
+    raise InputError(f"{index} is not an index of safetensors: {reason}")
+
+
+def _shard(name: str | Path, shard: str, index: Path) -> Path:
+    file = published_file(name, shard, beside=index)
+    if file is None:
+        raise InputError(f"no {shard} in {name}, which {index.name} names")
+    return file
+
+
+def _check_tensors(name: str, config: Qwen3Config, shapes: Mapping[str, tuple]) -> None:
+    """Compares names and shapes with those that the network will have; nothing is loaded yet."""
+    with torch.device("meta"):
+        wanted = {key: tuple(t.shape) for key, t in Qwen3ForCausalLM(config).state_dict().items()}
+    missing = [key for key in wanted if key not in shapes]
+    if config.tie_word_embeddings and HEAD in missing:
+        missing.remove(HEAD)
+    extra = [key for key in shapes if key not in wanted and not key.endswith(_IGNORED)]
+    misshapen = [
+        f"{key} {shape} and not {wanted[key]}"
+        for key, shape in shapes.items()
+        if key in wanted and shape != wanted[key]
+    ]
+    found = [
+        f"{what}: {_some(keys)}"
+        for what, keys in (("missing", missing), ("extra", extra), ("misshapen", misshapen))
+        if keys
+    ]
+    if found:
+        raise InputError(f"the weights in {name} are not those of its config: {'; '.join(found)}")
+
+
+def _some(keys: list[str]) -> str:
+    more = len(keys) - _MOST_NAMED
+    return ", ".join(keys[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _check_same(tensors: Mapping[str, Path]) -> None:
+    with opened(tensors[EMBEDDING]) as one, opened(tensors[HEAD]) as other:
+        embedding, head = one.get_tensor(EMBEDDING), other.get_tensor(HEAD)
+        if head.dtype != embedding.dtype:
+            embedding, head = embedding.float(), head.float()
+        if not torch.equal(embedding, head):
+            raise InputError(
+                f"{HEAD} in {tensors[HEAD]} differs from {EMBEDDING}, though config.json ties "
+                "them: set tie_word_embeddings to false there, or remove the head"
+            )
+
+
+def _copy(stored: Tensor, parameter: Tensor) -> None:
+    """Fills ``parameter``; rows that ``stored`` has not are the mean of its rows."""
+    kept = min(len(stored), len(parameter))
+    parameter[:kept] = stored[:kept]
+    if kept < len(parameter):
+        parameter[kept:] = stored.mean(0, dtype=torch.float32)
