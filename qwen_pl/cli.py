@@ -1,5 +1,6 @@
 """How a run is put together: LightningCLI with fixed run folders and errors of one line."""
 
+import dataclasses
 import difflib
 import logging
 import os
@@ -22,9 +23,13 @@ from lightning.pytorch.utilities import rank_zero_only
 from qwen_pl.data.datamodule import PDFDataModule
 from qwen_pl.data.tokenizer import END_OF_TEXT, load_tokenizer
 from qwen_pl.errors import InputError
+from qwen_pl.export.pretrained import Pretrained, find_pretrained, published_config
 from qwen_pl.files import write_text
 from qwen_pl.generation.generate import generate
 from qwen_pl.generation.sampling import Sampling
+from qwen_pl.model.architectures import check_architecture, named_config
+from qwen_pl.model.config import Qwen3Config
+from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 from qwen_pl.runs import LOGS, run_dir
 from qwen_pl.training.checkpoint import FOLDER, find_checkpoint, step_of
 from qwen_pl.training.checkpoint_io import WholeCheckpointIO
@@ -39,6 +44,7 @@ from qwen_pl.training.saving import BestCheckpoint, StepCheckpoint, StopOnSignal
 from qwen_pl.training.summary import RunSummary
 
 VOCABULARY_MULTIPLE = 64  # matrix kernels like sizes that divide
+LINKED_SIZES = ("vocab_size", "max_position_embeddings")  # these follow from the data
 
 TRAINER_DEFAULTS = {
     "max_epochs": -1,
@@ -115,7 +121,15 @@ class SaveRunConfig(SaveConfigCallback):
 
 
 class QwenCLI(LightningCLI):
-    """Gives every run one fixed folder, finds its checkpoints, and chooses what was left open."""
+    """Gives every run one fixed folder, finds its checkpoints, and chooses what was left open.
+
+    Attributes:
+        published: Sizes of the network that ``model.from_pretrained`` names, if it does.
+        pretrained: The same with its weights, if they are needed.
+    """
+
+    published: Qwen3Config | None = None
+    pretrained: Pretrained | None = None
 
     def __init__(self, **kwargs: Any) -> None:
         # Without it, --trainer.max_step would be taken for --trainer.max_steps.
@@ -152,6 +166,24 @@ class QwenCLI(LightningCLI):
         )
         parser.link_arguments("seed_everything", "data.seed", int)
 
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        self._parse(parser, args)
+        config = self.config[self.config.subcommand]
+        if (sizes := self._published_sizes(config.model)) is not None:
+            # What the user gives beside them stays as given, to be compared.
+            parser = self._subcommand_parsers[self.config.subcommand]
+            parser.set_defaults(
+                {
+                    f"model.config.{field.name}": getattr(sizes, field.name)
+                    for field in dataclasses.fields(sizes)
+                    if field.name not in LINKED_SIZES
+                }
+            )
+            self._parse(self.parser, args)
+            config = self.config[self.config.subcommand]
+        # The ids of another tokenizer would mean nothing to weights that are there already.
+        config.data.tokenizer = config.data.tokenizer or config.model.from_pretrained
+
     def _parse_ckpt_path(self) -> None:
         """Does nothing: Lightning would let what a checkpoint says override what the user says."""
 
@@ -170,6 +202,8 @@ class QwenCLI(LightningCLI):
             config.ckpt_path = str(find_checkpoint(config.ckpt_path, self.run_dir))
         if config.trainer.precision is None:
             config.trainer.precision = _fitting_precision(config.trainer.accelerator)
+        if self.published is not None:
+            self._fit_to_published(config)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self._get(self.config, "trainer")
@@ -191,6 +225,11 @@ class QwenCLI(LightningCLI):
         if self.subcommand == "fit" and config.get("enable_progress_bar") is not False:
             callbacks.append(StepProgress(curves))
         return super()._instantiate_trainer(config, callbacks)
+
+    def after_instantiate_classes(self) -> None:
+        if self.published is not None:  # a run that resumes has its weights in the checkpoint
+            read = self.pretrained.network if self.pretrained is not None else Qwen3ForCausalLM
+            self.model.make_network = read
 
     def before_fit(self) -> None:
         if rank_zero_only.rank == 0:
@@ -218,6 +257,47 @@ class QwenCLI(LightningCLI):
             raise
         finally:
             self._lock.release()
+
+    def _parse(self, parser: LightningArgumentParser, args: Any) -> None:
+        super().parse_arguments(parser, args)
+
+    def _published_sizes(self, model: Namespace) -> Qwen3Config | None:
+        """The sizes that ``model.from_pretrained`` or ``model.architecture`` mean."""
+        if model.from_pretrained is not None:
+            self.published = published_config(model.from_pretrained)
+            return self.published
+        return None if model.architecture is None else named_config(model.architecture)
+
+    def _fit_to_published(self, config: Namespace) -> None:
+        """Compares the sizes given with the published ones, and settles those that are linked.
+
+        Raises:
+            InputError: If the weights have no place in the network, or their rows not enough ids.
+        """
+        name, published = config.model.from_pretrained, self.published
+        given = Qwen3Config(**config.model.config.as_dict())
+        check_architecture(given, published, name)
+        try:
+            num_ids = load_tokenizer(config.data.tokenizer).get_vocab_size()
+        except InputError as error:
+            raise InputError(f"{error}, or give data.tokenizer") from None
+        vocab_size = published.vocab_size
+        if config.model.resize_vocabulary:
+            vocab_size = _padded(num_ids)
+        elif num_ids > vocab_size:
+            raise InputError(
+                f"tokenizer {config.data.tokenizer} has {num_ids:,} ids, {name} has {vocab_size:,} "
+                "rows for them: give its own tokenizer, or model.resize_vocabulary=true"
+            )
+        longest = max(published.max_position_embeddings, config.data.seq_len)
+        if (yarn := given.rope_scaling) is not None and yarn != published.rope_scaling:
+            longest = max(longest, int(yarn.factor * yarn.original_max_position_embeddings))
+        config.model.config.vocab_size = vocab_size
+        config.model.config.max_position_embeddings = longest
+        if self.subcommand == "fit" and config.ckpt_path is None:
+            self.pretrained = find_pretrained(name)
+            if rank_zero_only.rank == 0:
+                _tell_of_start(name, published, given, vocab_size, config.data.tokenizer)
 
     def _refuse_to_start_over(self, ckpt_path: str | None) -> None:
         held = any((self.run_dir / FOLDER).glob("*.ckpt"))
@@ -275,8 +355,12 @@ class QwenCLI(LightningCLI):
 class DataOnlyCLI(QwenCLI):
     """Reads a whole run's config, with all its checks, and makes only the datamodule."""
 
-    def parse_arguments(self, parser: LightningArgumentParser, args: list[str]) -> None:
+    def _parse(self, parser: LightningArgumentParser, args: list[str]) -> None:
         self.config = parser.parse_args(args)  # without the warning that sys.argv says other things
+
+    def _published_sizes(self, model: Namespace) -> Qwen3Config | None:
+        # Data needs only the tokenizer of a published network.
+        return None if model.from_pretrained is not None else super()._published_sizes(model)
 
     def before_instantiate_classes(self) -> None:
         """Does nothing: no folder of a run is touched."""
@@ -305,7 +389,44 @@ def _model_vocab_size(vocab_size: int, tokenizer: str | None) -> int:
     """Rows of the embedding: the ids asked for, or those of the tokenizer given, and padding."""
     if tokenizer is not None:
         vocab_size = load_tokenizer(Path(tokenizer)).get_vocab_size()
+    return _padded(vocab_size)
+
+
+def _padded(vocab_size: int) -> int:
     return -(-vocab_size // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE
+
+
+def _tell_of_start(
+    name: str, published: Qwen3Config, given: Qwen3Config, vocab_size: int, tokenizer: str
+) -> None:
+    """One line on what a run starts from, and one on each thing that is not as published."""
+    print(f"starting from the weights of {name}, with tokenizer {tokenizer}", file=sys.stderr)
+    for field in dataclasses.fields(published):
+        theirs, mine = getattr(published, field.name), getattr(given, field.name)
+        if theirs != mine and field.name not in LINKED_SIZES:
+            print(f"model.config.{field.name} is {mine}, published is {theirs}", file=sys.stderr)
+    if vocab_size != published.vocab_size:
+        change = f"from {published.vocab_size:,} to {vocab_size:,} rows"
+        print(f"resizing the vocabulary {change}", file=sys.stderr)
+    if (moved := _moved_ids(name, tokenizer)) > 0:
+        print(
+            f"tokenizer {tokenizer} means something else than that of {name} by {moved:,} ids: "
+            "their rows have to be learned anew",
+            file=sys.stderr,
+        )
+
+
+def _moved_ids(name: str, tokenizer: str) -> int:
+    """Ids that mean another token than they did to the weights; 0 where that is not known."""
+    if name == tokenizer:
+        return 0
+    try:
+        theirs = load_tokenizer(name)
+    except InputError:  # published without a tokenizer
+        return 0
+    mine = load_tokenizer(tokenizer)
+    ids = range(min(mine.get_vocab_size(), theirs.get_vocab_size()))
+    return sum(mine.id_to_token(i) != theirs.id_to_token(i) for i in ids)
 
 
 def _config_name(config: Namespace) -> str:

@@ -41,6 +41,8 @@ def data_settings_alone(config: str, overrides: list[str]) -> "DataSettings | No
     parser.add_class_arguments(DataSettings, "data")
     try:
         values = yaml.safe_load(Path(config).read_text(encoding="utf-8"))
+        if (values.get("model") or {}).get("from_pretrained"):
+            return None  # its tokenizer may be meant
         given = parser.parse_object({"data": values.get("data", {})})
         given = parser.parse_args(overrides, namespace=given)
         return parser.instantiate(given).data

@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from qwen_pl import __version__
 from qwen_pl.errors import InputError
+from qwen_pl.model.architectures import check_architecture, named_config
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 from qwen_pl.training.metrics import LanguageModelMetric
@@ -37,6 +38,16 @@ class Qwen3Module(pl.LightningModule):
             long runs; 1e-4 is usual, 0 leaves it out.
         gradient_checkpointing: Recompute activations in the backward pass: much less memory for
             about a third more time.
+        from_pretrained: Folder or repository on the Hugging Face Hub, such as Qwen/Qwen3-0.6B,
+            whose weights a new run starts from. Its sizes are taken too, and its tokenizer unless
+            data.tokenizer names one.
+        resize_vocabulary: Whether the rows of the pretrained embedding are cut or filled up to the
+            ids of the tokenizer. New rows start as the mean of the old.
+        architecture: Sizes by name instead of in config: qwen3-0.6b, qwen3-1.7b, qwen3-4b,
+            qwen3-8b, qwen3-14b or qwen3-32b. In Python, take ``named_config`` instead.
+
+    Raises:
+        InputError: If a setting cannot be used, or two contradict each other.
     """
 
     def __init__(
@@ -50,12 +61,23 @@ class Qwen3Module(pl.LightningModule):
         input_noise: float = 0.0,
         z_loss: float = 0.0,
         gradient_checkpointing: bool = False,
+        from_pretrained: str | None = None,
+        resize_vocabulary: bool = False,
+        architecture: str | None = None,
     ) -> None:
         super().__init__()
         if not 0 <= input_noise < 1:
             raise InputError(f"model.input_noise is {input_noise}: it has to be in [0, 1)")
         if not 0 <= z_loss < math.inf:
             raise InputError(f"model.z_loss is {z_loss}: it has to be 0 or more, 1e-4 is usual")
+        if architecture is not None:
+            if from_pretrained is not None:
+                raise InputError("model.from_pretrained has an architecture: leave out the other")
+            check_architecture(
+                config, named_config(architecture), f"model.architecture {architecture}"
+            )
+        if resize_vocabulary and from_pretrained is None:
+            raise InputError("model.resize_vocabulary needs model.from_pretrained to resize")
         self.config = config
         self.lr = lr
         self.weight_decay = weight_decay
@@ -65,15 +87,25 @@ class Qwen3Module(pl.LightningModule):
         self.input_noise = input_noise
         self.z_loss = z_loss
         self.gradient_checkpointing = gradient_checkpointing
+        self.from_pretrained = from_pretrained
         self.model: Qwen3ForCausalLM | None = None
         self.metric = LanguageModelMetric()
         self.write: Callable[[Qwen3ForCausalLM, Batch], Any] | None = None
         """Completes a batch of prompts, for ``predict``; the command line puts it here."""
+        self.make_network: Callable[[Qwen3Config], Qwen3ForCausalLM] | None = (
+            Qwen3ForCausalLM if from_pretrained is None else None
+        )
+        """Makes what a run starts with; the command line puts what reads published weights here."""
 
     def configure_model(self) -> None:
         # Here and not in __init__, so that a strategy can build the weights where they belong.
         if self.model is None:
-            self.model = Qwen3ForCausalLM(self.config)
+            if self.make_network is None:
+                raise InputError(
+                    "model.from_pretrained is read by the command line: in Python, leave it out "
+                    "and set module.model = load_pretrained(name)"
+                )
+            self.model = self.make_network(self.config)
             self.model.gradient_checkpointing = self.gradient_checkpointing
 
     def forward(self, input_ids: Tensor) -> Tensor:
