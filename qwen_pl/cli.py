@@ -166,22 +166,22 @@ class QwenCLI(LightningCLI):
         )
         parser.link_arguments("seed_everything", "data.seed", int)
 
-    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        self._parse(parser, args)
-        config = self.config[self.config.subcommand]
-        if (sizes := self._published_sizes(config.model)) is not None:
+    def parse_arguments(self, parser: LightningArgumentParser, args: list[str] | None) -> None:
+        words = sys.argv[1:] if args is None else args
+        first = parser.parse_args([word for word in words if not word.startswith("--print_config")])
+        verb = first.subcommand
+        if (sizes := self._published_sizes(first[verb].model)) is not None:
             # What the user gives beside them stays as given, to be compared.
-            parser = self._subcommand_parsers[self.config.subcommand]
-            parser.set_defaults(
+            self._subcommand_parsers[verb].set_defaults(
                 {
                     f"model.config.{field.name}": getattr(sizes, field.name)
                     for field in dataclasses.fields(sizes)
                     if field.name not in LINKED_SIZES
                 }
             )
-            self._parse(self.parser, args)
-            config = self.config[self.config.subcommand]
+        self.config = parser.parse_args(words)
         # The ids of another tokenizer would mean nothing to weights that are there already.
+        config = self.config[verb]
         config.data.tokenizer = config.data.tokenizer or config.model.from_pretrained
 
     def _parse_ckpt_path(self) -> None:
@@ -257,9 +257,6 @@ class QwenCLI(LightningCLI):
             raise
         finally:
             self._lock.release()
-
-    def _parse(self, parser: LightningArgumentParser, args: Any) -> None:
-        super().parse_arguments(parser, args)
 
     def _published_sizes(self, model: Namespace) -> Qwen3Config | None:
         """The sizes that ``model.from_pretrained`` or ``model.architecture`` mean."""
@@ -354,9 +351,6 @@ class QwenCLI(LightningCLI):
 
 class DataOnlyCLI(QwenCLI):
     """Reads a whole run's config, with all its checks, and makes only the datamodule."""
-
-    def _parse(self, parser: LightningArgumentParser, args: list[str]) -> None:
-        self.config = parser.parse_args(args)  # without the warning that sys.argv says other things
 
     def _published_sizes(self, model: Namespace) -> Qwen3Config | None:
         # Data needs only the tokenizer of a published network.
