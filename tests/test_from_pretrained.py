@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -87,13 +88,14 @@ def test_a_run_starts_from_the_published_weights_and_logits(
     outcome = qwen_pl("fit", "--config", continued, "--trainer.max_steps", 1, "--model.lr", 0)
     assert outcome.code == 0, outcome.err
     assert "starting from the weights of published, with tokenizer published" in outcome.err
-    ours, _ = load_network(weights_file("small", 1))
+    ours, rest = load_network(weights_file("small", 1))
     theirs = transformers.Qwen3ForCausalLM.from_pretrained(published, dtype=torch.float32)
     input_ids = torch.randint(0, ROWS, (2, 13))
     with torch.no_grad():
         torch.testing.assert_close(ours(input_ids), theirs(input_ids).logits, rtol=1e-5, atol=1e-5)
     assert ours.config.max_position_embeddings == 64  # and not data.seq_len
     assert ours.config.rope_theta == 5000.0
+    assert rest["qwen_pl"]["from_pretrained"] == "published"  # for whoever has to name its origin
 
 
 def test_a_run_goes_on_learning_resumes_bit_for_bit_and_writes(
@@ -132,14 +134,19 @@ def test_the_saved_config_repeats_the_run(qwen_pl: Run, continued: Path) -> None
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_prepare_takes_the_tokenizer_of_the_network(qwen_pl: Run, continued: Path) -> None:
-    options = ["--config", continued, "--data.cache_dir", "fresh"]
-    outcome = qwen_pl("prepare", *options)
+def test_prepare_takes_the_tokenizer_of_the_network(
+    qwen_pl: Run, continued: Path, small_data: dict[str, Any]
+) -> None:
+    # The same data has a tokenizer of its own in the cache.
+    Path("plain.yaml").write_text(yaml.safe_dump({"data": small_data}))
+    assert "tokenizer/" in qwen_pl("prepare", "--config", "plain.yaml").out
+    for _ in range(2):  # the second is a shorter way
+        outcome = qwen_pl("prepare", "--config", continued)
+        assert outcome.code == 0, outcome.err
+        assert "tokenizer  published (330 tokens)" in outcome.out
+    outcome = qwen_pl("fit", "--config", continued, "--trainer.max_steps", 1)
     assert outcome.code == 0, outcome.err
-    assert not Path("fresh/tokenizer").exists()
-    again = qwen_pl("fit", *options, "--trainer.max_steps", 1)
-    assert again.code == 0, again.err
-    assert "tokens ->" not in again.err  # all was there
+    assert "tokens ->" not in outcome.err  # all was there
 
 
 def test_a_vocabulary_is_resized_to_another_tokenizer_on_request(

@@ -106,7 +106,7 @@ class Qwen3Module(pl.LightningModule):
                     "and set module.model = load_pretrained(name)"
                 )
             self.model = self.make_network(self.config)
-            self.model.gradient_checkpointing = self.gradient_checkpointing
+        self.model.gradient_checkpointing = self.gradient_checkpointing
 
     def forward(self, input_ids: Tensor) -> Tensor:
         return self.model(input_ids)
@@ -165,6 +165,7 @@ class Qwen3Module(pl.LightningModule):
         checkpoint["qwen_pl"] = {
             "version": __version__,
             "config": dataclasses.asdict(self.config),
+            "from_pretrained": self.from_pretrained,
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
