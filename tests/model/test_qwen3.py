@@ -144,6 +144,14 @@ def test_positions_can_be_given_for_each_row(model, input_ids) -> None:
     )
 
 
+@pytest.mark.parametrize("start", [63, 50_000, 1_000_000])
+def test_no_position_is_too_far(model, input_ids, start) -> None:
+    position_ids = torch.arange(start, start + 13)
+    logits = model(input_ids, position_ids=position_ids)
+    expected = build_reference(model)(input_ids, position_ids=position_ids.unsqueeze(0)).logits
+    torch.testing.assert_close(logits, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_a_token_never_sees_the_future(model, input_ids) -> None:
     changed = input_ids.clone()
     changed[:, 7:] = (changed[:, 7:] + 1) % 97
