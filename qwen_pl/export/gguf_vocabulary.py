@@ -1,0 +1,170 @@
+"""A tokenizer as GGUF holds it, once it is sure that llama.cpp cuts text as it does."""
+
+import json
+from typing import Any, NamedTuple
+
+from tokenizers import Tokenizer
+from tokenizers.pre_tokenizers import ByteLevel
+
+from qwen_pl.errors import InputError
+
+END_OF_TEXT = "<|endoftext|>"
+
+# The pattern that llama.cpp means by the name "qwen2", as published tokenizers write it.
+# Source: the pre_tokenizer of the published Qwen/Qwen3-0.6B tokenizer.json.
+QWEN_PATTERN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|"
+    r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+NORMAL, CONTROL, USER_DEFINED, UNUSED = 1, 3, 4, 5
+"""What a token is for; the numbers of ``gguf.TokenType``."""
+
+# Two bytes that stand side by side in no UTF-8 text. llama.cpp loads no list without a merge.
+MERGE_OF_NOTHING = "ÿ ÿ"
+
+
+class Vocabulary(NamedTuple):
+    """Everything of a tokenizer that GGUF has a place for."""
+
+    tokens: list[str]
+    """By id, one for each row of the embedding; learned ones in the byte-level alphabet."""
+    types: list[int]
+    merges: list[str]
+    """By rank, both halves with a space between; the alphabet has none."""
+    end_id: int
+
+
+def gguf_vocabulary(tokenizer: Tokenizer, vocab_size: int) -> Vocabulary:
+    """The tokens and merges of a tokenizer, filled up to ``vocab_size`` rows of the embedding.
+
+    Raises:
+        InputError: If llama.cpp, told that this is a Qwen tokenizer, would give other ids, or if
+            the tokenizer has more ids than the embedding rows.
+    """
+    description = json.loads(tokenizer.to_str())
+    _check_kind(description)
+    _check_added_tokens(tokenizer)
+    _check_alphabet(tokenizer)
+    merges = [_merge(pair) for pair in description["model"]["merges"]]
+    tokens, types = _tokens(tokenizer, vocab_size)
+    return Vocabulary(
+        tokens, types, merges or [MERGE_OF_NOTHING], tokenizer.token_to_id(END_OF_TEXT)
+    )
+
+
+def normalizes(tokenizer: Tokenizer) -> bool:
+    """Whether the tokenizer puts text into NFC first, which llama.cpp does not."""
+    return bool(_steps(json.loads(tokenizer.to_str())["normalizer"], "normalizers"))
+
+
+def _merge(pair: str | list[str]) -> str:
+    return pair if isinstance(pair, str) else " ".join(pair)
+
+
+def _tokens(tokenizer: Tokenizer, vocab_size: int) -> tuple[list[str], list[int]]:
+    """Token and type of every row; rows without a token get a name that no text can hold."""
+    by_id = {index: token for token, index in tokenizer.get_vocab().items()}
+    if max(by_id) >= vocab_size:
+        raise InputError(
+            f"the tokenizer has ids up to {max(by_id):,}, the model an embedding of {vocab_size:,} "
+            "rows: give the tokenizer that it was trained with"
+        )
+    added = tokenizer.get_added_tokens_decoder()
+    taken = set(by_id.values())
+    tokens, types = [], []
+    for index in range(vocab_size):
+        token = by_id.get(index)
+        if token is None:
+            name = f"[PAD{index}]"
+            tokens.append(f"{name} " if name in taken else name)
+            types.append(UNUSED)
+        else:
+            tokens.append(token)
+            types.append(_added_type(added[index]) if index in added else NORMAL)
+    return tokens, types
+
+
+def _added_type(token: Any) -> int:
+    # Qwen's <|fim_prefix|> and its like are not marked as special; llama.cpp knows them by name
+    # and complains unless they are.
+    looks_special = token.content.startswith("<|") and token.content.endswith("|>")
+    return CONTROL if token.special or looks_special else USER_DEFINED
+
+
+def _check_kind(description: dict[str, Any]) -> None:
+    """Refuses what is not byte-level BPE behind Qwen's pattern, saying what it is instead."""
+    model = description["model"]
+    if model["type"] != "BPE":
+        _refuse(f"is {model['type']}")
+    for name in ("continuing_subword_prefix", "end_of_word_suffix", "dropout", "ignore_merges"):
+        if model.get(name):
+            _refuse(f"has {name}: {json.dumps(model[name])}")
+    for step in _steps(description["normalizer"], "normalizers"):
+        if step["type"] != "NFC":
+            _refuse(f"has the normalizer {step['type']}")
+    steps = _steps(description["pre_tokenizer"], "pretokenizers")
+    if not (len(steps) == 2 and _cuts_like_qwen(steps[0]) and _is_byte_level(steps[1])):
+        _refuse(f"has the pre-tokenizer {_summary(steps)}")
+    if (description["decoder"] or {}).get("type") != "ByteLevel":
+        _refuse(f"has the decoder {(description['decoder'] or {}).get('type')}")
+
+
+def _refuse(what: str) -> None:
+    raise InputError(
+        f"the tokenizer {what}: GGUF is written for byte-level BPE with Qwen's pre-tokenizer only, "
+        "as llama.cpp would cut text in another way than the model has learned"
+    )
+
+
+def _steps(part: dict[str, Any] | None, name: str) -> list[dict[str, Any]]:
+    """The steps of a normalizer or pre-tokenizer, whether it is none, one or a sequence."""
+    if part is None:
+        return []
+    return part[name] if part["type"] == "Sequence" else [part]
+
+
+def _cuts_like_qwen(step: dict[str, Any]) -> bool:
+    if step["type"] != "Split" or step["pattern"] != {"Regex": QWEN_PATTERN}:
+        return False
+    # The pattern covers every text, so that cutting matches out and keeping them is the same.
+    return step["behavior"] == "Isolated" or (step["behavior"] == "Removed" and step["invert"])
+
+
+def _is_byte_level(step: dict[str, Any]) -> bool:
+    return step["type"] == "ByteLevel" and not step["add_prefix_space"] and not step["use_regex"]
+
+
+def _summary(steps: list[dict[str, Any]]) -> str:
+    """The kinds of the steps, with the pattern of one that splits by another."""
+    return (
+        " + ".join(
+            f"{step['type']}({next(iter(step['pattern'].values()))})"
+            if "pattern" in step
+            else step["type"]
+            for step in steps
+        )
+        or "none"
+    )
+
+
+def _check_added_tokens(tokenizer: Tokenizer) -> None:
+    if tokenizer.token_to_id(END_OF_TEXT) is None:
+        raise InputError(f"the tokenizer has no {END_OF_TEXT}, at which llama.cpp is to stop")
+    if count := tokenizer.num_special_tokens_to_add(is_pair=False):
+        _refuse(f"puts {count} special tokens around every text")
+    for token in tokenizer.get_added_tokens_decoder().values():
+        if token.lstrip or token.rstrip or token.single_word:
+            _refuse(f"has the token {token.content}, which takes in the white space around it")
+
+
+def _check_alphabet(tokenizer: Tokenizer) -> None:
+    """Every byte needs its token, and a learned token consists of bytes alone."""
+    alphabet = set(ByteLevel.alphabet())
+    added = tokenizer.get_added_tokens_decoder()
+    learned = {token for token, index in tokenizer.get_vocab().items() if index not in added}
+    if missing := alphabet - learned:
+        _refuse(f"lacks {len(missing)} of the 256 bytes")
+    for token in learned:
+        if not alphabet.issuperset(token):
+            _refuse(f"has the token {token!r}, which is not in the byte-level alphabet")
