@@ -38,6 +38,10 @@ class Vocabulary(NamedTuple):
 def gguf_vocabulary(tokenizer: Tokenizer, vocab_size: int) -> Vocabulary:
     """The tokens and merges of a tokenizer, filled up to ``vocab_size`` rows of the embedding.
 
+    llama.cpp then gives the same ids for text in NFC, the usual form. It composes no é out of two
+    characters, so that has to be done before. Where its Unicode tables are of another year, a
+    character newer than them may be cut off differently, and it takes 'ſ for no contraction.
+
     Raises:
         InputError: If llama.cpp, told that this is a Qwen tokenizer, would give other ids, or if
             the tokenizer has more ids than the embedding rows.
@@ -46,7 +50,7 @@ def gguf_vocabulary(tokenizer: Tokenizer, vocab_size: int) -> Vocabulary:
     _check_kind(description)
     _check_added_tokens(tokenizer)
     _check_alphabet(tokenizer)
-    merges = [_merge(pair) for pair in description["model"]["merges"]]
+    merges = [" ".join(pair) for pair in description["model"]["merges"]]
     tokens, types = _tokens(tokenizer, vocab_size)
     return Vocabulary(
         tokens, types, merges or [MERGE_OF_NOTHING], tokenizer.token_to_id(END_OF_TEXT)
@@ -56,10 +60,6 @@ def gguf_vocabulary(tokenizer: Tokenizer, vocab_size: int) -> Vocabulary:
 def normalizes(tokenizer: Tokenizer) -> bool:
     """Whether the tokenizer puts text into NFC first, which llama.cpp does not."""
     return bool(_steps(json.loads(tokenizer.to_str())["normalizer"], "normalizers"))
-
-
-def _merge(pair: str | list[str]) -> str:
-    return pair if isinstance(pair, str) else " ".join(pair)
 
 
 def _tokens(tokenizer: Tokenizer, vocab_size: int) -> tuple[list[str], list[int]]:

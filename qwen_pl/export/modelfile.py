@@ -43,7 +43,8 @@ def modelfile_text(gguf_name: str, *, num_ctx: int) -> str:
 
 FROM ./{gguf_name}
 
-# A base model has no roles: the prompt goes in as it is, and the model goes on from it.
+# A base model has no roles: the prompt goes in as it is, and the model goes on from it. Write é as
+# one character (Unicode's NFC, the usual form), as in the training text: Ollama does not see to it.
 TEMPLATE \"\"\"{{{{ .Prompt }}}}\"\"\"
 
 {parameters}

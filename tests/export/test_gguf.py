@@ -251,7 +251,7 @@ def other_tokenizers() -> dict[str, Tokenizer]:
     """Tokenizers that llama.cpp would take for Qwen's and be wrong, by what names them."""
     ours = train_tokenizer(TEXT, vocab_size=300).to_str()
     names = ["ByteLevel", r"Split\(\\d\)", "none", "Lowercase", "1 special tokens", "Metaspace"]
-    names += [r"token <s>, .* white space", "ignore_merges", "'\u2581x'"]
+    names += [r"token <s>, .* white space", "ignore_merges", "'\u2581x'", "lacks 1 of the 256"]
     others = {name: Tokenizer.from_str(ours) for name in names}
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     others["ByteLevel"].pre_tokenizer = pre_tokenizers.ByteLevel()
@@ -268,6 +268,8 @@ def other_tokenizers() -> dict[str, Tokenizer]:
     others["ignore_merges"] = changed(others["ignore_merges"], ignore_merges=True)
     vocabulary = json.loads(ours)["model"]["vocab"]
     others["'\u2581x'"] = changed(others["'\u2581x'"], vocab=vocabulary | {"\u2581x": 297})
+    without_q = {"q!" if token == "q" else token: i for token, i in vocabulary.items()}
+    others["lacks 1 of the 256"] = changed(others["lacks 1 of the 256"], vocab=without_q)
     return others
 
 
@@ -349,6 +351,7 @@ def test_the_check_finds_what_differs(
         "token ids",
         "end token",
     ]
+    assert differing(network, changed(tokenizer, merges=[])) == ["token ids"]
     assert differing(random_network(rope_theta=99.0), tokenizer) == ["sizes"]
     with torch.no_grad():
         network.model.layers[1].self_attn.k_norm.weight[2] += 1e-5
