@@ -23,6 +23,7 @@ from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 
 if TYPE_CHECKING:
     from gguf import GGUFReader
+    from llama_cpp import Llama
 
 PROMPTS = (
     "It is a truth universally acknowledged",
@@ -206,13 +207,11 @@ def _compare_with_llama_cpp(
     Our logits for its text, token by token, tell: as long as each token is our likeliest, our text
     is the same.
     """
-    import llama_cpp
-
     room = min(LONGEST_PROMPT + NUM_NEW_TOKENS, network.config.max_position_embeddings)
-    float32 = llama_cpp.GGML_TYPE_F32
-    llama = llama_cpp.Llama(
-        str(file), n_ctx=room, n_gpu_layers=0, type_k=float32, type_v=float32, verbose=False
-    )
+    try:
+        llama = _llama(file, room)
+    except (ValueError, ImportError, OSError, RuntimeError) as error:
+        return [Finding("llama.cpp", f"fails: {' '.join(str(error).split())}", False)]
     same = total = 0
     for text in texts:
         ids = tokenizer.encode(text, add_special_tokens=False).ids
@@ -231,7 +230,15 @@ def _compare_with_llama_cpp(
     ]
 
 
-def _continued(llama: Any, ids: list[int], room: int) -> list[int]:
+def _llama(file: Path, room: int) -> "Llama":
+    """The model in llama.cpp, computing in float32 as far as the weights allow."""
+    from llama_cpp import GGML_TYPE_F32, Llama
+
+    cache = {"type_k": GGML_TYPE_F32, "type_v": GGML_TYPE_F32}
+    return Llama(str(file), n_ctx=room, n_gpu_layers=0, verbose=False, **cache)
+
+
+def _continued(llama: "Llama", ids: list[int], room: int) -> list[int]:
     """The greedy continuation, up to and with the end token."""
     new: list[int] = []
     for token in llama.generate(ids, temp=0.0):
