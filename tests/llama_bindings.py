@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 import torch
@@ -41,18 +41,26 @@ class Answer(NamedTuple):
     """The probability of each token right after the prompt."""
 
 
+def skip_without(binding: str) -> None:
+    """Skips the test that asks, saying why, where a binding is not installed."""
+    if binding == "node-llama-cpp":
+        folder = _node_folder()
+        tried = _node(folder, [], check=False)
+        if tried.returncode:
+            pytest.skip(f"node-llama-cpp in {folder} does not start: {tried.stderr[-300:]}")
+    elif find_spec("llama_cpp") is None:
+        pytest.skip("llama-cpp-python is not installed")
+
+
 def ask(binding: str, questions: Sequence[Question]) -> list[list[Answer]]:
-    """Answers to all prompts of each question; skips the test where there is no such binding.
+    """Answers to all prompts of each question.
 
     Weights and cache are computed with as they are, on the CPU.
     """
     if binding == "llama-cpp-python":
-        if find_spec("llama_cpp") is None:
-            pytest.skip("llama-cpp-python is not installed")
         return [_ask_python(question) for question in questions]
-    folder = _node_folder()
     wire = [question._asdict() | {"model": str(question.model)} for question in questions]
-    answers = json.loads(_node(folder, json.dumps(wire)).stdout)
+    answers = json.loads(_node(_node_folder(), wire).stdout)
     return [[Answer(**answer) for answer in several] for several in answers]
 
 
@@ -93,31 +101,29 @@ def _continue_python(llama: "llama_cpp.Llama", prompt: str, max_tokens: int) -> 
 
 
 def _node_folder() -> Path:
-    """The folder whose ``node_modules`` holds node-llama-cpp, with a binary for this machine."""
+    """The folder whose ``node_modules`` holds node-llama-cpp."""
     if shutil.which("node") is None:
-        pytest.skip("node is not installed, nor is llama-cpp-python looked for here")
+        pytest.skip("node is not installed")
     here = Path.cwd()
     folders = [here, *here.parents, *SCRIPT.parents]
     if given := os.environ.get("NODE_LLAMA_CPP"):
-        folders.insert(0, Path(given))
+        folder = Path(given).absolute()
+        folders.insert(0, folder.parent if folder.name == "node_modules" else folder)
     if npm := shutil.which("npm"):
         found = subprocess.run([npm, "root", "-g"], capture_output=True, text=True, check=False)
         folders.append(Path(found.stdout.strip()).parent)
     for folder in folders:
         if (folder / "node_modules" / "node-llama-cpp").is_dir():
-            break
-    else:
-        pytest.skip("node-llama-cpp is not installed; NODE_LLAMA_CPP may name its folder")
-    tried = _node(folder, "[]", check=False)
-    if tried.returncode:
-        pytest.skip(f"node-llama-cpp in {folder} does not start: {tried.stderr[-300:]}")
-    return folder
+            return folder
+    pytest.skip("node-llama-cpp is not installed; NODE_LLAMA_CPP may name the folder it is in")
 
 
-def _node(folder: Path, questions: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+def _node(
+    folder: Path, questions: list[dict[str, Any]], check: bool = True
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["node", str(SCRIPT), str(folder)],
-        input=questions,
+        input=json.dumps(questions),
         capture_output=True,
         encoding="utf-8",
         check=check,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
-from llama_bindings import BINDINGS, Answer, Question, ask
+from llama_bindings import BINDINGS, Answer, Question, ask, skip_without
 from tokenizers import Tokenizer
 
 from qwen_pl.data.tokenizer import END_OF_TEXT, train_tokenizer
@@ -86,13 +86,17 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
 
 
 @pytest.fixture(scope="module", params=BINDINGS)
-def answers(
-    request: pytest.FixtureRequest, exported: Exported
-) -> dict[tuple[str, str], list[Answer]]:
+def binding(request: pytest.FixtureRequest) -> str:
+    skip_without(request.param)
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def answers(binding: str, exported: Exported) -> dict[tuple[str, str], list[Answer]]:
     """What llama.cpp writes after the prompts, asked of all files at once."""
     prompts = [*PROMPTS, STRANGE]
     questions = [Question(file, prompts, NUM_TOKENS) for file in exported.files.values()]
-    return dict(zip(exported.files, ask(request.param, questions), strict=True))
+    return dict(zip(exported.files, ask(binding, questions), strict=True))
 
 
 def trained(config: Qwen3Config, tokenizer: Tokenizer) -> Qwen3ForCausalLM:
@@ -126,7 +130,7 @@ def ours(exported: Exported, name: str, prompt: str) -> list[int]:
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_greedy_text_in_llama_cpp_is_ours(
-    name: str, exported: Exported, answers: dict[tuple[str, str], list[Answer]]
+    name: str, answers: dict[tuple[str, str], list[Answer]], exported: Exported
 ) -> None:
     for prompt, answer in zip(PROMPTS, answers[name, "f32"], strict=False):
         ids = ours(exported, name, prompt)
@@ -136,7 +140,7 @@ def test_greedy_text_in_llama_cpp_is_ours(
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_probabilities_in_llama_cpp_are_ours(
-    name: str, exported: Exported, answers: dict[tuple[str, str], list[Answer]]
+    name: str, answers: dict[tuple[str, str], list[Answer]], exported: Exported
 ) -> None:
     answer = answers[name, "f32"][-1]
     input_ids = torch.tensor([answer.prompt_ids])
@@ -144,9 +148,7 @@ def test_probabilities_in_llama_cpp_are_ours(
     torch.testing.assert_close(torch.tensor(answer.next), ours, atol=1e-4, rtol=0.0)
 
 
-def test_llama_cpp_stops_at_the_end_of_text(
-    exported: Exported, answers: dict[tuple[str, str], list[Answer]]
-) -> None:
+def test_llama_cpp_stops_at_the_end_of_text(answers: dict[tuple[str, str], list[Answer]]) -> None:
     answer = answers["tied", "f32"][len(PROMPTS) - 1]
     assert answer.stopped
     assert len(answer.ids) < NUM_TOKENS
@@ -155,13 +157,12 @@ def test_llama_cpp_stops_at_the_end_of_text(
 
 @pytest.mark.parametrize("dtype", ["f16", "bf16", "q8_0"])
 def test_llama_cpp_writes_with_rounded_weights_too(
-    dtype: str, exported: Exported, answers: dict[tuple[str, str], list[Answer]]
+    dtype: str, answers: dict[tuple[str, str], list[Answer]], exported: Exported
 ) -> None:
     answer = answers["tied", dtype][0]
     assert exported.tokenizer.decode(ours(exported, "tied", PROMPTS[0])) == answer.text
 
 
-@pytest.mark.parametrize("binding", BINDINGS)
 def test_llama_cpp_cuts_text_as_we_do(binding: str, exported: Exported) -> None:
     texts = [*PROMPTS, *DOCUMENTS, f"one{END_OF_TEXT}<|im_start|>two", *mixed_texts(2000)]
     [answers] = ask(binding, [Question(exported.files["tied", "q8_0"], texts, 0)])
