@@ -1,24 +1,13 @@
 """``generate``: writes with a trained model, on the terminal as it goes."""
 
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 from qwen_pl.commands.arguments import VerbParser
-from qwen_pl.errors import InputError
-from qwen_pl.runs import newest_run, run_dir
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
-
-    from qwen_pl.model.qwen3 import Qwen3ForCausalLM
-
-
-class Writer(NamedTuple):
-    """What it takes to write: a network and the tokenizer it was trained with."""
-
-    network: "Qwen3ForCausalLM"
-    tokenizer: "Tokenizer"
+from qwen_pl.commands.checkpoint_arguments import (
+    add_checkpoint_options,
+    checkpoint_of,
+    load_writer,
+)
 
 
 def main(args: list[str]) -> None:
@@ -29,10 +18,7 @@ def main(args: list[str]) -> None:
     """
     parser = VerbParser("generate", "Write with a trained model.")
     parser.add_argument("--prompt", required=True, metavar="TEXT", help="what to continue")
-    parser.add_argument("--run", metavar="NAME", help="the run; without it the newest one")
-    parser.add_argument(
-        "--ckpt_path", default="last", metavar="last|best|FILE", help="the checkpoint to write with"
-    )
+    add_checkpoint_options(parser, "to write with")
     parser.add_argument(
         "--tokenizer",
         metavar="DIR|REPOSITORY",
@@ -49,7 +35,6 @@ def main(args: list[str]) -> None:
     from qwen_pl.generation.generate import generate
     from qwen_pl.generation.sampling import Sampling
     from qwen_pl.generation.stream import TextStream
-    from qwen_pl.training.checkpoint import find_checkpoint
 
     sampling = Sampling(
         max_new_tokens=options.max_new_tokens,
@@ -58,12 +43,8 @@ def main(args: list[str]) -> None:
         top_p=options.top_p,
         seed=options.seed,
     )
-    if options.run is not None:
-        folder = run_dir(options.run)
-    else:
-        folder = newest_run() if options.ckpt_path in ("last", "best") else Path()
-    checkpoint = find_checkpoint(options.ckpt_path, folder)
-    network, tokenizer = load_writer(checkpoint, options.tokenizer)
+    checkpoint = checkpoint_of(options)
+    network, tokenizer, _ = load_writer(checkpoint, options.tokenizer)
     print(f"{checkpoint}:", file=sys.stderr, flush=True)
     print(options.prompt, end="", flush=True)
     stream = TextStream(lambda ids: tokenizer.decode(ids))
@@ -77,35 +58,3 @@ def main(args: list[str]) -> None:
     for token_id in ids:
         print(stream.push(token_id), end="", flush=True)
     print(stream.flush())
-
-
-def load_writer(checkpoint: Path, tokenizer: str | None = None) -> Writer:
-    """The network in a checkpoint, on the fastest device there is, and its tokenizer.
-
-    Args:
-        tokenizer: A folder or repository whose tokenizer has to be the checkpoint's.
-
-    Raises:
-        InputError: If the checkpoint cannot be read, has no tokenizer in it, or has another one.
-    """
-    import torch
-    from tokenizers import Tokenizer
-
-    from qwen_pl.data.same_tokenizer import check_same_tokenizer
-    from qwen_pl.data.tokenizer import load_tokenizer
-    from qwen_pl.training.checkpoint import load_network
-
-    network, rest = load_network(checkpoint)
-    data = rest.get("PDFDataModule")
-    if data is None:
-        raise InputError(f"{checkpoint} has no tokenizer in it")
-    if tokenizer is not None:
-        check_same_tokenizer(
-            data,
-            load_tokenizer(tokenizer),
-            tokenizer,
-            giver="--tokenizer",
-            way_out="leave it out to use the checkpoint's own",
-        )
-    accelerator = torch.accelerator.current_accelerator(check_available=True)
-    return Writer(network.to(accelerator or "cpu"), Tokenizer.from_str(data["tokenizer"]))

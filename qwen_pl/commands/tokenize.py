@@ -60,11 +60,11 @@ def _tokenizer(run: str | None, name: str | None) -> "Tokenizer":
     from qwen_pl.data.tokenizer import load_tokenizer
 
     if run is not None:
-        from qwen_pl.commands.generate import load_writer
+        from qwen_pl.commands.checkpoint_arguments import load_trained
         from qwen_pl.runs import run_dir
         from qwen_pl.training.checkpoint import newest_checkpoint
 
-        return load_writer(newest_checkpoint(run_dir(run)), name).tokenizer
+        return load_trained(newest_checkpoint(run_dir(run)), name).tokenizer
     if name is None:
         prepared = sorted(PREPARED.glob("*/tokenizer.json"), key=lambda f: f.stat().st_mtime)
         folder = TRAINED if TRAINED.is_dir() else prepared[-1].parent if prepared else None
