@@ -45,10 +45,13 @@ def whole_file(path: Path, *, flush: bool = True) -> Iterator[IO[bytes]]:
 
 
 @contextlib.contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """Gives an empty folder to fill; it becomes ``path`` only when the block ends well.
 
-    ``path`` must not exist yet, since no system renames over a folder that holds something.
+    Args:
+        replace: Whether a folder ``path`` may be there, which is removed once the new one is in
+            its place. Without it ``path`` must not exist yet, since no system renames over a
+            folder that holds something.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.tmp-{os.getpid()}-{secrets.token_hex(3)}")
@@ -59,11 +62,26 @@ def whole_folder(path: Path) -> Iterator[Path]:
         for file in unfinished.iterdir():
             with file.open("rb+") as handle:
                 os.fsync(handle.fileno())
-        unfinished.rename(path)
+        if replace and path.exists():
+            _take_place(unfinished, path)
+        else:
+            unfinished.rename(path)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
     _flush_folder(path.parent)
+
+
+def _take_place(new: Path, path: Path) -> None:
+    """Puts a folder where another is, which stays unless all goes well."""
+    old = path.with_name(f"{path.name}.old-{os.getpid()}-{secrets.token_hex(3)}")
+    path.rename(old)
+    try:
+        new.rename(path)
+    except BaseException:
+        old.rename(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def remove_unfinished(folder: Path, *, seconds: float = 3600) -> None:

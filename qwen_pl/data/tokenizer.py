@@ -79,15 +79,29 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, *, progress: bool = F
 
 
 def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
+    """Writes a new folder of what ``write_tokenizer`` writes, whole or not at all."""
+    with whole_folder(folder) as unfinished:
+        write_tokenizer(tokenizer, unfinished)
+
+
+def write_tokenizer(
+    tokenizer: Tokenizer, folder: Path, *, model_max_length: int | None = None
+) -> None:
     """Writes ``tokenizer.json``, ``vocab.json``, ``merges.txt`` and ``tokenizer_config.json``.
 
     Transformers' ``AutoTokenizer`` and llama.cpp's converter read such a folder.
+
+    Args:
+        folder: Is there already, with the files of a model maybe.
+        model_max_length: Tokens that the model beside it reads, above which Transformers warns.
     """
-    with whole_folder(folder) as unfinished:
-        tokenizer.save(str(unfinished / "tokenizer.json"))
-        tokenizer.model.save(str(unfinished))
-        config = json.dumps(_tokenizer_config(tokenizer), indent=2, ensure_ascii=False)
-        (unfinished / "tokenizer_config.json").write_text(config + "\n", encoding="utf-8")
+    tokenizer.save(str(folder / "tokenizer.json"))
+    tokenizer.model.save(str(folder))
+    config = _tokenizer_config(tokenizer)
+    if model_max_length is not None:
+        config["model_max_length"] = model_max_length
+    text = json.dumps(config, indent=2, ensure_ascii=False)
+    (folder / "tokenizer_config.json").write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def tokenizer_file(name: str | Path) -> Path:
@@ -165,27 +179,61 @@ def token_num_bytes(tokenizer: Tokenizer) -> np.ndarray:
 
 
 def _tokenizer_config(tokenizer: Tokenizer) -> dict:
-    added = {
-        str(tokenizer.token_to_id(token)): {
-            "content": token,
-            "lstrip": False,
-            "normalized": False,
-            "rstrip": False,
-            "single_word": False,
-            "special": True,
-        }
-        for token in SPECIAL_TOKENS
-    }
-    return {
-        "add_prefix_space": False,
-        "added_tokens_decoder": added,
-        "additional_special_tokens": list(SPECIAL_TOKENS[1:]),
+    """What Transformers has to be told; the special tokens are the tokenizer's own."""
+    added = tokenizer.get_added_tokens_decoder()
+    flags = ("content", "lstrip", "normalized", "rstrip", "single_word", "special")
+    special = [added[index].content for index in sorted(added) if added[index].special]
+    config = {
+        "added_tokens_decoder": {
+            str(index): {flag: getattr(added[index], flag) for flag in flags}
+            for index in sorted(added)
+        },
+        "additional_special_tokens": [token for token in special if token != END_OF_TEXT],
         "bos_token": None,
         "clean_up_tokenization_spaces": False,
         "eos_token": END_OF_TEXT,
-        "errors": "replace",
         "pad_token": END_OF_TEXT,
-        "split_special_tokens": False,
-        "tokenizer_class": "Qwen2Tokenizer",
-        "unk_token": None,
     }
+    model = json.loads(tokenizer.to_str())
+    if _works_like_qwens(model):
+        return config | {
+            "add_prefix_space": False,
+            "errors": "replace",
+            "split_special_tokens": False,
+            "tokenizer_class": "Qwen2Tokenizer",
+            "unk_token": None,
+        }
+    # A class of another name would cut text in its own way, whatever tokenizer.json says.
+    return config | {"tokenizer_class": "PreTrainedTokenizerFast", "unk_token": _unknown(model)}
+
+
+def _works_like_qwens(description: dict) -> bool:
+    """Whether Transformers' ``Qwen2Tokenizer``, which has its steps built in, does the same."""
+    model = description["model"]
+    if model["type"] != "BPE" or model.get("unk_token") or model.get("byte_fallback"):
+        return False
+    if any(model.get(name) for name in ("continuing_subword_prefix", "end_of_word_suffix")):
+        return False
+    normalizer, processor = description["normalizer"], description["post_processor"]
+    if normalizer != {"type": "NFC"} or (processor or {}).get("type") not in (None, "ByteLevel"):
+        return False
+    if (description["decoder"] or {}).get("type") != "ByteLevel":
+        return False
+    cutting = (description["pre_tokenizer"] or {}).get("pretokenizers", [])
+    if [step["type"] for step in cutting] != ["Split", "ByteLevel"]:
+        return False
+    split, byte_level = cutting
+    return (
+        split["pattern"] == {"Regex": QWEN_PATTERN}
+        and (split["behavior"], split["invert"]) == ("Isolated", False)
+        and not byte_level["add_prefix_space"]
+        and not byte_level["use_regex"]
+    )
+
+
+def _unknown(description: dict) -> str | None:
+    """The token for what a tokenizer has none for; byte-level ones need none."""
+    model = description["model"]
+    if model.get("unk_id") is not None:  # a Unigram model
+        return model["vocab"][model["unk_id"]][0]
+    return model.get("unk_token")
