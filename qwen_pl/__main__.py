@@ -19,6 +19,7 @@ COMMANDS = {
     "tokenize": "show how a text is tokenized",
     "prepare": "do all that a config needs before training",
     "generate": "write with a trained model",
+    "export": "write a model as others load it: Transformers, llama.cpp, Ollama",
     "locate": "show what a training step saw, or where a sentence comes from",
 }
 

@@ -48,11 +48,12 @@ def checkpoint_of(options: argparse.Namespace) -> Path:
     return find_checkpoint(options.ckpt_path, folder)
 
 
-def load_trained(checkpoint: Path, tokenizer: str | None = None) -> Trained:
+def load_trained(checkpoint: Path, tokenizer: str | None = None, *, mmap: bool = False) -> Trained:
     """The network in a checkpoint, on the CPU and in evaluation mode, and what goes with it.
 
     Args:
         tokenizer: A folder or repository whose tokenizer has to be the checkpoint's.
+        mmap: Whether weights stay in the file until they are needed, which must not change then.
 
     Raises:
         InputError: If the checkpoint cannot be read, has no tokenizer in it, or has another one.
@@ -63,7 +64,7 @@ def load_trained(checkpoint: Path, tokenizer: str | None = None) -> Trained:
     from qwen_pl.data.tokenizer import load_tokenizer
     from qwen_pl.training.checkpoint import load_network
 
-    network, rest = load_network(checkpoint)
+    network, rest = load_network(checkpoint, mmap=mmap)
     rest.pop("optimizer_states", None)  # twice the size of the network
     data = rest.get("PDFDataModule")
     if data is None:

@@ -21,9 +21,13 @@ from qwen_pl.data.prepare import Prepared, prepare
 from qwen_pl.data.report import status_table
 from qwen_pl.data.same_tokenizer import check_same_tokenizer, tokenizer_state
 from qwen_pl.data.settings import DataSettings
+from qwen_pl.data.splits import SPLITS
 from qwen_pl.data.tokens import Span, TokenFile
 from qwen_pl.data.windows import TokenWindows, consecutive_starts
 from qwen_pl.errors import InputError
+
+MOST_NAMED = 20
+"""Documents that a checkpoint names; of a large corpus it tells the number."""
 
 
 class PDFDataModule(pl.LightningDataModule):
@@ -95,6 +99,10 @@ class PDFDataModule(pl.LightningDataModule):
         return tokenizer_state(self.tokenizer, self._tokenizer_origin) | {
             "tokens": self.tokens.fingerprint,
             "source": self.settings.recipe.source,
+            "documents": [Path(name).name for name in self.tokens.documents[:MOST_NAMED]],
+            "num_documents": len(self.tokens.documents),
+            "num_tokens": {part: self.tokens.num_tokens(part) for part in SPLITS},
+            "seq_len": self.settings.seq_len,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -25,8 +25,11 @@ def save_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
         torch.save(checkpoint, file)
 
 
-def load_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
+def load_checkpoint(path: Path, map_location: Any = "cpu", *, mmap: bool = False) -> dict[str, Any]:
     """Reads a checkpoint without executing anything in it.
+
+    Args:
+        mmap: Whether tensors stay in the file until they are needed, which must not change then.
 
     Raises:
         InputError: If it is missing, damaged, or holds more than tensors and plain data.
@@ -36,7 +39,7 @@ def load_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
     if not is_whole(path):
         raise InputError(f"{path} is damaged: give an earlier checkpoint, or --ckpt_path last")
     try:
-        return torch.load(path, map_location=map_location, weights_only=True)
+        return torch.load(path, map_location=map_location, weights_only=True, mmap=mmap)
     except Exception as error:  # torch and pickle raise many kinds
         reason = str(error).splitlines()[0]
         raise InputError(f"{path} holds more than tensors and plain data: {reason}") from None
@@ -101,14 +104,17 @@ def step_of(path: Path) -> int:
     return int(match[1]) if match else -1
 
 
-def load_network(path: Path) -> tuple[Qwen3ForCausalLM, dict[str, Any]]:
+def load_network(path: Path, *, mmap: bool = False) -> tuple[Qwen3ForCausalLM, dict[str, Any]]:
     """The network in a checkpoint, on the CPU and in evaluation mode, and all else that is in it.
+
+    Args:
+        mmap: As for ``load_checkpoint``.
 
     Raises:
         InputError: If the checkpoint cannot be read or is not one of ours.
     """
-    checkpoint = load_checkpoint(path)
-    if "qwen_pl" not in checkpoint:
+    checkpoint = load_checkpoint(path, mmap=mmap)
+    if not isinstance(checkpoint, dict) or "qwen_pl" not in checkpoint:
         raise InputError(f"{path} was not written by qwen_pl: it says nothing of its model")
     with torch.device("meta"):
         network = Qwen3ForCausalLM(Qwen3Config(**checkpoint["qwen_pl"]["config"]))
@@ -117,5 +123,9 @@ def load_network(path: Path) -> tuple[Qwen3ForCausalLM, dict[str, Any]]:
         for name, tensor in checkpoint.pop("state_dict").items()
         if name.startswith("model.")
     }
-    network.load_state_dict(weights, assign=True)
+    try:
+        network.load_state_dict(weights, assign=True)
+    except RuntimeError as error:  # which lists what is missing, left over or of another shape
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path} does not hold the model it describes: {reason}") from None
     return network.eval(), checkpoint

@@ -90,6 +90,8 @@ class Qwen3Module(pl.LightningModule):
         self.from_pretrained = from_pretrained
         self.model: Qwen3ForCausalLM | None = None
         self.metric = LanguageModelMetric()
+        self.measured: dict[str, float] = {}
+        """The latest validation of the fit and the step it followed, to go into checkpoints."""
         self.write: Callable[[Qwen3ForCausalLM, Batch], Any] | None = None
         """Completes a batch of prompts, for ``predict``; the command line puts it here."""
         self.make_network: Callable[[Qwen3Config], Qwen3ForCausalLM] | None = (
@@ -166,6 +168,7 @@ class Qwen3Module(pl.LightningModule):
             "version": __version__,
             "config": dataclasses.asdict(self.config),
             "from_pretrained": self.from_pretrained,
+            "measured": self.measured,
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -195,6 +198,7 @@ class Qwen3Module(pl.LightningModule):
                 f"the checkpoint has another architecture than the config: {', '.join(differing)}; "
                 "restore model.config, or start another run with --run NAME"
             )
+        self.measured = checkpoint["qwen_pl"].get("measured", {})
 
     def _noisy(self, input_ids: Tensor) -> Tensor:
         """``input_ids`` with a share of them replaced, ``(B, T)`` int64 as they are."""
@@ -205,6 +209,9 @@ class Qwen3Module(pl.LightningModule):
 
     def _log_metric(self, split: str) -> None:
         values = {f"{split}_{name}": value for name, value in self.metric.compute().items()}
+        if self.trainer.state.fn == "fit" and not self.trainer.sanity_checking:
+            self.measured = {"step": self.trainer.global_step}
+            self.measured |= {name: float(value) for name, value in values.items()}
         # The metric has summed over the devices. While fitting, the curves take the values to the
         # loggers, since Lightning would count their steps from 0 and ours are counted from 1.
         self.log_dict(values, sync_dist=False, logger=self.trainer.state.fn != "fit")

@@ -1,0 +1,279 @@
+"""Loads an exported folder with Transformers and compares what it computes with the original."""
+
+import contextlib
+import warnings
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from qwen_pl.errors import InputError
+from qwen_pl.export.findings import Finding
+from qwen_pl.export.hf_tokenizer_check import AWKWARD_TEXTS, compare_tokenizers
+from qwen_pl.model.qwen3 import Qwen3ForCausalLM
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+# Transformers 5.20 is the oldest that this was tried with; 4.57 works too, but is not promised.
+REQUIREMENT = "transformers>=5.20,<6"
+
+TOLERANCE = 1e-4
+"""How far float32 logits may lie apart, as a share of the largest of them where that is above 1.
+
+The weights have to be equal bit for bit; this is for two orders of the same sums.
+"""
+
+LONGEST_TEXT = 256
+LONGEST_PROMPT = 16
+NUM_NEW_TOKENS = 32
+
+
+class Loaded(NamedTuple):
+    """What Transformers makes of a folder."""
+
+    model: "PreTrainedModel"
+    tokenizer: "PreTrainedTokenizerBase"
+    complaints: list[str]
+    """Weights that were missing from the files, left over or of another shape."""
+
+
+def require_transformers() -> None:
+    """Complains before any work is done where the check could not be.
+
+    Raises:
+        InputError: If Transformers is not installed, or cannot be imported.
+    """
+    try:
+        from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: F401
+    except (ImportError, RuntimeError) as error:  # the second when a part of it does not load
+        raise InputError(
+            f'--check needs Transformers ({error}): pip install "{REQUIREMENT}", or give --no-check'
+        ) from None
+
+
+@torch.no_grad()
+def check_hugging_face(
+    folder: Path,
+    network: Qwen3ForCausalLM,
+    tokenizer: Tokenizer,
+    *,
+    dtype: torch.dtype,
+    end_of_text: int,
+    texts: Sequence[str] = (),
+) -> list[Finding]:
+    """Compares weights, sizes, logits, greedy text, token ids and the end token.
+
+    Nothing that the folder might bring is executed, and no network is asked.
+
+    Args:
+        network: On the CPU. It is rounded to ``dtype`` and then computes in float32, so that a
+            second copy of it need not fit into memory; afterwards it is not what it was.
+        dtype: That of the weights in the folder.
+        end_of_text: The id that ends a text.
+        texts: More texts to compare on, such as what the network was trained on.
+    """
+    with _quiet():
+        try:
+            loaded = _load(folder)
+        except Exception as error:  # whatever Transformers, safetensors or json may raise
+            return [Finding("loading", f"fails: {' '.join(str(error).split())}", False)]
+        texts = [*texts, *AWKWARD_TEXTS]
+        samples = _samples(network, tokenizer, texts)
+        rounding = _compare_in_dtype(loaded.model, network, samples, dtype)
+        network.to(dtype)
+        findings = [_compare_weights(loaded, network), _compare_sizes(loaded.model, network)]
+        loaded.model.float(), network.float()
+        findings += [_compare_logits(loaded.model, network, samples), *rounding]
+        num_tokens = tokenizer.get_vocab_size()
+        findings.append(_compare_greedy(loaded.model, network, samples, num_tokens, end_of_text))
+        findings += compare_tokenizers(loaded.tokenizer, tokenizer, texts)
+        findings.append(_compare_end(loaded, end_of_text))
+        return findings
+
+
+def _load(folder: Path) -> Loaded:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    safely = {"local_files_only": True, "trust_remote_code": False}
+    model, info = AutoModelForCausalLM.from_pretrained(
+        folder, dtype="auto", output_loading_info=True, **safely
+    )
+    complaints = [
+        f"{what.removesuffix('_keys')} {', '.join(sorted(map(str, info[what])))}"
+        for what in ("missing_keys", "unexpected_keys", "mismatched_keys")
+        if info.get(what)
+    ]
+    return Loaded(model.eval(), AutoTokenizer.from_pretrained(folder, **safely), complaints)
+
+
+def _samples(network: Qwen3ForCausalLM, tokenizer: Tokenizer, texts: Sequence[str]) -> list[Tensor]:
+    """Token ids to compare on, ``(1, T)`` int64 each: texts, and a row drawn from all ids."""
+    longest = min(LONGEST_TEXT, network.config.max_position_embeddings)
+    generator = torch.Generator().manual_seed(0)
+    rows = [tokenizer.encode(text).ids[:longest] for text in texts]
+    drawn = torch.randint(network.config.vocab_size, (1, longest), generator=generator)
+    return [torch.tensor([row]) for row in rows if row] + [drawn]
+
+
+def _compare_in_dtype(
+    theirs: "PreTrainedModel",
+    network: Qwen3ForCausalLM,
+    samples: Sequence[Tensor],
+    dtype: torch.dtype,
+) -> list[Finding]:
+    """How far the folder, as a user loads it, is from the checkpoint; rounding is no mistake."""
+    if dtype == torch.float32:
+        return []
+    largest = 0.0
+    for ids in samples:
+        difference = theirs(ids, logits_to_keep=1).logits - network(ids, logits_to_keep=1)
+        largest = max(largest, float(difference.float().abs().max().nan_to_num(float("inf"))))
+    name = str(dtype).removeprefix("torch.")
+    figure = f"last logits lie up to {largest:.2g} from the checkpoint's"
+    return [Finding(f"in {name}", figure, largest < float("inf"))]
+
+
+def _compare_weights(loaded: Loaded, network: Qwen3ForCausalLM) -> Finding:
+    """The weights, bit for bit."""
+    ours, theirs = network.state_dict(), loaded.model.state_dict()
+    differing = [
+        name
+        for name, weight in ours.items()
+        if name not in theirs
+        or theirs[name].dtype != weight.dtype
+        or not torch.equal(theirs[name], weight)
+    ]
+    differing += sorted(theirs.keys() - ours.keys())
+    if loaded.complaints or differing:
+        named = f"{len(differing)} differ, the first is {differing[0]}" if differing else ""
+        return Finding("weights", "; ".join(filter(None, [*loaded.complaints, named])), False)
+    dtype = str(network.lm_head.weight.dtype).removeprefix("torch.")
+    return Finding("weights", f"{len(ours)} tensors equal in {dtype}", True)
+
+
+def _compare_sizes(theirs: "PreTrainedModel", network: Qwen3ForCausalLM) -> Finding:
+    """The sizes as Transformers understands them; those of rotary embedding show in the logits."""
+    # Each version of Transformers keeps these two elsewhere.
+    sizes = {
+        name: value
+        for name, value in vars(network.config).items()
+        if hasattr(theirs.config, name) and name not in ("rope_theta", "rope_scaling")
+    }
+    differing = [
+        f"{name} is {getattr(theirs.config, name)} and not {value}"
+        for name, value in sizes.items()
+        if getattr(theirs.config, name) != value
+    ]
+    return Finding("config", ", ".join(differing) or f"{len(sizes)} sizes equal", not differing)
+
+
+def _compare_logits(
+    theirs: "PreTrainedModel", network: Qwen3ForCausalLM, samples: Sequence[Tensor]
+) -> Finding:
+    largest, scale = 0.0, 1.0
+    for ids in samples:
+        logits = network(ids)
+        difference = (theirs(ids).logits - logits).abs().max().nan_to_num(float("inf"))
+        largest, scale = max(largest, float(difference)), max(scale, float(logits.abs().max()))
+    count = sum(ids.shape[1] for ids in samples)
+    allowed = TOLERANCE * scale
+    figure = f"largest difference {largest:.1e} ({allowed:.1e} allowed) over {count:,} tokens"
+    return Finding("logits", figure, largest <= allowed)
+
+
+def _compare_greedy(
+    theirs: "PreTrainedModel",
+    network: Qwen3ForCausalLM,
+    samples: Sequence[Tensor],
+    num_tokens: int,
+    end_of_text: int,
+) -> Finding:
+    """Whether each token of Transformers' greedy text is the one that we would have written.
+
+    Our logits for its text, token by token, tell: as long as every token is our likeliest, our
+    text is the same. Where two tokens are as likely within what rounding does, either will do.
+    """
+    limit = network.config.max_position_embeddings
+    total = ties = 0
+    for ids in samples:
+        prompt = ids[:, : min(LONGEST_PROMPT, max(1, limit // 2))]
+        length, room = prompt.shape[1], min(NUM_NEW_TOKENS, limit - prompt.shape[1])
+        if room < 1:
+            continue
+        row = _greedy(theirs, prompt, room)  # (1, length + new)
+        new = row[0, length:]
+        logits = network(row[:, :-1])[0, length - 1 :, :num_tokens]  # (new, num_tokens)
+        if len(new) < room and new[-1] != end_of_text:
+            return Finding("greedy text", f"stops after {len(new)} of {room} tokens", False)
+        if int(new.max()) >= num_tokens:
+            return Finding("greedy text", f"holds {int(new.max())}, which is no token", False)
+        best, likeliest = logits.max(-1)
+        behind = best - logits.gather(-1, new.unsqueeze(-1)).squeeze(-1)
+        if (wrong := (behind > 2 * TOLERANCE * max(1.0, float(logits.abs().max())))).any():
+            at = int(wrong.nonzero()[0])
+            what = f"token {at + 1} after {prompt.tolist()[0]} is {int(new[at])}"
+            return Finding("greedy text", f"{what} and not {int(likeliest[at])}", False)
+        total += len(new)
+        ties += int((new != likeliest).sum())
+    tied = f", {ties} of them a tie" if ties else ""
+    return Finding(
+        "greedy text", f"{total:,} tokens equal after {len(samples)} prompts{tied}", True
+    )
+
+
+def _greedy(theirs: "PreTrainedModel", prompt: Tensor, max_new_tokens: int, **how: Any) -> Tensor:
+    unused = {"temperature": None, "top_k": None, "top_p": None}  # which only sampling reads
+    return theirs.generate(
+        prompt,
+        attention_mask=torch.ones_like(prompt),
+        do_sample=False,
+        max_new_tokens=max_new_tokens,
+        **unused,
+        **how,
+    )
+
+
+def _compare_end(loaded: Loaded, end_of_text: int) -> Finding:
+    """Whether all files name the same end token, and writing ends at it."""
+    said = {
+        "config.json": loaded.model.config.eos_token_id,
+        "generation_config.json": loaded.model.generation_config.eos_token_id,
+        "tokenizer_config.json": loaded.tokenizer.eos_token_id,
+    }
+    wrong = [f"{file} says {ids}" for file, ids in said.items() if _as_set(ids) != {end_of_text}]
+    if wrong:
+        return Finding("end token", f"is {end_of_text}, but {', '.join(wrong)}", False)
+    # Nothing but the end token may be written, which has to be the last.
+    prompt = torch.tensor([[end_of_text - 1 if end_of_text else 1]])
+    row = _greedy(loaded.model, prompt, 3, prefix_allowed_tokens_fn=lambda *_: [end_of_text])
+    if row.shape[1] != 2:
+        return Finding("end token", f"generate goes on behind {end_of_text}", False)
+    token = loaded.tokenizer.convert_ids_to_tokens(end_of_text)
+    return Finding("end token", f"{token} is {end_of_text} everywhere, generate stops at it", True)
+
+
+def _as_set(ids: int | Collection[int] | None) -> set[int]:
+    if ids is None:
+        return set()
+    return {ids} if isinstance(ids, int) else set(ids)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps Transformers from telling what it does."""
+    from transformers.utils import logging
+
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.enable_progress_bar()
+        logging.set_verbosity(verbosity)

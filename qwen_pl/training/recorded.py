@@ -1,0 +1,52 @@
+"""What a run has measured so far, read from its checkpoints and its event files."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def measured_metrics(
+    checkpoint: Mapping[str, Any], folder: Path | None
+) -> tuple[int | None, dict[str, float]]:
+    """The validation that is nearest to a checkpoint, not after it: its step and its values.
+
+    A checkpoint is saved before the validation of the same step, so it knows the one before; the
+    curves of the run know its own.
+
+    Args:
+        checkpoint: All but the weights.
+        folder: The run's, if it is known.
+    """
+    step = checkpoint["global_step"]
+    values = dict(checkpoint["qwen_pl"].get("measured") or {})
+    measured_at = values.pop("step", None)
+    if measured_at != step and folder is not None and (curves := _curves(folder, step)):
+        measured_at, values = step, curves
+    return measured_at, values
+
+
+def tokens_seen(checkpoint: Mapping[str, Any]) -> int | None:
+    """Tokens that were trained on until a checkpoint, those seen twice counted twice."""
+    seq_len = checkpoint.get("PDFDataModule", {}).get("seq_len")
+    try:
+        loaders = checkpoint["loops"]["fit_loop"]["state_dict"]["combined_loader"]
+        return loaders[0]["samples_seen"] * seq_len
+    except (KeyError, IndexError, TypeError):  # another version of Lightning, or of ours
+        return None
+
+
+def _curves(folder: Path, step: int) -> dict[str, float]:
+    """The ``val_`` scalars of one step, where TensorBoard was the logger."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    if not any(folder.glob("events.out.tfevents.*")):
+        return {}
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0})  # 0 keeps every one
+    events.Reload()
+    return {
+        name: event.value
+        for name in events.Tags()["scalars"]
+        if name.startswith("val_")
+        for event in events.Scalars(name)
+        if event.step == step
+    }
