@@ -162,7 +162,7 @@ def _export_gguf(checkpoint: Path, out: Path, dtype: str | None, check: bool) ->
     name = name_of_run(checkpoint) or out.name
     file_name = f"{name}-{short}.gguf"
     facts = card_facts(trained, checkpoint, name=name, dtype=short)
-    card = model_card(facts, usage_of_gguf(file_name, name))
+    card = model_card(facts, usage_of_gguf(file_name, name), library="gguf")
     modelfile = modelfile_text(file_name, num_ctx=network.config.max_position_embeddings)
     with _whole_export(out) as folder:
         write_gguf(network, tokenizer, folder / file_name, dtype=short, name=name)

@@ -24,6 +24,7 @@ def card_facts(trained: "Trained", checkpoint: Path, *, name: str, dtype: str) -
     documents = data.get("documents") or _names(data.get("source"))
     return CardFacts(
         name=name,
+        version=trained.rest["qwen_pl"].get("version", "of an unknown version"),
         network=trained.network.config,
         num_tokens=trained.tokenizer.get_vocab_size(),
         dtype=dtype,

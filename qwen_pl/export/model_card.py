@@ -8,7 +8,6 @@ from typing import Any
 
 import yaml
 
-from qwen_pl import __version__
 from qwen_pl.model.config import Qwen3Config
 
 TAG = "qwen_pl"
@@ -23,6 +22,8 @@ class CardFacts:
     """What is known of a model; what is not known stays out of its card."""
 
     name: str
+    version: str
+    """Of the qwen_pl that trained it."""
     network: Qwen3Config
     num_tokens: int
     """Ids of the tokenizer."""
@@ -43,16 +44,17 @@ class CardFacts:
     """What is in the run's ``config.yaml``."""
 
 
-def model_card(facts: CardFacts, usage: str) -> str:
+def model_card(facts: CardFacts, usage: str, *, library: str = "transformers") -> str:
     """The card as Markdown with a YAML head, as the Hugging Face Hub shows it.
 
     It names files without their folders and holds no password: it is meant to be published.
 
     Args:
         usage: How the files beside it are loaded; see ``usage_of_hugging_face``.
+        library: What loads them, by its name on the Hub.
     """
     parts = [
-        _head(facts),
+        _head(facts, library),
         _introduction(facts),
         f"## Use\n\n{usage}",
         _training(facts),
@@ -117,9 +119,9 @@ def public_name(text: str) -> str:
     return path.name if is_private and path.name else text
 
 
-def _head(facts: CardFacts) -> str:
+def _head(facts: CardFacts, library: str) -> str:
     head: dict[str, Any] = {
-        "library_name": "transformers",
+        "library_name": library,
         "pipeline_tag": "text-generation",
         "tags": [TAG, "qwen3", "pretraining"],
     }
@@ -142,7 +144,7 @@ def _introduction(facts: CardFacts) -> str:
     return (
         f"# {facts.name}\n\n"
         f"A Qwen3 language model of {facts.network.num_parameters():,} parameters, {how} with "
-        f"qwen_pl {__version__}. It continues text; it was not taught to answer or to obey."
+        f"qwen_pl {facts.version}. It continues text; it was not taught to answer or to obey."
     )
 
 
@@ -159,7 +161,7 @@ def _training(facts: CardFacts) -> str:
     names = {"train": "training", "val": "validation", "test": "test"}
     for part, count in facts.tokens_of.items():
         rows.append((f"{names.get(part, part)} part", f"{count:,} tokens"))
-    rows.append(("tokenizer", f"{facts.num_tokens:,} tokens, byte-level"))
+    rows.append(("tokenizer", f"{facts.num_tokens:,} tokens"))
     when = "" if facts.metrics_step is None else f" at step {facts.metrics_step:,}"
     for metric, value in facts.metrics.items():
         label = metric.replace("val_", "validation ").replace("_", " ")
@@ -193,7 +195,7 @@ def _limits(facts: CardFacts) -> str:
 - It knows what was in its data and no more, and states false things as fluently as true ones.
 - It may repeat passages of its data word for word. Whether it may be given away depends on the
   rights in that data; this card says nothing about a license.
-- It reads and writes at most {facts.network.max_position_embeddings:,} tokens at a time.
+- It is made for {facts.network.max_position_embeddings:,} tokens at a time, prompt and answer.
 - Nothing has been done to make what it writes safe or fair, and nobody has tested that."""
 
 

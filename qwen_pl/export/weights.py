@@ -66,8 +66,11 @@ def _write_shard(
     file: Path, weights: dict[str, Tensor], names: list[str], dtype: torch.dtype
 ) -> None:
     shard = {name: _converted(name, weights[name], dtype) for name in names}
+    file.touch()
+    mode = file.stat().st_mode
     # Without this line in the header, Transformers does not know whose layout it is.
     save_file(shard, file, metadata={"format": "pt"})
+    file.chmod(mode)  # safetensors leaves a file that only its owner can read
 
 
 def _converted(name: str, weight: Tensor, dtype: torch.dtype) -> Tensor:
