@@ -33,6 +33,20 @@ def test_a_folder_appears_only_when_it_is_full(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_a_folder_is_replaced_by_a_full_one_and_by_no_other(tmp_path: Path) -> None:
+    target = tmp_path / "folder"
+    target.mkdir()
+    (target / "old").write_text("1")
+    with pytest.raises(RuntimeError), whole_folder(target, replace=True) as unfinished:
+        (unfinished / "new").write_text("2")
+        raise RuntimeError
+    assert [file.name for file in target.iterdir()] == ["old"]
+    with whole_folder(target, replace=True) as unfinished:
+        (unfinished / "new").write_text("2")
+    assert [file.name for file in target.iterdir()] == ["new"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_a_kill_in_the_middle_of_a_write_leaves_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "file.bin"

@@ -82,7 +82,9 @@ def main(args: list[str]) -> None:
     checkpoint = checkpoint_of(options)
     _check_out(out, checkpoint, overwrite=options.overwrite)
     export = _export_gguf if is_gguf else _export_hugging_face
-    export(checkpoint, out, dtype, options.check)
+    written = export(checkpoint, out, dtype, options.check)
+    size = sum(file.stat().st_size for file in out.iterdir())
+    print(f"{written}, {size / 1e6:,.1f} MB -> {options.out}")
 
 
 def _dtype(given: str | None, is_gguf: bool) -> str | None:
@@ -97,7 +99,8 @@ def _dtype(given: str | None, is_gguf: bool) -> str | None:
     raise InputError(f"--dtype is {given}: --format {'gguf' if is_gguf else 'hf'} takes {listed}")
 
 
-def _export_hugging_face(checkpoint: Path, out: Path, dtype: str | None, check: bool) -> None:
+def _export_hugging_face(checkpoint: Path, out: Path, dtype: str | None, check: bool) -> str:
+    """Writes and checks a folder for Transformers; returns what is in it."""
     from qwen_pl.export.hf_check import require_transformers
 
     if check:
@@ -144,10 +147,11 @@ def _export_hugging_face(checkpoint: Path, out: Path, dtype: str | None, check: 
                 texts=passages(rest, checkpoint, tokenizer),
             )
             _judge(findings)
-    _tell(out, network.config.num_parameters(), dtype)
+    return f"{network.config.num_parameters():,} parameters in {dtype}"
 
 
-def _export_gguf(checkpoint: Path, out: Path, dtype: str | None, check: bool) -> None:
+def _export_gguf(checkpoint: Path, out: Path, dtype: str | None, check: bool) -> str:
+    """Writes and checks a folder for llama.cpp and Ollama; returns what is in it."""
     from qwen_pl.commands.run_facts import card_facts
     from qwen_pl.export.gguf import import_gguf, write_gguf
     from qwen_pl.export.gguf_check import check_gguf
@@ -174,12 +178,13 @@ def _export_gguf(checkpoint: Path, out: Path, dtype: str | None, check: bool) ->
             except InputError as error:
                 _fail(str(error))
             print("\n".join(f"  ok       {line}" for line in lines))
-    _tell(out, network.config.num_parameters(), short)
+    return f"{network.config.num_parameters():,} parameters in {short}"
 
 
 def _load(checkpoint: Path) -> Trained:
+    trained = load_trained(checkpoint, mmap=True)
     print(f"{checkpoint}:", file=sys.stderr, flush=True)
-    return load_trained(checkpoint, mmap=True)
+    return trained
 
 
 def _dtype_of(trained: Trained) -> str:
@@ -196,11 +201,11 @@ def _check_out(out: Path, checkpoint: Path, *, overwrite: bool) -> None:
         raise InputError(f"--out is {out}: give a folder, the file gets its name from the run")
     if out.exists() and not out.is_dir():
         raise InputError(f"--out is {out}, which is no folder: give another")
-    if not out.exists() or not any(out.iterdir()):
-        return
-    for precious in (checkpoint.resolve(), Path.cwd(), Path.home()):
+    for precious in (Path.cwd(), Path.home(), checkpoint.resolve()):
         if precious == out or out in precious.parents:
             raise InputError(f"--out is {out}, which holds {precious}: give a new folder")
+    if not out.exists() or not any(out.iterdir()):
+        return
     if not overwrite and not _is_export(out):
         raise InputError(
             f"{out} holds other things than an export: give another --out, or --overwrite to "
@@ -248,8 +253,3 @@ def _fail(message: str) -> NoReturn:
         file=sys.stderr,
     )
     raise SystemExit(1)
-
-
-def _tell(out: Path, num_parameters: int, dtype: str) -> None:
-    size = sum(file.stat().st_size for file in out.iterdir())
-    print(f"{num_parameters:,} parameters in {dtype}, {size / 1e6:,.1f} MB -> {out}")

@@ -2,6 +2,7 @@
 
 import re
 import sys
+import textwrap
 import zipfile
 from functools import lru_cache
 from pathlib import Path
@@ -126,6 +127,6 @@ def load_network(path: Path, *, mmap: bool = False) -> tuple[Qwen3ForCausalLM, d
     try:
         network.load_state_dict(weights, assign=True)
     except RuntimeError as error:  # which lists what is missing, left over or of another shape
-        reason = " ".join(str(error).split())
+        reason = textwrap.shorten(str(error), 300)
         raise InputError(f"{path} does not hold the model it describes: {reason}") from None
     return network.eval(), checkpoint

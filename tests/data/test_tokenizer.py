@@ -3,10 +3,20 @@ import random
 import subprocess
 import sys
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tokenizers import Tokenizer
+from tokenizers import (
+    AddedToken,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 from transformers import AutoTokenizer
 
 from qwen_pl.data.tokenizer import (
@@ -73,6 +83,58 @@ def test_the_folder_has_the_files_that_other_tools_read(folder: Path) -> None:
     vocabulary = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
     merges = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()[1:]
     assert len(vocabulary) == 256 + len(merges) == 400 - len(SPECIAL_TOKENS)
+
+
+def test_a_published_tokenizer_keeps_its_own_special_tokens(tmp_path: Path) -> None:
+    published = train_tokenizer(TEXT, vocab_size=350)
+    published.add_special_tokens([AddedToken("<|vision_start|>", special=True, normalized=False)])
+    published.add_tokens([AddedToken("<think>", special=False, normalized=False, rstrip=True)])
+    save_tokenizer(published, tmp_path / "published")
+    theirs = AutoTokenizer.from_pretrained(tmp_path / "published")
+    added = theirs.added_tokens_decoder
+    assert added.keys() == published.get_added_tokens_decoder().keys()
+    assert (added[351].content, added[351].special, added[351].rstrip) == ("<think>", False, True)
+    special = [token.content for token in added.values() if token.special]
+    assert special == [*SPECIAL_TOKENS, "<|vision_start|>"]
+    text = "a<|vision_start|> b <think>\n c<|im_end|><|endoftext|>"
+    ids = theirs(text)["input_ids"]
+    assert ids == published.encode(text).ids
+    assert theirs.decode(ids, skip_special_tokens=True) == published.decode(ids)
+    assert "<think>" in published.decode(ids)
+
+
+def gpt2_like() -> Tokenizer:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=300, initial_alphabet=alphabet, show_progress=False)
+    tokenizer.train_from_iterator(TEXT, trainer)
+    return tokenizer
+
+
+def llama_like() -> Tokenizer:
+    tokenizer = Tokenizer(models.Unigram([("<unk>", 0.0), ("▁", -1.0), ("a", -2.0)], 0, True))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁")])
+    tokenizer.decoder = decoders.Metaspace()
+    tokenizer.add_special_tokens(["<s>"])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", tokenizer.token_to_id("<s>"))]
+    )
+    return tokenizer
+
+
+@pytest.mark.parametrize("make", [gpt2_like, llama_like])
+def test_a_tokenizer_of_another_kind_is_read_as_it_is(
+    make: Callable[[], Tokenizer], tmp_path: Path
+) -> None:
+    foreign = make()
+    foreign.add_special_tokens([END_OF_TEXT])
+    save_tokenizer(foreign, tmp_path / "foreign")
+    theirs = AutoTokenizer.from_pretrained(tmp_path / "foreign")
+    for text in [*random_texts(300), "a<|endoftext|>b", "12345's e\u0301"]:
+        assert theirs(text)["input_ids"] == foreign.encode(text).ids
+    assert theirs.eos_token == END_OF_TEXT
 
 
 def test_special_tokens_stand_behind_the_learned_ones(tokenizer: Tokenizer) -> None:
