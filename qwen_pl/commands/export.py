@@ -5,7 +5,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from qwen_pl.commands.arguments import VerbParser
 from qwen_pl.commands.checkpoint_arguments import (
@@ -110,7 +110,7 @@ def _export_hugging_face(checkpoint: Path, out: Path, dtype: str | None, check: 
 
     from qwen_pl.commands.run_facts import card_facts, passages
     from qwen_pl.data.tokenizer import END_OF_TEXT, write_tokenizer
-    from qwen_pl.export.hf_check import check_hugging_face
+    from qwen_pl.export.hf_check import check_hugging_face, transformers_version
     from qwen_pl.export.hugging_face import write_hugging_face
     from qwen_pl.export.model_card import model_card, usage_of_hugging_face
     from qwen_pl.generation.sampling import Sampling
@@ -146,13 +146,13 @@ def _export_hugging_face(checkpoint: Path, out: Path, dtype: str | None, check: 
                 end_of_text=end_of_text,
                 texts=passages(rest, checkpoint, tokenizer),
             )
-            _judge(findings)
+            _judge(findings, f"loaded with Transformers {transformers_version()}")
     return f"{network.config.num_parameters():,} parameters in {dtype}"
 
 
 def _export_gguf(checkpoint: Path, out: Path, dtype: str | None, check: bool) -> str:
     """Writes and checks a folder for llama.cpp and Ollama; returns what is in it."""
-    from qwen_pl.commands.run_facts import card_facts
+    from qwen_pl.commands.run_facts import card_facts, passages
     from qwen_pl.export.gguf import import_gguf, write_gguf
     from qwen_pl.export.gguf_check import check_gguf
     from qwen_pl.export.model_card import model_card, usage_of_gguf
@@ -173,11 +173,9 @@ def _export_gguf(checkpoint: Path, out: Path, dtype: str | None, check: bool) ->
         (folder / "Modelfile").write_text(modelfile, encoding="utf-8", newline="\n")
         (folder / "README.md").write_text(card, encoding="utf-8", newline="\n")
         if check:
-            try:
-                lines = check_gguf(folder / file_name, network, tokenizer, dtype=short)
-            except InputError as error:
-                _fail(str(error))
-            print("\n".join(f"  ok       {line}" for line in lines))
+            texts = passages(trained.rest, checkpoint, tokenizer)
+            file = folder / file_name
+            _judge(check_gguf(file, network, tokenizer, dtype=short, texts=texts), "read back")
     return f"{network.config.num_parameters():,} parameters in {short}"
 
 
@@ -219,7 +217,9 @@ def _is_export(folder: Path) -> bool:
 
     card = folder / "README.md"
     is_ours = all(any(item.match(name) for name in OUR_FILES) for item in folder.iterdir())
-    return is_ours and card.is_file() and f"\n- {TAG}\n" in card.read_text(encoding="utf-8")
+    if not is_ours or not card.is_file():
+        return False
+    return f"\n- {TAG}\n" in card.read_text(encoding="utf-8", errors="replace")
 
 
 @contextlib.contextmanager
@@ -236,20 +236,15 @@ def _whole_export(out: Path) -> Iterator[Path]:
         raise InputError(f"{out} cannot be written: {error}") from None
 
 
-def _judge(findings: "list[Finding]") -> None:
+def _judge(findings: "list[Finding]", how: str) -> None:
     """Shows what was compared, and ends the program where something differs."""
-    from transformers import __version__
-
     from qwen_pl.export.findings import findings_table
 
-    print(f"checked with Transformers {__version__}:\n{findings_table(findings)}", flush=True)
+    print(f"{how} and compared:\n{findings_table(findings)}", flush=True)
     if differing := [finding.what for finding in findings if not finding.agrees]:
-        _fail(f"what was written is not the checkpoint's: {', '.join(differing)} differ")
-
-
-def _fail(message: str) -> NoReturn:
-    print(
-        f"error: {message}; nothing is left of it, --no-check writes it all the same",
-        file=sys.stderr,
-    )
-    raise SystemExit(1)
+        print(
+            f"error: what was written is not the checkpoint's: {', '.join(differing)} differ; "
+            "nothing is left of it, --no-check writes it all the same",
+            file=sys.stderr,
+        )
+        raise SystemExit(1)

@@ -62,15 +62,18 @@ def passages(rest: dict[str, Any], checkpoint: Path, tokenizer: "Tokenizer") -> 
     folder = folder_of_run(checkpoint)
     if folder is None or not (folder / LEDGER).is_file():
         return []
-    texts = []
-    for stretch in read_ledger(folder / LEDGER)[-1:]:
-        tokens = TokenFile(Path(stretch.tokens))
-        if not tokens.folder.is_dir() or tokens.fingerprint != rest["PDFDataModule"]["tokens"]:
-            continue
+    stretches = read_ledger(folder / LEDGER)
+    if not stretches:
+        return []
+    tokens = TokenFile(Path(stretches[-1].tokens))
+    try:
+        if tokens.fingerprint != rest["PDFDataModule"]["tokens"]:
+            return []
         starts = [first for part in SPLITS for first, _ in tokens.split(part)[:1]]
         pieces = [tokens.tokens[first : first + _PASSAGE].tolist() for first in starts]
-        texts += [tokenizer.decode(piece, skip_special_tokens=False) for piece in pieces]
-    return texts
+    except (OSError, ValueError, KeyError):  # it has been removed, or is of another version
+        return []
+    return [tokenizer.decode(piece, skip_special_tokens=False) for piece in pieces]
 
 
 def _names(source: str | list[str] | None) -> list[str]:
@@ -89,5 +92,8 @@ def _config(folder: Path, steps: int) -> dict[str, Any] | None:
 
     files = [folder / "config.yaml", *folder.glob("config.from-step-*.yaml")]
     file = max((file for file in files if begins_at(file) < max(1, steps)), key=begins_at)
-    config = yaml.safe_load(file.read_text(encoding="utf-8"))
+    try:
+        config = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):  # edited since, maybe
+        return None
     return config if isinstance(config, dict) else None

@@ -56,6 +56,13 @@ def require_transformers() -> None:
         ) from None
 
 
+def transformers_version() -> str:
+    """The version that is installed."""
+    import transformers
+
+    return transformers.__version__
+
+
 @torch.no_grad()
 def check_hugging_face(
     folder: Path,

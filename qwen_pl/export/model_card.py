@@ -1,6 +1,8 @@
 """The model card: what a model is, where it comes from and how it is loaded, as a README.md."""
 
+import json
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath, PureWindowsPath
@@ -67,10 +69,11 @@ def model_card(facts: CardFacts, usage: str, *, library: str = "transformers") -
 
 def usage_of_hugging_face(name: str) -> str:
     """How a folder of ``write_hugging_face`` is loaded."""
+    folder, quoted = json.dumps(name, ensure_ascii=False), shlex.quote(name)
     return f"""```python
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-folder = "{name}"  # where this file lies, or its repository on the Hub
+folder = {folder}  # where this file lies, or its repository on the Hub
 tokenizer = AutoTokenizer.from_pretrained(folder)
 model = AutoModelForCausalLM.from_pretrained(folder)
 inputs = tokenizer("It is a truth", return_tensors="pt")
@@ -79,15 +82,16 @@ print(tokenizer.decode(ids[0], skip_special_tokens=True))
 ```
 
 The files are those of a published Qwen3, so whatever loads one should load this one: with vLLM,
-`vllm serve {name}`. For llama.cpp and Ollama, `python -m qwen_pl export --format gguf` writes the
-same checkpoint as GGUF."""
+`vllm serve {quoted}`. For llama.cpp and Ollama, `python -m qwen_pl export --format gguf` writes
+the same checkpoint as GGUF."""
 
 
 def usage_of_gguf(gguf_name: str, name: str) -> str:
     """How a folder of a GGUF file and a ``Modelfile`` is loaded."""
+    file, model = shlex.quote(gguf_name), shlex.quote(name.lower())
     return f"""```sh
-llama-cli -no-cnv -m {gguf_name} -p "It is a truth"
-ollama create {name.lower()} -f Modelfile && ollama run {name.lower()} "It is a truth"
+llama-cli -no-cnv -m {file} -p "It is a truth"
+ollama create {model} -f Modelfile && ollama run {model} "It is a truth"
 ```"""
 
 

@@ -206,3 +206,31 @@ def test_a_config_of_a_later_start_is_the_one_that_is_told(qwen_pl: Run, run: Pa
     (run / "config.from-step-12.yaml").write_text("{}")
     assert qwen_pl("export", "--out", "out", "--no-check").code == 0
     assert "gradient_clip_val: 0.25" in Path("out/README.md").read_text(encoding="utf-8")
+
+
+def test_a_gguf_file_has_a_modelfile_and_a_card_beside_it(qwen_pl: Run, run: Path) -> None:
+    pytest.importorskip("gguf")
+    outcome = qwen_pl("export", "--format", "gguf", "--dtype", "float16", "--out", "out")
+    assert outcome.code == 0, outcome.err
+    assert "ok       weights" in outcome.out
+    names = {file.name for file in Path("out").iterdir()}
+    assert names == {"small-f16.gguf", "Modelfile", "README.md"}
+    assert "FROM ./small-f16.gguf" in Path("out/Modelfile").read_text(encoding="utf-8")
+    assert "library_name: gguf" in Path("out/README.md").read_text(encoding="utf-8")
+    again = qwen_pl("export", "--format", "gguf", "--out", "out", "--no-check")
+    assert again.code == 0, again.err  # it is an earlier export
+    assert Path("out/small-f32.gguf").is_file()
+
+
+def test_a_gguf_file_that_differs_leaves_nothing(
+    qwen_pl: Run, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("gguf")
+    from qwen_pl.export import gguf
+
+    converted = gguf.converted
+    monkeypatch.setattr(gguf, "converted", lambda tensor: converted(tensor) * 1.5)
+    outcome = qwen_pl("export", "--format", "gguf", "--out", "out")
+    assert outcome.code == 1
+    assert "DIFFERS  weights" in outcome.out
+    assert not list(Path().glob("out*"))
