@@ -204,7 +204,10 @@ def _tokenizer_config(tokenizer: Tokenizer) -> dict:
             "unk_token": None,
         }
     # A class of another name would cut text in its own way, whatever tokenizer.json says.
-    return config | {"tokenizer_class": "PreTrainedTokenizerFast", "unk_token": _unknown(model)}
+    unknown = _unknown(model)
+    if unknown not in special:
+        unknown = None  # Transformers would make it special, and leave it out of texts
+    return config | {"tokenizer_class": "PreTrainedTokenizerFast", "unk_token": unknown}
 
 
 def _works_like_qwens(description: dict) -> bool:

@@ -66,6 +66,18 @@ def test_an_untouched_export_agrees(folder: Path, tokenizer: Tokenizer, dtype: t
     assert differing(folder, tokenizer, dtype=dtype) == {}
 
 
+def test_a_stretched_context_agrees(folder: Path, tokenizer: Tokenizer) -> None:
+    scaling = {"factor": 4.0, "original_max_position_embeddings": 16}
+    network = random_network(vocab_size=320, rope_scaling=scaling)
+    write_hugging_face(network, folder, **settings(tokenizer))
+    assert "logits" in differing(folder, tokenizer)  # another network than without
+    end_of_text = tokenizer.token_to_id(END_OF_TEXT)
+    findings = check_hugging_face(
+        folder, network, tokenizer, dtype=torch.float32, end_of_text=end_of_text
+    )
+    assert all(finding.agrees for finding in findings)
+
+
 def test_nothing_is_asked_of_a_network(
     folder: Path, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
