@@ -36,6 +36,7 @@ def card_facts(trained: "Trained", checkpoint: Path, *, name: str, dtype: str) -
         tokens_of={part: count for part, count in data.get("num_tokens", {}).items() if count},
         metrics=metrics,
         metrics_step=metrics_step,
+        from_pretrained=trained.rest["qwen_pl"].get("from_pretrained"),
         run_config=_config(folder, steps) if folder else None,
     )
 

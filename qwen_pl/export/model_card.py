@@ -42,6 +42,8 @@ class CardFacts:
     metrics: Mapping[str, float] = field(default_factory=dict)
     metrics_step: int | None = None
     """The step after which they were measured."""
+    from_pretrained: str | None = None
+    """The folder or repository whose weights training began with; None for new ones."""
     run_config: Mapping[str, Any] | None = None
     """What is in the run's ``config.yaml``."""
 
@@ -129,22 +131,15 @@ def _head(facts: CardFacts, library: str) -> str:
         "pipeline_tag": "text-generation",
         "tags": [TAG, "qwen3", "pretraining"],
     }
-    origin = _origin(facts)
+    origin = facts.from_pretrained
     if origin and re.fullmatch(r"[\w.-]+/[\w.-]+", origin):
         head["base_model"] = origin
     return f"---\n{yaml.safe_dump(head, sort_keys=False).strip()}\n---"
 
 
-def _origin(facts: CardFacts) -> str | None:
-    """The weights that training began with, where it did not begin from nothing."""
-    model = (facts.run_config or {}).get("model") or {}
-    origin = model.get("from_pretrained")
-    return public_name(str(origin)) if origin else None
-
-
 def _introduction(facts: CardFacts) -> str:
-    origin = _origin(facts)
-    how = f"trained further from {origin}" if origin else "trained from scratch"
+    origin = facts.from_pretrained
+    how = f"trained further from {public_name(origin)}" if origin else "trained from scratch"
     return (
         f"# {facts.name}\n\n"
         f"A Qwen3 language model of {facts.network.num_parameters():,} parameters, {how} with "

@@ -75,7 +75,7 @@ def test_no_path_of_a_machine_and_no_password_is_published() -> None:
         "trainer": {"logger": [{"init_args": {"save_dir": "/home/ada/runs", "api_key": "s3"}}]},
         "model": {"from_pretrained": "/home/ada/models/qwen"},
     }
-    text = card(run_config=config)
+    text = card(run_config=config, from_pretrained="/home/ada/models/qwen")
     for private in ("ada", "lace", "s3"):
         assert private not in text
     for public in ("a.pdf", "b.pdf", "c.pdf", "runs", "Qwen/Qwen3-0.6B"):
@@ -84,7 +84,7 @@ def test_no_path_of_a_machine_and_no_password_is_published() -> None:
 
 
 def test_a_repository_that_training_began_with_is_the_base_model() -> None:
-    text = card(run_config={"model": {"from_pretrained": "Qwen/Qwen3-0.6B-Base"}})
+    text = card(from_pretrained="Qwen/Qwen3-0.6B-Base")
     assert yaml.safe_load(text.split("---")[1])["base_model"] == "Qwen/Qwen3-0.6B-Base"
 
 
