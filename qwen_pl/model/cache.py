@@ -43,24 +43,68 @@ class KeyValueCache:
     ) -> None:
         layers, heads = config.num_hidden_layers, config.num_key_value_heads
         shape = (layers, batch_size, heads, max_len, config.head_dim)
-        self.keys = torch.zeros(shape, device=device, dtype=dtype)
-        self.values = torch.zeros(shape, device=device, dtype=dtype)
-        self.max_len = max_len
-        self.lengths = [0] * batch_size
+        self._take(
+            torch.zeros(shape, device=device, dtype=dtype),
+            torch.zeros(shape, device=device, dtype=dtype),
+            [0] * batch_size,
+        )
+
+    def _take(self, keys: Tensor, values: Tensor, lengths: list[int]) -> None:
+        self.keys = keys
+        self.values = values
+        self.max_len = keys.shape[3]
+        self.lengths = lengths
         """Tokens that each row holds. May be set, to forget the newest ones of a row."""
+        self._places: tuple[list[int], int, Tensor] | None = None
 
     @property
     def length(self) -> int:
         """Tokens that the longest row holds."""
         return max(self.lengths)
 
+    def rows(self, first: int, end: int) -> "KeyValueCache":
+        """Some of the rows, as a cache in the same memory with lengths of its own.
+
+        >>> config = Qwen3Config(num_hidden_layers=3, num_key_value_heads=2, head_dim=4)
+        >>> cache = KeyValueCache(config, batch_size=4, max_len=7)
+        >>> cache.rows(1, 3).lengths
+        [0, 0]
+        """
+        part = object.__new__(KeyValueCache)
+        part._take(self.keys[:, first:end], self.values[:, first:end], self.lengths[first:end])
+        return part
+
+    def resized(self, batch_size: int, max_len: int) -> "KeyValueCache":
+        """The same rows in a larger cache."""
+        batch, length = len(self.lengths), self.max_len
+        held = []
+        for old in (self.keys, self.values):
+            layers, _, heads, _, head_dim = old.shape
+            new = old.new_zeros(layers, batch_size, heads, max_len, head_dim)
+            new[:, :batch, :, :length] = old
+            held.append(new)
+        larger = object.__new__(KeyValueCache)
+        larger._take(*held, self.lengths + [0] * (batch_size - batch))
+        return larger
+
+    def move(self, origin: int, target: int) -> None:
+        """Writes one row over another."""
+        length = self.lengths[origin]
+        for held in (self.keys, self.values):
+            held[:, target, :, :length] = held[:, origin, :, :length]
+        self.lengths[target] = length
+
     def positions(self, num_tokens: int) -> Tensor:
         """Where the next ``T`` tokens stand: ``(T,)`` int64, or ``(B, T)`` where rows differ."""
-        device = self.keys.device
-        new = torch.arange(num_tokens, device=device)
-        if self._is_even:
-            return new + self.length
-        return torch.tensor(self.lengths, device=device).unsqueeze(1) + new
+        if self._places is None or self._places[:2] != (self.lengths, num_tokens):
+            device = self.keys.device
+            if self._is_even:
+                places = torch.arange(self.length, self.length + num_tokens, device=device)
+            else:
+                new = torch.arange(num_tokens, device=device)
+                places = torch.tensor(self.lengths, device=device).unsqueeze(1) + new
+            self._places = (self.lengths.copy(), num_tokens, places)  # every layer asks again
+        return self._places[2]
 
     def mask(self, num_tokens: int) -> Tensor | None:
         """Whom the next ``T`` tokens see, ``(1 or B, 1, T, S)`` bool; None for all, causally.
@@ -78,19 +122,20 @@ class KeyValueCache:
         Raises:
             ValueError: If the tokens do not fit.
         """
-        end = self.length + key.shape[2]
+        start, end = self.length, self.length + key.shape[2]
         if end > self.max_len:
             raise ValueError(f"{end} tokens in a cache for {self.max_len}: give a larger max_len")
+        keys, values = self.keys[layer], self.values[layer]  # (B, K, max_len, H)
         if self._is_even:
-            self.keys[layer, :, :, self.length : end] = key
-            self.values[layer, :, :, self.length : end] = value
+            keys[:, :, start:end] = key
+            values[:, :, start:end] = value
         else:
             rows = torch.arange(len(self.lengths), device=key.device).unsqueeze(1)  # (B, 1)
             positions = self.positions(key.shape[2])  # (B, T)
             # Indexed from both sides of the heads, the places come out as (B, T, K, H).
-            self.keys[layer, rows, :, positions] = key.transpose(1, 2).to(self.keys.dtype)
-            self.values[layer, rows, :, positions] = value.transpose(1, 2).to(self.values.dtype)
-        return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
+            keys[rows, :, positions] = key.transpose(1, 2).to(keys.dtype)
+            values[rows, :, positions] = value.transpose(1, 2).to(values.dtype)
+        return keys[:, :, :end], values[:, :, :end]
 
     def advance(self, num_tokens: int) -> None:
         self.lengths = [length + num_tokens for length in self.lengths]

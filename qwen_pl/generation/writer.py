@@ -1,0 +1,152 @@
+"""Prompts in, texts out: a network together with its tokenizer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from qwen_pl.errors import InputError
+from qwen_pl.generation.engine import Engine, FinishReason, Row
+from qwen_pl.generation.sampling import Sampling
+from qwen_pl.generation.stop import TextUntilStop
+from qwen_pl.model.qwen3 import Qwen3ForCausalLM
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+END_OF_TEXT = "<|endoftext|>"
+END_TOKENS = (END_OF_TEXT, "<|im_end|>")
+"""Tokens that end a text: that of documents, and that of turns in Qwen's chats."""
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What was written after one prompt."""
+
+    prompt: str
+    text: str
+    """Without the prompt, and without the end token or the stop string that ended it."""
+    finish_reason: FinishReason
+    """``stop`` at an end token or a stop string, else ``length``."""
+    num_prompt_tokens: int
+    num_tokens: int
+    """Tokens written, those of a stop string among them."""
+
+
+class Writer:
+    """Writes text with a network and the tokenizer it was trained with.
+
+    Args:
+        network: In evaluation mode.
+        tokenizer: Its own.
+        max_batch_size: Texts written at once by ``write``.
+    """
+
+    def __init__(
+        self, network: Qwen3ForCausalLM, tokenizer: Tokenizer, *, max_batch_size: int = 8
+    ) -> None:
+        self.network = network
+        self.tokenizer = tokenizer
+        self.max_batch_size = max_batch_size
+        ends = [tokenizer.token_to_id(token) for token in END_TOKENS]
+        self.stop_ids = frozenset(token for token in ends if token is not None)
+
+    def engine(self, max_batch_size: int | None = None) -> Engine:
+        """An engine that knows the tokenizer's end tokens and the size of its vocabulary."""
+        return Engine(
+            self.network,
+            stop_ids=self.stop_ids,
+            num_tokens=self.tokenizer.get_vocab_size(),
+            max_batch_size=max_batch_size or self.max_batch_size,
+        )
+
+    def encode(self, prompt: str) -> list[int]:
+        """The ids of a prompt; an empty one is the start of a document.
+
+        Raises:
+            InputError: If it holds half a character, as a broken escape in JSON gives.
+        """
+        try:
+            prompt.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(f"the prompt is no text at character {error.start}: {error}") from None
+        return self.tokenizer.encode(prompt).ids or [self.tokenizer.token_to_id(END_OF_TEXT)]
+
+    def text(self, sampling: Sampling) -> TextUntilStop:
+        """What turns the ids of one row into its text."""
+        return TextUntilStop(self.tokenizer.decode, sampling.stop)
+
+    def stream(self, prompt: str, sampling: Sampling | None = None) -> Iterator[str]:
+        """Yields a completion in pieces as they are written, whole characters each.
+
+        Raises:
+            InputError: If the prompt cannot be written on from; at once, not with the first piece.
+        """
+        sampling = sampling or Sampling()
+        engine = self.engine(1)
+        row = engine.add(self.encode(prompt), sampling)
+        pieces = self._pieces(engine, {row: self.text(sampling)})
+        return (piece for _, piece in pieces if piece)
+
+    def write(
+        self, prompts: Sequence[str], sampling: Sampling | None = None, num_samples: int = 1
+    ) -> list[Completion]:
+        """Completes every prompt ``num_samples`` times, many at once; prompt by prompt.
+
+        Each text is the one that its prompt gives alone. With a seed, sample ``i`` of every prompt
+        has the seed ``seed + i``.
+
+        Raises:
+            InputError: If a prompt cannot be written on from, before anything is written.
+        """
+        sampling = sampling or Sampling()
+        engine = self.engine()
+        origins: dict[Row, str] = {}
+        for prompt in prompts:
+            ids = self.encode(prompt)
+            for settings in samples_of(sampling, num_samples):
+                origins[engine.add(ids, settings)] = prompt
+        texts = {row: self.text(sampling) for row in origins}
+        written: dict[Row, list[str]] = {row: [] for row in origins}
+        for row, piece in self._pieces(engine, texts):
+            written[row].append(piece)
+        return [
+            Completion(
+                prompt=prompt,
+                text="".join(written[row]),
+                finish_reason=row.finish_reason,
+                num_prompt_tokens=len(row.prompt_ids),
+                num_tokens=len(row.new_ids),
+            )
+            for row, prompt in origins.items()
+        ]
+
+    def _pieces(self, engine: Engine, texts: dict[Row, TextUntilStop]) -> Iterator[tuple[Row, str]]:
+        """Runs an engine to its end; what each step adds to each text."""
+        while not engine.is_idle:
+            for row, token_id, finish_reason in engine.step():
+                text = texts[row]
+                piece = "" if token_id is None else text.push(token_id)
+                if text.is_stopped:
+                    engine.cancel(row)
+                    row.finish_reason = "stop"
+                elif finish_reason is not None:
+                    piece += text.flush()
+                yield row, piece
+
+
+def samples_of(sampling: Sampling, num_samples: int) -> list[Sampling]:
+    """The settings of each sample of a prompt: the same but for the seed, which counts on.
+
+    Raises:
+        InputError: If ``num_samples`` is not at least 1.
+
+    >>> [settings.seed for settings in samples_of(Sampling(seed=5), 3)]
+    [5, 6, 7]
+    """
+    if num_samples < 1:
+        raise InputError(f"num_samples is {num_samples}: give 1 or more")
+    if sampling.seed is None:
+        return [sampling] * num_samples
+    return [replace(sampling, seed=sampling.seed + index) for index in range(num_samples)]
