@@ -189,10 +189,11 @@ class Engine:
     def _forward(self, ids: list[list[int]], first: int) -> Tensor:
         """Reads ``(B, T)`` ids into as many rows of the cache, from ``first`` on."""
         end = first + len(ids)
-        cache = self._cache.rows(first, end)
+        whole = self._cache
+        cache = whole if len(ids) == len(whole.lengths) else whole.rows(first, end)
         input_ids = torch.tensor(ids, device=cache.keys.device)
         logits = self.network(input_ids, cache=cache, logits_to_keep=1)[:, -1, : self.num_tokens]
-        self._cache.lengths[first:end] = cache.lengths
+        whole.lengths[first:end] = cache.lengths
         return logits
 
     def _draw(self, logits: Tensor) -> list[int]:

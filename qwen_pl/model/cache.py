@@ -53,6 +53,7 @@ class KeyValueCache:
         self.keys = keys
         self.values = values
         self.max_len = keys.shape[3]
+        self._layers = list(zip(keys.unbind(), values.unbind(), strict=True))  # (B, K, max_len, H)
         self.lengths = lengths
         """Tokens that each row holds. May be set, to forget the newest ones of a row."""
         self._places: tuple[list[int], int, Tensor] | None = None
@@ -122,20 +123,21 @@ class KeyValueCache:
         Raises:
             ValueError: If the tokens do not fit.
         """
-        start, end = self.length, self.length + key.shape[2]
+        start, num_tokens = self.length, key.shape[2]
+        end = start + num_tokens
         if end > self.max_len:
             raise ValueError(f"{end} tokens in a cache for {self.max_len}: give a larger max_len")
-        keys, values = self.keys[layer], self.values[layer]  # (B, K, max_len, H)
+        keys, values = self._layers[layer]
         if self._is_even:
-            keys[:, :, start:end] = key
-            values[:, :, start:end] = value
+            keys.narrow(2, start, num_tokens).copy_(key)
+            values.narrow(2, start, num_tokens).copy_(value)
         else:
             rows = torch.arange(len(self.lengths), device=key.device).unsqueeze(1)  # (B, 1)
-            positions = self.positions(key.shape[2])  # (B, T)
+            positions = self.positions(num_tokens)  # (B, T)
             # Indexed from both sides of the heads, the places come out as (B, T, K, H).
             keys[rows, :, positions] = key.transpose(1, 2).to(keys.dtype)
             values[rows, :, positions] = value.transpose(1, 2).to(values.dtype)
-        return keys[:, :, :end], values[:, :, :end]
+        return keys.narrow(2, 0, end), values.narrow(2, 0, end)
 
     def advance(self, num_tokens: int) -> None:
         self.lengths = [length + num_tokens for length in self.lengths]

@@ -38,7 +38,8 @@ class RMSNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Maps ``(..., size)`` to the same shape and dtype; the statistics are float32."""
         x32, weight = x.float(), self.weight.float()
-        if x.device.type == "cpu" and not torch.compiler.is_compiling():
+        is_eager = x.device.type == "cpu" and not torch.compiler.is_compiling()
+        if is_eager and torch.is_grad_enabled():
             return _EagerRMSNorm.apply(x32, weight, self.eps).to(x.dtype)
         return F.rms_norm(x32, weight.shape, weight, self.eps).to(x.dtype)
 
