@@ -1,6 +1,8 @@
 """``generate``: writes with a trained model, on the terminal as it goes."""
 
+import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from qwen_pl.commands.arguments import VerbParser
 from qwen_pl.commands.checkpoint_arguments import (
@@ -8,53 +10,163 @@ from qwen_pl.commands.checkpoint_arguments import (
     checkpoint_of,
     load_writer,
 )
+from qwen_pl.errors import InputError
+
+if TYPE_CHECKING:
+    from qwen_pl.generation.sampling import Sampling
+    from qwen_pl.generation.writer import Writer
 
 
 def main(args: list[str]) -> None:
-    """Continues a prompt and prints both.
+    """Continues a prompt and prints both, or asks for prompts on a terminal.
 
     Raises:
         InputError: If no checkpoint is found or a sampling setting cannot be used.
     """
-    parser = VerbParser("generate", "Write with a trained model.")
-    parser.add_argument("--prompt", required=True, metavar="TEXT", help="what to continue")
+    parser = VerbParser(
+        "generate",
+        "Write with a trained model. Without --prompt it reads the prompt from a pipe, or asks "
+        "for prompts on a terminal.",
+    )
+    parser.add_argument("--prompt", metavar="TEXT", help="what to continue; - reads it from stdin")
     add_checkpoint_options(parser, "to write with")
     parser.add_argument(
         "--tokenizer",
         metavar="DIR|REPOSITORY",
         help="a tokenizer that has to be the checkpoint's own, which is used without it",
     )
-    parser.add_argument("--max_new_tokens", type=int, default=128, help="when to stop")
-    parser.add_argument("--temperature", type=float, default=0.8, help="0 takes the likeliest")
-    parser.add_argument("--top_k", type=int, default=50, help="tokens to choose from, 0 for all")
-    parser.add_argument("--top_p", type=float, default=0.95, help="their summed probability")
-    parser.add_argument("--seed", type=int, help="the same seed writes the same text")
+    add_sampling_options(parser)
+    parser.add_argument("--num_samples", type=int, default=1, help="texts to write, all at once")
     options = parser.parse_args(args)
+    is_asking = options.prompt is None and sys.stdin is not None and sys.stdin.isatty()
+    prompt = _read_prompt() if options.prompt in (None, "-") and not is_asking else options.prompt
 
-    from qwen_pl.data.tokenizer import END_OF_TEXT
-    from qwen_pl.generation.generate import generate
+    from qwen_pl.generation.writer import Writer, samples_of
+
+    sampling = sampling_of(options)
+    samples_of(sampling, options.num_samples)  # told now, and not when the network is loaded
+    checkpoint = checkpoint_of(options)
+    network, tokenizer, _ = load_writer(checkpoint, options.tokenizer)
+    writer = Writer(network, tokenizer)
+    print(f"{checkpoint}:", file=sys.stderr, flush=True)
+    if hasattr(sys.stdout, "reconfigure"):  # a terminal may lack letters that the model knows
+        sys.stdout.reconfigure(errors="replace")
+    if is_asking:
+        from qwen_pl.commands.prompt_loop import PromptLoop
+
+        PromptLoop(writer, sampling, options.num_samples).run()
+    else:
+        print_texts(writer, prompt, sampling, options.num_samples)
+
+
+def add_sampling_options(parser: argparse.ArgumentParser) -> None:
+    """The options that say how much to write, and how freely."""
+    add = parser.add_argument
+    add("--max_new_tokens", type=int, default=128, help="when to stop")
+    add("--temperature", type=float, default=0.8, help="0 takes the likeliest")
+    add("--top_k", type=int, default=50, help="tokens to choose from, 0 for all")
+    add("--top_p", type=float, default=0.95, help="their summed probability")
+    add("--min_p", type=float, help="leave out tokens below this share of the likeliest one")
+    add(
+        "--repetition_penalty",
+        type=float,
+        default=1.0,
+        help="above 1, tokens that were there before become less likely",
+    )
+    add(
+        "--stop",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help=r"end before this text; may be given several times, \n is a new line",
+    )
+    add("--seed", type=int, help="the same seed writes the same text")
+    add(
+        "--when_full",
+        choices=["slide", "stop"],
+        default="slide",
+        help="at the longest context: go on from its newest half, or end",
+    )
+
+
+def sampling_of(options: argparse.Namespace) -> "Sampling":
+    """What ``add_sampling_options`` describe.
+
+    Raises:
+        InputError: If a setting cannot be used.
+    """
     from qwen_pl.generation.sampling import Sampling
-    from qwen_pl.generation.stream import TextStream
 
-    sampling = Sampling(
+    return Sampling(
         max_new_tokens=options.max_new_tokens,
         temperature=options.temperature,
         top_k=options.top_k,
         top_p=options.top_p,
+        min_p=options.min_p,
+        repetition_penalty=options.repetition_penalty,
+        stop=tuple(unescaped(text) for text in options.stop),
         seed=options.seed,
+        when_full=options.when_full,
     )
-    checkpoint = checkpoint_of(options)
-    network, tokenizer, _ = load_writer(checkpoint, options.tokenizer)
-    print(f"{checkpoint}:", file=sys.stderr, flush=True)
-    print(options.prompt, end="", flush=True)
-    stream = TextStream(lambda ids: tokenizer.decode(ids))
-    ids = generate(
-        network,
-        tokenizer.encode(options.prompt).ids,
-        sampling,
-        stop_ids=[tokenizer.token_to_id(END_OF_TEXT)],
-        num_tokens=tokenizer.get_vocab_size(),
-    )
-    for token_id in ids:
-        print(stream.push(token_id), end="", flush=True)
-    print(stream.flush())
+
+
+def unescaped(text: str) -> str:
+    r"""A new line where a shell passes on a backslash and an n, and so for tabs.
+
+    >>> unescaped(r"one\ntwo")
+    'one\ntwo'
+    """
+    return text.replace(r"\n", "\n").replace(r"\t", "\t")
+
+
+def print_texts(writer: "Writer", prompt: str, sampling: "Sampling", num_samples: int) -> None:
+    """Prints a prompt and what is written after it as it comes; several samples under headings.
+
+    All samples are written at once. The first is shown as it grows, and each of the others as far
+    as it is when the one before it has ended.
+
+    Raises:
+        InputError: If the prompt cannot be written on from.
+    """
+    pieces = writer.stream_samples(prompt, sampling, num_samples)
+
+    def open_text(index: int) -> None:
+        if num_samples > 1:
+            print("\n" * (index > 0) + f"--- {index + 1} of {num_samples} ---")
+        print(prompt, end="", flush=True)
+
+    held = [""] * num_samples
+    ended = [False] * num_samples
+    shown = 0
+    open_text(0)
+    for index, piece, is_last in pieces:
+        held[index] += piece
+        ended[index] = is_last
+        while shown < num_samples:
+            print(held[shown], end="", flush=True)
+            held[shown] = ""
+            if not ended[shown]:
+                break
+            print(flush=True)
+            shown += 1
+            if shown < num_samples:
+                open_text(shown)
+
+
+def _read_prompt() -> str:
+    """The prompt that is piped in, less the new line that echo adds.
+
+    Raises:
+        InputError: If there is none, or it is not UTF-8.
+    """
+    try:
+        data = sys.stdin.buffer.read()
+        text = data.decode() if isinstance(data, bytes) else data
+    except UnicodeDecodeError as error:
+        raise InputError(f"the prompt from stdin is not UTF-8 at byte {error.start}") from None
+    except (OSError, AttributeError):  # there is no stdin
+        text = ""
+    text = text.removesuffix("\n").removesuffix("\r")
+    if not text:
+        raise InputError('no prompt: give --prompt "TEXT", or pipe one in')
+    return text

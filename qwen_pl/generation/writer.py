@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from qwen_pl.errors import InputError
 from qwen_pl.generation.engine import Engine, FinishReason, Row
@@ -32,6 +32,15 @@ class Completion:
     num_prompt_tokens: int
     num_tokens: int
     """Tokens written, those of a stop string among them."""
+
+
+class Piece(NamedTuple):
+    """Some characters of one of several texts that are written at once."""
+
+    index: int
+    """Of the text."""
+    text: str
+    is_last: bool
 
 
 class Writer:
@@ -83,11 +92,22 @@ class Writer:
         Raises:
             InputError: If the prompt cannot be written on from; at once, not with the first piece.
         """
-        sampling = sampling or Sampling()
-        engine = self.engine(1)
-        row = engine.add(self.encode(prompt), sampling)
-        pieces = self._pieces(engine, {row: self.text(sampling)})
-        return (piece for _, piece in pieces if piece)
+        pieces = self.stream_samples(prompt, sampling or Sampling())
+        return (text for _, text, _ in pieces if text)
+
+    def stream_samples(
+        self, prompt: str, sampling: Sampling, num_samples: int = 1
+    ) -> Iterator[Piece]:
+        """Yields the pieces of several completions of one prompt as they are written.
+
+        Raises:
+            InputError: As ``stream``.
+        """
+        engine, ids = self.engine(), self.encode(prompt)
+        rows = [engine.add(ids, settings) for settings in samples_of(sampling, num_samples)]
+        index = {row: i for i, row in enumerate(rows)}
+        pieces = self._pieces(engine, {row: self.text(sampling) for row in rows})
+        return (Piece(index[row], text, row.finish_reason is not None) for row, text in pieces)
 
     def write(
         self, prompts: Sequence[str], sampling: Sampling | None = None, num_samples: int = 1
