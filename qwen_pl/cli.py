@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +22,18 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from qwen_pl.data.datamodule import PDFDataModule
-from qwen_pl.data.tokenizer import END_OF_TEXT, load_tokenizer
+from qwen_pl.data.prompts import read_prompts
+from qwen_pl.data.tokenizer import load_tokenizer
 from qwen_pl.errors import InputError
 from qwen_pl.export.pretrained import Pretrained, find_pretrained, published_config
 from qwen_pl.files import write_text
-from qwen_pl.generation.generate import generate
 from qwen_pl.generation.sampling import Sampling
+from qwen_pl.generation.writer import Writer, samples_of
 from qwen_pl.model.architectures import check_architecture, named_config
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 from qwen_pl.runs import LOGS, run_dir
-from qwen_pl.training.checkpoint import FOLDER, find_checkpoint, step_of
+from qwen_pl.training.checkpoint import FOLDER, find_checkpoint, load_checkpoint, step_of
 from qwen_pl.training.checkpoint_io import WholeCheckpointIO
 from qwen_pl.training.curves import TrainingCurves
 from qwen_pl.training.ledger import LEDGER
@@ -154,6 +156,16 @@ class QwenCLI(LightningCLI):
             default=None,
             help=f"Name of the run and its folder in {LOGS}; by default that of the config file.",
         )
+        parser.add_argument(
+            "--predictions",
+            type=str | None,
+            default=None,
+            help="JSONL file that predict writes; by default predictions.jsonl in the run's folder",
+        )
+        parser.add_argument(
+            "--num_samples", type=int, default=1, help="completions of each prompt, for predict"
+        )
+        parser.add_class_arguments(Sampling, "sampling")
         parser.add_lightning_class_args(StepCheckpoint, "checkpoint")
         parser.link_arguments(
             ("data.vocab_size", "data.tokenizer"), "model.config.vocab_size", _model_vocab_size
@@ -200,6 +212,8 @@ class QwenCLI(LightningCLI):
             config.ckpt_path = "last"
         if config.ckpt_path is not None:
             config.ckpt_path = str(find_checkpoint(config.ckpt_path, self.run_dir))
+        if self.subcommand == "predict":
+            self._prepare_to_predict(config)
         if config.trainer.precision is None:
             config.trainer.precision = _fitting_precision(config.trainer.accelerator)
         if self.published is not None:
@@ -221,7 +235,7 @@ class QwenCLI(LightningCLI):
         callbacks.append(StopOnSignal(checkpoint))
         callbacks.append(BestCheckpoint(self.run_dir / FOLDER))
         if self.subcommand == "predict":
-            callbacks.append(PredictionWriter(self.run_dir / "predictions.jsonl"))
+            callbacks.append(PredictionWriter(self.predictions))
         if self.subcommand == "fit" and config.get("enable_progress_bar") is not False:
             callbacks.append(StepProgress(curves))
         return super()._instantiate_trainer(config, callbacks)
@@ -240,7 +254,14 @@ class QwenCLI(LightningCLI):
             self._print_results()
 
     def before_predict(self) -> None:
-        self.model.write = lambda network, batch: _complete(network, batch, self.datamodule)
+        sampling = self._get(self.config_init, "sampling")
+        if sampling.seed is None:
+            sampling = replace(sampling, seed=self.datamodule.settings.seed)
+        num_samples = self._get(self.config, "num_samples")
+        samples_of(sampling, num_samples)
+        self.model.write = lambda network, prompts: _complete(
+            network, prompts, self.datamodule, sampling, num_samples
+        )
 
     def _run_subcommand(self, subcommand: str) -> None:
         is_new = not self.run_dir.exists()
@@ -295,6 +316,21 @@ class QwenCLI(LightningCLI):
             self.pretrained = find_pretrained(name)
             if rank_zero_only.rank == 0:
                 _tell_of_start(name, published, given, vocab_size, config.data.tokenizer)
+
+    def _prepare_to_predict(self, config: Namespace) -> None:
+        """Takes from the checkpoint what it takes to write: a config need not repeat it."""
+        read_prompts(config.data.prompts)  # told now, and not when all is loaded
+        self.predictions = Path(config.predictions or self.run_dir / "predictions.jsonl")
+        if self.predictions.is_dir():
+            raise InputError(f"--predictions {self.predictions} is a folder: give a file")
+        if self.predictions.resolve() == Path(config.data.prompts).resolve():
+            raise InputError(f"--predictions {self.predictions} would write over the prompts")
+        checkpoint = load_checkpoint(Path(config.ckpt_path), mmap=True)
+        if "qwen_pl" in checkpoint:  # else the module complains
+            config.model.config = Namespace(checkpoint["qwen_pl"]["config"])
+        if config.trainer.precision is None:
+            # As generate computes: in less, a text would depend on what is written beside it.
+            config.trainer.precision = "32-true"
 
     def _refuse_to_start_over(self, ckpt_path: str | None) -> None:
         held = any((self.run_dir / FOLDER).glob("*.ckpt"))
@@ -366,17 +402,24 @@ class DataOnlyCLI(QwenCLI):
         """Runs nothing."""
 
 
-def _complete(network: Any, batch: dict[str, Any], data: PDFDataModule) -> dict[str, str]:
-    """One line of predictions: a prompt and what the network writes after it."""
-    tokenizer = data.tokenizer
-    ids = generate(
-        network,
-        batch["input_ids"].tolist(),
-        Sampling(seed=data.settings.seed),
-        stop_ids=[tokenizer.token_to_id(END_OF_TEXT)],
-        num_tokens=tokenizer.get_vocab_size(),
-    )
-    return {"prompt": batch["prompt"], "completion": tokenizer.decode(list(ids))}
+def _complete(
+    network: Any, prompts: list[str], data: PDFDataModule, sampling: Sampling, num_samples: int
+) -> list[list[dict[str, Any]]]:
+    """The lines of predictions of each prompt, one for each sample."""
+    writer = Writer(network, data.tokenizer, max_batch_size=data.settings.batch_size)
+    completions = writer.write(prompts, sampling, num_samples)
+    lines = [
+        {
+            "prompt": completion.prompt,
+            "sample": index % num_samples,
+            "completion": completion.text,
+            "finish_reason": completion.finish_reason,
+            "num_prompt_tokens": completion.num_prompt_tokens,
+            "num_tokens": completion.num_tokens,
+        }
+        for index, completion in enumerate(completions)
+    ]
+    return [lines[i : i + num_samples] for i in range(0, len(lines), num_samples)]
 
 
 def _model_vocab_size(vocab_size: int, tokenizer: str | None) -> int:
@@ -455,6 +498,8 @@ def _quieten() -> None:
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     for message in (
         r".*does not have many workers.*",
+        r".*when using `ckpt_path`, callbacks used to create.*",
+        r".*The dirpath has changed from.*",
         r".*Checkpoint directory .* exists and is not empty.*",
         r".*isinstance\(treespec, LeafSpec\).*",
         r".*but have no logger configured.*",

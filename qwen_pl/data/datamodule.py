@@ -12,16 +12,17 @@ from torch.utils.data import DataLoader
 from qwen_pl.data.loader import (
     Batch,
     EndlessBatches,
-    Prompts,
     TrainingLoader,
     evaluation_loader,
 )
 from qwen_pl.data.order import WindowOrder, with_gaps
 from qwen_pl.data.prepare import Prepared, prepare
+from qwen_pl.data.prompts import prompt_loader, read_prompts
 from qwen_pl.data.report import status_table
 from qwen_pl.data.same_tokenizer import check_same_tokenizer, tokenizer_state
 from qwen_pl.data.settings import DataSettings
 from qwen_pl.data.splits import SPLITS
+from qwen_pl.data.tokenizer import load_tokenizer
 from qwen_pl.data.tokens import Span, TokenFile
 from qwen_pl.data.windows import TokenWindows, consecutive_starts
 from qwen_pl.errors import InputError
@@ -47,6 +48,8 @@ class PDFDataModule(pl.LightningDataModule):
         self._prepared: Prepared | None = None
 
     def prepare_data(self) -> None:
+        if self._is_predicting:
+            return  # a checkpoint has its tokenizer in it, and prompts need no more
         self._prepared = self._prepare(progress=True)
         corpus = self._prepared.corpus
         if corpus.is_new or any(report.status != "ok" for report in corpus.reports):
@@ -54,6 +57,8 @@ class PDFDataModule(pl.LightningDataModule):
         print(self.tokens.splits_line(), flush=True)
 
     def setup(self, stage: str) -> None:
+        if self._is_predicting:
+            return
         # Other ranks of this machine come here without having prepared: they find it done.
         self._prepared = self._prepared or self._prepare()
         if stage == "fit" and not self._training_order.per_epoch:
@@ -80,19 +85,14 @@ class PDFDataModule(pl.LightningDataModule):
     def test_dataloader(self) -> DataLoader[Batch]:
         return self._evaluation_loader("test")
 
-    def predict_dataloader(self) -> DataLoader:
-        if self.settings.prompts is None:
-            raise InputError("predict needs --data.prompts FILE, a file of one prompt per line")
-        file = Path(self.settings.prompts)
-        if not file.is_file():
-            raise InputError(f"no such file: {file}")
-        lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-        if not lines:
-            raise InputError(f"no prompt in {file}: it needs one per line")
-        prompts = Prompts(lines, [encoded.ids for encoded in self.tokenizer.encode_batch(lines)])
+    def predict_dataloader(self) -> DataLoader[list[str]]:
         rank, world_size = self._rank_and_world_size
-        mine = range(rank, len(lines), world_size)
-        return DataLoader(prompts, batch_size=1, sampler=mine, collate_fn=lambda items: items[0])
+        return prompt_loader(
+            read_prompts(self.settings.prompts),
+            batch_size=self.settings.batch_size,
+            rank=rank,
+            world_size=world_size,
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps of the data: enough to write with it and to refuse other data."""
@@ -106,11 +106,14 @@ class PDFDataModule(pl.LightningDataModule):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Compares a checkpoint's data with what is prepared here.
+        """Compares a checkpoint's data with what is prepared here; to predict, takes its tokenizer.
 
         Raises:
             InputError: If ids mean other text here, or if a run would go on with other data.
         """
+        if self._is_predicting:
+            self._take_tokenizer(state)
+            return
         check_same_tokenizer(
             state,
             self.tokenizer,
@@ -127,6 +130,18 @@ class PDFDataModule(pl.LightningDataModule):
                 "restore the data settings, or start another run with --run NAME"
             )
 
+    def _take_tokenizer(self, state: dict[str, Any]) -> None:
+        named = self.settings.recipe.tokenizer
+        if named is not None:
+            check_same_tokenizer(
+                state,
+                load_tokenizer(named),
+                named,
+                giver="data.tokenizer",
+                way_out="leave it out to use the checkpoint's own",
+            )
+        self.tokenizer = Tokenizer.from_str(state["tokenizer"])
+
     @property
     def tokens(self) -> TokenFile:
         """The prepared token file."""
@@ -134,7 +149,7 @@ class PDFDataModule(pl.LightningDataModule):
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer that made the tokens."""
+        """The tokenizer that made the tokens; to predict, the checkpoint's."""
         return self.prepared.tokenizer()
 
     @property
@@ -158,6 +173,10 @@ class PDFDataModule(pl.LightningDataModule):
     def _tokenizer_origin(self) -> str | Path:
         """The tokenizer that was asked for, or where the one that was trained lies."""
         return self.settings.recipe.tokenizer or self.prepared.tokenizer_dir
+
+    @property
+    def _is_predicting(self) -> bool:
+        return self.trainer is not None and self.trainer.predicting
 
     @property
     def _rank_and_world_size(self) -> tuple[int, int]:

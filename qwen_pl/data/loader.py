@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Sampler
 
 from qwen_pl.data.order import WindowOrder
 from qwen_pl.data.windows import TokenWindows
@@ -107,20 +107,6 @@ def evaluation_loader(
         worker_init_fn=_leave_signals_alone,
         pin_memory=torch.cuda.is_available(),
     )
-
-
-class Prompts(Dataset[dict[str, Any]]):
-    """Prompts to complete, one item each: its text and its ids, ``(T,)`` int64."""
-
-    def __init__(self, prompts: Sequence[str], ids: Sequence[Sequence[int]]) -> None:
-        self.prompts = prompts
-        self.ids = ids
-
-    def __len__(self) -> int:
-        return len(self.prompts)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        return {"prompt": self.prompts[index], "input_ids": torch.tensor(self.ids[index])}
 
 
 def _as_it_is(batch: Batch) -> Batch:

@@ -43,7 +43,8 @@ class DataSettings:
         cleaning: Which cleaning steps are taken.
         duplicates: What is done with text that is there more than once.
         limits: What a single PDF may cost before it is given up.
-        prompts: Text file with one prompt per line, for ``predict``.
+        prompts: For ``predict``: a text file with one prompt per line, or a ``.jsonl`` file of
+            lines such as ``{"prompt": "..."}``, whose prompts may have several lines.
 
     Raises:
         InputError: If a setting cannot be used.

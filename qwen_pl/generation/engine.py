@@ -29,6 +29,8 @@ class Row:
         self.new_ids: list[int] = []
         self.finish_reason: FinishReason | None = None
         """``stop`` after an end token, ``length`` when all is written or no context is left."""
+        self.end_id: int | None = None
+        """The end token that ended it."""
         # Of the row alone, so that its text does not depend on its neighbours in the batch.
         self.chance = random.Random(sampling.seed)
         self.seen: Tensor | None = None  # (V,) bool, where repetition is penalised
@@ -224,6 +226,7 @@ class Engine:
     def _take(self, row: Row, token: int) -> Step:
         """Adds a token to its text, unless it ends it."""
         if token in self.stop_ids:
+            row.end_id = token
             return Step(row, None, "stop")
         row.new_ids.append(token)
         if row.seen is not None:

@@ -79,7 +79,9 @@ class Writer:
         try:
             prompt.encode()
         except UnicodeEncodeError as error:
-            raise InputError(f"the prompt is no text at character {error.start}: {error}") from None
+            raise InputError(
+                f"the prompt holds half a character at {error.start}: give UTF-8"
+            ) from None
         return self.tokenizer.encode(prompt).ids or [self.tokenizer.token_to_id(END_OF_TEXT)]
 
     def text(self, sampling: Sampling) -> TextUntilStop:

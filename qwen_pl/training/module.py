@@ -92,7 +92,7 @@ class Qwen3Module(pl.LightningModule):
         self.metric = LanguageModelMetric()
         self.measured: dict[str, float] = {}
         """The latest validation of the fit and the step it followed, to go into checkpoints."""
-        self.write: Callable[[Qwen3ForCausalLM, Batch], Any] | None = None
+        self.write: Callable[[Qwen3ForCausalLM, list[str]], Any] | None = None
         """Completes a batch of prompts, for ``predict``; the command line puts it here."""
         self.make_network: Callable[[Qwen3Config], Qwen3ForCausalLM] | None = (
             Qwen3ForCausalLM if from_pretrained is None else None
@@ -140,9 +140,9 @@ class Qwen3Module(pl.LightningModule):
     def on_test_epoch_end(self) -> None:
         self._log_metric("test")
 
-    def predict_step(self, batch: Batch, batch_idx: int) -> Any:
+    def predict_step(self, prompts: list[str], batch_idx: int) -> Any:
         assert self.write is not None, "predict needs something to write with"
-        return self.write(self.model, batch)
+        return self.write(self.model, prompts)
 
     def configure_optimizers(self) -> dict[str, Any]:
         # estimated_stepping_batches would make the loader before its state is restored.

@@ -13,7 +13,10 @@ from qwen_pl.files import write_text
 
 
 class PredictionWriter(BasePredictionWriter):
-    """Gathers the predictions of all processes and writes them as JSONL in the data's order."""
+    """Gathers the predictions of all processes and writes them as JSONL, in the prompts' order.
+
+    A prediction is a batch: for each of its prompts the lines to write.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__(write_interval="epoch")
@@ -26,13 +29,15 @@ class PredictionWriter(BasePredictionWriter):
         predictions: Sequence[Any],
         batch_indices: Sequence[Any],
     ) -> None:
-        shares = [list(predictions)]
+        mine = [lines for batch in predictions for lines in batch]
+        shares = [mine]
         if trainer.world_size > 1:
             shares = [[] for _ in range(trainer.world_size)]
-            dist.all_gather_object(shares, list(predictions))
-        # Process r holds the items r, r + world_size, ...
+            dist.all_gather_object(shares, mine)
+        # Process r holds the prompts r, r + world_size, ..., and for each its lines.
         longest = max(map(len, shares))
-        lines = [share[i] for i in range(longest) for share in shares if i < len(share)]
+        prompts = [share[i] for i in range(longest) for share in shares if i < len(share)]
+        lines = [line for lines_of_prompt in prompts for line in lines_of_prompt]
         if trainer.is_global_zero:
             text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
             write_text(self.path, text)
