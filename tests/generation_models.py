@@ -1,9 +1,15 @@
 """Networks that the tests of writing write with."""
 
+import dataclasses
+from pathlib import Path
+
 import torch
 
+from qwen_pl.data.same_tokenizer import tokenizer_state
+from qwen_pl.data.tokenizer import train_tokenizer
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
+from qwen_pl.training.checkpoint import save_checkpoint
 
 
 def build(**sizes) -> Qwen3ForCausalLM:
@@ -21,3 +27,20 @@ def build(**sizes) -> Qwen3ForCausalLM:
         "tie_word_embeddings": False,  # a tied network of random weights repeats its input
     }
     return Qwen3ForCausalLM(Qwen3Config(**small | sizes))
+
+
+def random_checkpoint(folder: Path) -> Path:
+    """A checkpoint of random weights with a tokenizer, and a context of 32 tokens."""
+    tokenizer = train_tokenizer(["low lower lowest naïve, the end of all. "] * 9, vocab_size=280)
+    network = build(vocab_size=320, max_position_embeddings=32, initializer_range=0.1)
+    path = folder / "lightning_logs/rand/checkpoints/step=00000003.ckpt"
+    checkpoint = {
+        "pytorch-lightning_version": "2.6.0",
+        "global_step": 3,
+        "epoch": 0,
+        "qwen_pl": {"version": "0", "config": dataclasses.asdict(network.config)},
+        "state_dict": {f"model.{name}": value for name, value in network.state_dict().items()},
+        "PDFDataModule": tokenizer_state(tokenizer, "here"),
+    }
+    save_checkpoint(checkpoint, path)
+    return path

@@ -11,6 +11,9 @@ from lightning.pytorch.callbacks import BasePredictionWriter
 
 from qwen_pl.files import write_text
 
+LINE_ENDS = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
+"""Letters that JSON may hold as they are, but at which some readers would end a line."""
+
 
 class PredictionWriter(BasePredictionWriter):
     """Gathers the predictions of all processes and writes them as JSONL, in the prompts' order.
@@ -40,5 +43,5 @@ class PredictionWriter(BasePredictionWriter):
         lines = [line for lines_of_prompt in prompts for line in lines_of_prompt]
         if trainer.is_global_zero:
             text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-            write_text(self.path, text)
+            write_text(self.path, text.translate(LINE_ENDS))
             print(f"{len(lines)} completions -> {self.path}")

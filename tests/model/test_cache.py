@@ -68,3 +68,32 @@ def test_it_works_under_autocast(model) -> None:
         logits = model(input_ids[:, 4:], cache=cache)
         expected = model(input_ids)[:, 4:]
     torch.testing.assert_close(logits, expected, rtol=0.1, atol=0.1)
+
+
+def test_rows_of_different_lengths_read_on_as_each_would_alone(model) -> None:
+    texts = [torch.randint(0, 97, (1, length)) for length in (9, 3, 6)]
+    cache = KeyValueCache(model.config, batch_size=3, max_len=13)
+    for row, text in enumerate(texts):
+        part = cache.rows(row, row + 1)
+        model(text[:, :-1], cache=part)
+        cache.lengths[row] = part.length
+    newest = torch.cat([text[:, -1:] for text in texts])
+    logits = model(newest, cache=cache)
+    expected = torch.cat([model(text)[:, -1:] for text in texts])
+    torch.testing.assert_close(logits, expected, rtol=1e-5, atol=1e-5)
+    assert cache.lengths == [9, 3, 6]
+
+
+def test_a_row_can_move_and_the_cache_can_grow(model) -> None:
+    text = torch.randint(0, 97, (1, 8))
+    cache = KeyValueCache(model.config, batch_size=2, max_len=7)
+    cache.lengths = [2, 0]
+    part = cache.rows(1, 2)
+    model(text[:, :5], cache=part)
+    cache.lengths[1] = 5
+    cache.move(1, 0)
+    assert cache.lengths == [5, 5]
+    larger = cache.resized(4, 11)
+    assert (larger.lengths, larger.max_len) == ([5, 5, 0, 0], 11)
+    logits = model(text[:, 5:], cache=larger.rows(0, 1))
+    torch.testing.assert_close(logits, model(text)[:, 5:], rtol=1e-5, atol=1e-5)
