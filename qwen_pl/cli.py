@@ -259,9 +259,16 @@ class QwenCLI(LightningCLI):
             sampling = replace(sampling, seed=self.datamodule.settings.seed)
         num_samples = self._get(self.config, "num_samples")
         samples_of(sampling, num_samples)
-        self.model.write = lambda network, prompts: _complete(
-            network, prompts, self.datamodule, sampling, num_samples
-        )
+        writer: Writer | None = None
+
+        def write(network: Any, prompts: list[str]) -> list[list[dict[str, Any]]]:
+            nonlocal writer
+            if writer is None:
+                data = self.datamodule
+                writer = Writer(network, data.tokenizer, max_batch_size=data.settings.batch_size)
+            return _complete(writer, prompts, sampling, num_samples)
+
+        self.model.write = write
 
     def _run_subcommand(self, subcommand: str) -> None:
         is_new = not self.run_dir.exists()
@@ -403,10 +410,9 @@ class DataOnlyCLI(QwenCLI):
 
 
 def _complete(
-    network: Any, prompts: list[str], data: PDFDataModule, sampling: Sampling, num_samples: int
+    writer: Writer, prompts: list[str], sampling: Sampling, num_samples: int
 ) -> list[list[dict[str, Any]]]:
     """The lines of predictions of each prompt, one for each sample."""
-    writer = Writer(network, data.tokenizer, max_batch_size=data.settings.batch_size)
     completions = writer.write(prompts, sampling, num_samples)
     lines = [
         {
