@@ -266,6 +266,8 @@ class QwenCLI(LightningCLI):
             if writer is None:
                 data = self.datamodule
                 writer = Writer(network, data.tokenizer, max_batch_size=data.settings.batch_size)
+                # Of all processes, so that none waits for one that has refused.
+                writer.check(read_prompts(data.settings.prompts), sampling)
             return _complete(writer, prompts, sampling, num_samples)
 
         self.model.write = write

@@ -18,7 +18,7 @@ from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 FIRST_ROOM = 512
 """Tokens that a cache has room for at first, unless texts need less; it doubles when they pass."""
 
-WORTH_A_COPY = 32
+WORTH_A_COPY = 64
 """Tokens of a text from which on copying the weights into a better order is worth the time."""
 
 FinishReason = Literal["stop", "length"]
@@ -118,7 +118,15 @@ class Engine:
                 than the context and may not slide.
         """
         sampling = sampling or Sampling()
-        ids, vocab_size = [int(token) for token in prompt_ids], self.network.config.vocab_size
+        ids = [int(token) for token in prompt_ids]
+        self.check(ids, sampling)
+        row = Row(ids, sampling)
+        self.queue.append(row)
+        return row
+
+    def check(self, ids: Sequence[int], sampling: Sampling) -> None:
+        """Raises what ``add`` would, and adds nothing."""
+        vocab_size = self.network.config.vocab_size
         if not ids:
             raise InputError("the prompt is empty: give at least one token to go on from")
         unknown = [token for token in ids if not 0 <= token < vocab_size]
@@ -132,9 +140,6 @@ class Engine:
                 f"the prompt has {len(ids)} tokens, the longest context is {self.max_len}: "
                 "shorten it, or let it slide with when_full slide"
             )
-        row = Row(ids, sampling)
-        self.queue.append(row)
-        return row
 
     @torch.inference_mode()
     def cancel(self, row: Row) -> None:

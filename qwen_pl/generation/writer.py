@@ -87,6 +87,12 @@ class Writer:
             ) from None
         return self.tokenizer.encode(prompt).ids or [self.tokenizer.token_to_id(END_OF_TEXT)]
 
+    def check(self, prompts: Sequence[str], sampling: Sampling) -> None:
+        """Raises what ``write`` would, and writes nothing."""
+        engine = self.engine()
+        for prompt in prompts:
+            engine.check(self.encode(prompt), sampling)
+
     def text(self, sampling: Sampling) -> TextUntilStop:
         """What turns the ids of one row into its text."""
         return TextUntilStop(self.tokenizer.decode, sampling.stop)
