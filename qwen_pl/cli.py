@@ -337,6 +337,9 @@ class QwenCLI(LightningCLI):
         checkpoint = load_checkpoint(Path(config.ckpt_path), mmap=True)
         if "qwen_pl" in checkpoint:  # else the module complains
             config.model.config = Namespace(checkpoint["qwen_pl"]["config"])
+        if config.data.tokenizer == config.model.from_pretrained:
+            config.data.tokenizer = None  # not the user's own word
+        config.model.from_pretrained = self.published = None  # the checkpoint holds all of it
         if config.trainer.precision is None:
             # As generate computes: in less, a text would depend on what is written beside it.
             config.trainer.precision = "32-true"

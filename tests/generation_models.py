@@ -29,10 +29,11 @@ def build(**sizes) -> Qwen3ForCausalLM:
     return Qwen3ForCausalLM(Qwen3Config(**small | sizes))
 
 
-def random_checkpoint(folder: Path) -> Path:
+def random_checkpoint(folder: Path, **sizes) -> Path:
     """A checkpoint of random weights with a tokenizer, and a context of 32 tokens."""
     tokenizer = train_tokenizer(["low lower lowest naïve, the end of all. "] * 9, vocab_size=280)
-    network = build(vocab_size=320, max_position_embeddings=32, initializer_range=0.1)
+    small = {"vocab_size": 320, "max_position_embeddings": 32, "initializer_range": 0.1}
+    network = build(**small | sizes)
     path = folder / "lightning_logs/rand/checkpoints/step=00000003.ckpt"
     checkpoint = {
         "pytorch-lightning_version": "2.6.0",

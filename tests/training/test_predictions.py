@@ -12,6 +12,8 @@ import pytest
 from conftest import REPOSITORY, Outcome
 from generation_models import random_checkpoint
 
+from qwen_pl.model.config import RopeScaling
+
 PROMPTS = ["low lower", "né", "the end", "lowest", "all of it", "of all", "x"]
 OPTIONS = ["--run", "rand", "--sampling.max_new_tokens", 9, "--sampling.temperature", 1.2]
 
@@ -30,6 +32,14 @@ def predict(qwen_pl: Callable[..., Outcome], root: Path) -> Callable[..., Outcom
         return qwen_pl("predict", *OPTIONS, "--trainer.accelerator", "cpu", *args)
 
     return run
+
+
+def test_a_stretched_context_comes_from_the_checkpoint_too(folder: Path, qwen_pl) -> None:
+    yarn = RopeScaling(factor=4.0, original_max_position_embeddings=16)
+    random_checkpoint(folder, rope_scaling=yarn)
+    (folder / "prompts.txt").write_text("low\n")
+    outcome = qwen_pl("predict", *OPTIONS, "--data.prompts", "prompts.txt")
+    assert outcome.code == 0, outcome.err
 
 
 def lines(file: Path) -> list[dict[str, Any]]:
@@ -70,6 +80,15 @@ def test_a_process_without_a_prompt_does_not_stop_the_other(root: Path) -> None:
     two = in_two_processes(root, "--data.prompts", "one.txt", "--predictions", "two.jsonl")
     assert two.returncode == 0, two.stderr
     assert [line["prompt"] for line in lines(root / "two.jsonl")] == ["alone"]
+
+
+def test_a_prompt_that_one_process_refuses_stops_both(root: Path) -> None:
+    (root / "long.txt").write_text("low\n" + "low " * 40 + "\n")
+    stop = ["--sampling.when_full", "stop", "--data.prompts", "long.txt"]
+    two = in_two_processes(root, *stop)
+    assert two.returncode == 2, two.stderr
+    assert "the longest context is 32" in two.stderr
+    assert "Traceback" not in two.stderr
 
 
 def in_two_processes(root: Path, *args: object) -> subprocess.CompletedProcess[str]:
