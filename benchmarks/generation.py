@@ -84,7 +84,7 @@ def count_operators(config: Path) -> None:
     """Prints how many operators one token costs each way, which no other process can disturb."""
     for name in ("transformers", "qwen_pl"):
         counts = []
-        for num_tokens in (8, 24):
+        for num_tokens in (72, 88):  # long texts, as those that are timed
             write = writers(config, num_tokens)[name]
             write()
             with profile(activities=[ProfilerActivity.CPU]) as recorded:

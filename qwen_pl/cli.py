@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
-from jsonargparse import Namespace
+from jsonargparse import Namespace, set_parsing_settings
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
@@ -134,6 +134,8 @@ class QwenCLI(LightningCLI):
     pretrained: Pretrained | None = None
 
     def __init__(self, **kwargs: Any) -> None:
+        # The string under a setting is its help.
+        set_parsing_settings(docstring_parse_attribute_docstrings=True)
         # Without it, --trainer.max_step would be taken for --trainer.max_steps.
         strict = {"allow_abbrev": False}
         super().__init__(
