@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 DTYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16", "q8_0": "q8_0"}
 """What llama.cpp calls a dtype, and what Transformers does; both names are taken."""
 
+LONGEST_OLLAMA_CONTEXT = 8192
+"""Tokens; Ollama makes room for all of a context at once, gigabytes at Qwen3's 40,960."""
+
 # What an export consists of; a folder that holds anything else is not only an export.
 OUR_FILES = (
     "README.md",
@@ -167,7 +170,8 @@ def _export_gguf(checkpoint: Path, out: Path, dtype: str | None, check: bool) ->
     file_name = f"{name}-{short}.gguf"
     facts = card_facts(trained, checkpoint, name=name, dtype=short)
     card = model_card(facts, usage_of_gguf(file_name, name), library="gguf")
-    modelfile = modelfile_text(file_name, num_ctx=network.config.max_position_embeddings)
+    num_ctx = min(network.config.max_position_embeddings, LONGEST_OLLAMA_CONTEXT)
+    modelfile = modelfile_text(file_name, num_ctx=num_ctx)
     with _whole_export(out) as folder:
         write_gguf(network, tokenizer, folder / file_name, dtype=short, name=name)
         (folder / "Modelfile").write_text(modelfile, encoding="utf-8", newline="\n")
