@@ -1,0 +1,141 @@
+"""The routes: completions and models as in OpenAI's API, and the page to try prompts in."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, JSONResponse, Response
+
+from qwen_pl.errors import InputError
+from qwen_pl.generation.writer import Writer
+from qwen_pl.serving.completions import EventStream, answer_unless_gone, read_task
+from qwen_pl.serving.errors import ApiError, body_error
+from qwen_pl.serving.request import CompletionRequest
+from qwen_pl.serving.worker import Worker
+
+PAGE = Path(__file__).parent / "page"
+PAGE_HEADERS = {
+    # Nothing from elsewhere, no script but its own file, and in no frame of another page.
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+
+
+@dataclass(frozen=True)
+class Served:
+    """The one model of a server."""
+
+    name: str
+    created: int
+    """When its checkpoint was written, in seconds since 1970."""
+    writer: Writer
+
+    @property
+    def content(self) -> dict[str, str | int]:
+        return {
+            "id": self.name,
+            "object": "model",
+            "created": self.created,
+            "owned_by": "qwen_pl",
+            # Beyond OpenAI's, as vLLM has it: tokens of the longest context.
+            "max_model_len": self.writer.network.config.max_position_embeddings,
+        }
+
+
+def make_app(served: Served, worker: Worker) -> FastAPI:
+    """The server without its guard, socket and process."""
+    # FastAPI's own pages load scripts from a CDN.
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    _add_error_handlers(app)
+    _add_page(app)
+
+    @app.post("/v1/completions")
+    async def completions(request: Request, body: CompletionRequest) -> Response:
+        # In a thread, for a long prompt would hold up everyone's pieces.
+        task = await asyncio.to_thread(read_task, body, served.name, served.writer)
+        order = worker.submit(task.jobs)
+        if body.stream:
+            include_usage = bool(body.stream_options and body.stream_options.include_usage)
+            return EventStream(task, order, include_usage)
+        return await answer_unless_gone(request, task, order)
+
+    @app.get("/v1/models")
+    async def models() -> Response:
+        return JSONResponse({"object": "list", "data": [served.content]})
+
+    @app.get("/v1/models/{name:path}")
+    async def model(name: str) -> Response:
+        if name != served.name:
+            raise ApiError(
+                404,
+                f"there is no model {name}: this server has {served.name}",
+                param="model",
+                code="model_not_found",
+            )
+        return JSONResponse(served.content)
+
+    @app.api_route("/health", methods=["GET", "HEAD"])
+    async def health() -> Response:
+        if not worker.is_alive:
+            raise ApiError(503, "nothing is written any more: restart the server")
+        return JSONResponse({"status": "ok"})
+
+    @app.api_route("/v1/chat/completions", methods=["GET", "POST"])
+    async def chat() -> Response:
+        raise ApiError(
+            404,
+            f"{served.name} is a base model, which goes on from a text and cannot chat: "
+            "use /v1/completions",
+            code="not_a_chat_model",
+        )
+
+    return app
+
+
+def _add_page(app: FastAPI) -> None:
+    def send(file: str) -> Callable[[], Response]:
+        return lambda: FileResponse(PAGE / file, headers=PAGE_HEADERS)
+
+    for path, file in {"/": "index.html", "/page.css": "page.css", "/page.js": "page.js"}.items():
+        app.add_api_route(path, send(file), methods=["GET", "HEAD"], response_model=None)
+
+
+def _add_error_handlers(app: FastAPI) -> None:
+    fields = list(CompletionRequest.model_fields)
+
+    @app.exception_handler(ApiError)
+    async def api_error(request: Request, error: ApiError) -> Response:
+        return error.response
+
+    @app.exception_handler(InputError)
+    async def input_error(request: Request, error: InputError) -> Response:
+        return ApiError(400, str(error)).response
+
+    @app.exception_handler(RequestValidationError)
+    async def validation_error(request: Request, error: RequestValidationError) -> Response:
+        return body_error(error.errors(), fields).response
+
+    @app.exception_handler(HTTPException)
+    async def http_error(request: Request, error: HTTPException) -> Response:
+        path = request.url.path
+        reasons = {
+            404: f"there is no {path} here, but /v1/completions, /v1/models and the page at /",
+            405: f"{path} does not take {request.method}",
+            400: "the body cannot be read as JSON",
+        }
+        reason = reasons.get(error.status_code, HTTPStatus(error.status_code).phrase)
+        return ApiError(error.status_code, reason, headers=error.headers).response
+
+    @app.exception_handler(Exception)
+    async def failure(request: Request, error: Exception) -> Response:
+        return ApiError(500, "the request failed: the server's terminal says why").response

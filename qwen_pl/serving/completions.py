@@ -1,0 +1,244 @@
+"""From a request to its answer: what is to be written, and the two forms of what was."""
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from qwen_pl.generation.sampling import Sampling
+from qwen_pl.generation.writer import Writer
+from qwen_pl.serving.errors import ApiError
+from qwen_pl.serving.request import MAX_CHOICES, CompletionRequest, Prompt
+from qwen_pl.serving.worker import Job, Order, Piece
+
+DEFAULT_MAX_TOKENS = 16
+"""As in OpenAI's API."""
+
+
+@dataclass
+class Task:
+    """A request that can be answered: its texts to write, and what the answer says of them."""
+
+    model: str
+    jobs: list[Job]
+    """``n`` for each prompt, one prompt after the other."""
+    openings: list[str]
+    """What each text begins with: its prompt if it is to be echoed, else nothing."""
+    num_prompt_tokens: int
+    id: str = field(default_factory=lambda: f"cmpl-{secrets.token_hex(12)}")
+    created: int = field(default_factory=lambda: int(time.time()))
+
+    def content(self, choices: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "object": "text_completion",
+            "created": self.created,
+            "model": self.model,
+            "choices": choices,
+        }
+
+    def usage(self, num_tokens: Sequence[int]) -> dict[str, int]:
+        """A prompt counts once, however many texts go on from it."""
+        return {
+            "prompt_tokens": self.num_prompt_tokens,
+            "completion_tokens": sum(num_tokens),
+            "total_tokens": self.num_prompt_tokens + sum(num_tokens),
+        }
+
+
+def choice(index: int, text: str, finish_reason: str | None) -> dict[str, Any]:
+    return {"index": index, "text": text, "logprobs": None, "finish_reason": finish_reason}
+
+
+def read_task(request: CompletionRequest, model: str, writer: Writer) -> Task:
+    """What a request asks for, in tokens; takes time with long prompts.
+
+    Args:
+        request: Its fields, each valid in itself.
+        model: The name of the only model there is.
+        writer: That model and its tokenizer.
+
+    Raises:
+        ApiError: If it names another model or cannot be answered as a whole.
+    """
+    if request.model not in (None, model):
+        raise ApiError(
+            404,
+            f"there is no model {request.model}: this server has {model}",
+            param="model",
+            code="model_not_found",
+        )
+    n = request.n or 1
+    if len(request.prompt) * n > MAX_CHOICES:
+        raise ApiError(
+            400,
+            f"{len(request.prompt)} prompts times n {n} are too many: "
+            f"ask for up to {MAX_CHOICES} texts at a time",
+            param="n",
+        )
+    if request.best_of not in (None, n):
+        raise ApiError(400, "best_of is not supported other than equal to n", param="best_of")
+    if request.stream_options is not None and not request.stream:
+        raise ApiError(400, "stream_options needs stream: true", param="stream_options")
+    prompts = [_ids(prompt, writer) for prompt in request.prompt]
+    max_len = writer.network.config.max_position_embeddings
+    jobs = [
+        Job(ids, _sampling(request, sample, _max_tokens(request, len(ids), max_len)))
+        for ids in prompts
+        for sample in range(n)
+    ]
+    openings = [_text(prompt, writer) if request.echo else "" for prompt in request.prompt]
+    return Task(
+        model=model,
+        jobs=jobs,
+        openings=[opening for opening in openings for _ in range(n)],
+        num_prompt_tokens=sum(map(len, prompts)),
+    )
+
+
+def _ids(prompt: Prompt, writer: Writer) -> list[int]:
+    if isinstance(prompt, str):
+        return writer.encode(prompt)
+    size = writer.tokenizer.get_vocab_size()
+    for token in prompt:
+        if not 0 <= token < size:
+            raise ApiError(
+                400, f"token {token} of the prompt is not among the model's {size}", param="prompt"
+            )
+    return prompt
+
+
+def _text(prompt: Prompt, writer: Writer) -> str:
+    if isinstance(prompt, str):
+        return prompt
+    return writer.tokenizer.decode(prompt, skip_special_tokens=False)
+
+
+def _max_tokens(request: CompletionRequest, prompt_length: int, max_len: int) -> int:
+    room = max_len - prompt_length
+    asked = request.max_tokens
+    if room < (1 if asked is None else 0):
+        raise ApiError(
+            400,
+            f"the prompt has {prompt_length} tokens, which leaves no room to write in "
+            f"the model's context of {max_len}: shorten it",
+            param="prompt",
+            code="context_length_exceeded",
+        )
+    if asked is not None and asked > room:
+        raise ApiError(
+            400,
+            f"the prompt's {prompt_length} tokens and max_tokens {asked} are more than "
+            f"the model's context of {max_len}: ask for up to {room}",
+            param="max_tokens",
+            code="context_length_exceeded",
+        )
+    return min(DEFAULT_MAX_TOKENS, room) if asked is None else asked
+
+
+def _sampling(request: CompletionRequest, sample: int, max_tokens: int) -> Sampling:
+    """The settings of one text; what is not given is as OpenAI has it, the model's own chances."""
+    given = {
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "top_k": None if request.top_k == -1 else request.top_k,
+        "min_p": request.min_p,
+        "repetition_penalty": request.repetition_penalty,
+    }
+    defaults = {"temperature": 1.0, "top_p": 1.0, "top_k": 0}
+    return Sampling(
+        max_new_tokens=max_tokens,
+        **defaults | {name: value for name, value in given.items() if value is not None},
+        stop=request.stop,
+        # Texts of one prompt have to differ, and the first to be what it is alone.
+        seed=None if request.seed is None else request.seed + sample,
+        when_full="stop",
+    )
+
+
+async def _pieces(order: Order) -> AsyncIterator[Piece]:
+    """The pieces of all texts as they come, until each has ended."""
+    unfinished = len(order.jobs)
+    while unfinished:
+        piece = await order.next()
+        unfinished -= piece.finish_reason is not None
+        yield piece
+
+
+async def whole_answer(task: Task, order: Order) -> Response:
+    """The texts when all of them are written."""
+    texts = [[opening] for opening in task.openings]
+    num_tokens = [0] * len(texts)
+    reasons: list[str | None] = [None] * len(texts)
+    async for piece in _pieces(order):
+        texts[piece.index].append(piece.text)
+        num_tokens[piece.index] = piece.num_tokens
+        reasons[piece.index] = piece.finish_reason
+    choices = [choice(i, "".join(text), reasons[i]) for i, text in enumerate(texts)]
+    return JSONResponse(task.content(choices) | {"usage": task.usage(num_tokens)})
+
+
+async def answer_unless_gone(request: Request, task: Task, order: Order) -> Response:
+    """``whole_answer``, or nothing once the client has hung up; frees its rows either way."""
+    answer = asyncio.ensure_future(whole_answer(task, order))
+    gone = asyncio.ensure_future(_disconnect(request))
+    try:
+        await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
+        return answer.result() if answer.done() else Response(status_code=499)
+    finally:
+        order.cancel()
+        answer.cancel()
+        gone.cancel()
+
+
+async def _disconnect(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+class EventStream(StreamingResponse):
+    """The texts as server-sent events, a piece each; frees their rows however it ends."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, task: Task, order: Order, include_usage: bool) -> None:
+        # A proxy that gathers pieces before it passes them on would undo the streaming.
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(_events(task, order, include_usage), headers=headers)
+        self.order = order
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self.order.cancel()
+
+
+async def _events(task: Task, order: Order, include_usage: bool) -> AsyncIterator[str]:
+    no_usage = {"usage": None} if include_usage else {}
+    num_tokens = [0] * len(task.jobs)
+    for index, opening in enumerate(task.openings):
+        if opening:
+            yield _event(task.content([choice(index, opening, None)]) | no_usage)
+    try:
+        async for piece in _pieces(order):
+            num_tokens[piece.index] = piece.num_tokens
+            if piece.text or piece.finish_reason:  # not for a token inside a character
+                part = choice(piece.index, piece.text, piece.finish_reason)
+                yield _event(task.content([part]) | no_usage)
+        if include_usage:
+            yield _event(task.content([]) | {"usage": task.usage(num_tokens)})
+    except ApiError as error:  # the status has been sent, so the reason comes as an event
+        yield _event(error.content)
+    yield "data: [DONE]\n\n"
+
+
+def _event(content: dict[str, Any]) -> str:
+    return f"data: {json.dumps(content, ensure_ascii=False)}\n\n"

@@ -1,0 +1,87 @@
+"""What a client is told when a request cannot be answered, in the form of OpenAI's API."""
+
+import reprlib
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+TYPES = {429: "rate_limit_error", 500: "server_error", 503: "server_error"}
+"""By status; all others are ``invalid_request_error``."""
+
+
+class ApiError(HTTPException):
+    """A request that ends in an HTTP status and a reason.
+
+    Args:
+        status: Of the response.
+        message: Names the value met and the way out.
+        param: The field of the request that is wrong.
+        code: One word that a program can tell it by.
+        headers: Of the response.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(status, message, headers)
+        self.param = param
+        self.code = code
+
+    def __str__(self) -> str:
+        return self.detail
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What stands in the body of the response, or in the last event of a stream."""
+        return {
+            "error": {
+                "message": self.detail,
+                "type": TYPES.get(self.status_code, "invalid_request_error"),
+                "param": self.param,
+                "code": self.code,
+            }
+        }
+
+    @property
+    def response(self) -> JSONResponse:
+        return JSONResponse(self.content, self.status_code, self.headers)
+
+
+def body_error(problems: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> ApiError:
+    """The 400 for a body that does not fit, from what Pydantic found wrong with it.
+
+    Args:
+        problems: As in ``ValidationError.errors()``, located from the body on.
+        fields: What a body may hold.
+
+    >>> problem = {"type": "extra_forbidden", "loc": ("body", "max_token"), "input": 5}
+    >>> str(body_error([problem], ["prompt", "max_tokens"]))
+    'there is no max_token (did you mean max_tokens?)'
+    """
+    first = problems[0]
+    path = [str(part) for part in first["loc"][1:]]
+    name = ".".join(path)
+    if first["type"] == "json_invalid":
+        message, path = f"the body is not JSON: {first['ctx']['error']}", []
+    elif not path:
+        message = 'the body has to be a JSON object: {"prompt": "...", "max_tokens": 16}'
+    elif first["type"] == "missing":
+        message = f"{name} is missing"
+    elif first["type"] == "extra_forbidden":
+        near = get_close_matches(name, fields, n=1)
+        message = f"there is no {name}" + (f" (did you mean {near[0]}?)" if near else "")
+    elif first["type"] == "value_error":
+        message = f"{name}: {first['ctx']['error']}"
+    else:
+        reason = first["msg"][:1].lower() + first["msg"][1:]
+        message = f"{name} is {reprlib.repr(first['input'])}: {reason}"
+    return ApiError(400, message, param=path[0] if path else None)

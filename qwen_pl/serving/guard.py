@@ -1,0 +1,128 @@
+"""Who may ask: checks that come before any request is read.
+
+A server on one's own machine is reached by every web page that one's browser opens: a page can
+post to 127.0.0.1, or have its own name resolve to it and read the answers too (DNS rebinding).
+Both are told by the headers that browsers do not let pages forge.
+"""
+
+import ipaddress
+import secrets
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from qwen_pl.serving.errors import ApiError
+
+MAX_BODY_BYTES = 4 * 2**20
+
+
+class Guard:
+    """Lets through what may ask, and answers all else with a reason.
+
+    Args:
+        app: What it guards.
+        is_loopback: Whether the server listens on this machine alone.
+        names: Names of the server beside addresses and ``localhost``.
+        api_key: What ``/v1`` has to be asked with; None for nothing.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        is_loopback: bool = True,
+        names: frozenset[str] = frozenset(),
+        api_key: str | None = None,
+    ) -> None:
+        self.app = app
+        self.is_loopback = is_loopback
+        self.names = names
+        self.api_key = api_key
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        try:
+            self._check(scope, Headers(scope=scope))
+        except ApiError as error:
+            await error.response(scope, receive, send)
+        else:
+            await self.app(scope, _limited(receive), send)
+
+    def _check(self, scope: Scope, headers: Headers) -> None:
+        host, origin = headers.get("host", ""), headers.get("origin")
+        if not self._is_own(host):
+            raise ApiError(
+                403,
+                f"this server is not called {host!r}: use its address, "
+                "or start it with an --api_key to give it any name",
+                code="host_not_allowed",
+            )
+        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+            raise ApiError(
+                403, f"pages of {origin} may not use this server", code="origin_not_allowed"
+            )
+        if self.api_key is not None and scope["path"].startswith("/v1"):
+            self._check_key(headers)
+        if scope["method"] == "POST":
+            _check_body(headers)
+
+    def _is_own(self, host: str) -> bool:
+        """Whether a ``Host`` header is a name that no stranger can have given to this machine."""
+        if self.api_key is not None and not self.is_loopback:
+            return True  # strangers do not have the key
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        if name in self.names or name == "localhost" or name.endswith(".localhost"):
+            return True
+        try:
+            address = ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return address.is_loopback or not self.is_loopback
+
+    def _check_key(self, headers: Headers) -> None:
+        given = headers.get("authorization", "")
+        if not secrets.compare_digest(given.encode(), f"Bearer {self.api_key}".encode()):
+            reason = "is not this server's" if given else "is missing"
+            raise ApiError(
+                401,
+                f"the API key {reason}: send 'Authorization: Bearer KEY'",
+                code="invalid_api_key",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+
+
+def _check_body(headers: Headers) -> None:
+    kind = headers.get("content-type", "")
+    if kind.split(";")[0].strip().lower() != "application/json":
+        given = f"not {kind}" if kind else "which is missing"
+        raise ApiError(
+            415, f"the Content-Type has to be application/json, {given}", code="not_json"
+        )
+    length = headers.get("content-length", "0")
+    if length.isdigit() and int(length) > MAX_BODY_BYTES:
+        raise _too_large()
+
+
+def _limited(receive: Receive) -> Receive:
+    """Ends a body at the limit, whatever its header said of its length."""
+    num_bytes = 0
+
+    async def receive_limited() -> Message:
+        nonlocal num_bytes
+        message = await receive()
+        num_bytes += len(message.get("body", b""))
+        if num_bytes > MAX_BODY_BYTES:
+            raise _too_large()
+        return message
+
+    return receive_limited
+
+
+def _too_large() -> ApiError:
+    return ApiError(413, f"the body is larger than {MAX_BODY_BYTES:,} bytes", code="too_large")

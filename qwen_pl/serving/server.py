@@ -1,0 +1,79 @@
+"""A process that listens: its socket, its start and its end."""
+
+import asyncio
+import ipaddress
+import socket
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from qwen_pl.errors import InputError
+from qwen_pl.serving.worker import Worker
+
+GRACE_SECONDS = 5
+"""What requests have to finish in when the server is stopped."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that takes connections; they wait until the server runs.
+
+    Raises:
+        InputError: If there is no such address here, or its port is taken.
+    """
+    if not host:  # to the socket library that is every address of this machine
+        raise InputError("--host is empty: give 127.0.0.1, or 0.0.0.0 to be reached from elsewhere")
+    if not 0 <= port < 2**16:
+        raise InputError(f"--port is {port}: give 1 to 65535, or 0 for a free one")
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"cannot listen on {host} port {port}: {reason}; "
+            "--port 0 takes a free port, --host 127.0.0.1 this machine's own address"
+        ) from None
+
+
+def is_loopback(listener: socket.socket) -> bool:
+    """Whether only this machine can reach it."""
+    return ipaddress.ip_address(listener.getsockname()[0].split("%")[0]).is_loopback
+
+
+def url_of(listener: socket.socket) -> str:
+    """Where a browser finds it on this machine."""
+    host, port = listener.getsockname()[:2]
+    if ipaddress.ip_address(host.split("%")[0]).is_unspecified:  # 0.0.0.0 is everywhere
+        host = "127.0.0.1" if listener.family == socket.AF_INET else "::1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serve(app: ASGIApp, worker: Worker, listener: socket.socket, *, access_log: bool) -> None:
+    """Answers until Ctrl-C; then requests have some seconds to finish, and the rest get an error.
+
+    Raises:
+        KeyboardInterrupt: When it was ended by Ctrl-C.
+    """
+    config = uvicorn.Config(
+        app,
+        log_level="info" if access_log else "warning",
+        access_log=access_log,
+        lifespan="off",
+        ws="none",
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS + 2,  # after which they are cut off
+    )
+    _Server(config, worker).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Stops the worker when it is itself stopped."""
+
+    def __init__(self, config: uvicorn.Config, worker: Worker) -> None:
+        super().__init__(config)
+        self.worker = worker
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().call_later(GRACE_SECONDS, self.worker.stop)
+        await super().shutdown(sockets)
+        self.worker.stop()

@@ -1,0 +1,205 @@
+"""The thread that writes: it steps the engine for all requests at once and hands out the pieces.
+
+::
+
+    request ──▶ submit ──▶ arrivals ─┐             (the event loop, one task a request)
+       ▲                             ▼
+       └──── queue of pieces ◀─── engine.step      (the thread, one step for all texts)
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from qwen_pl.errors import InputError
+from qwen_pl.generation.engine import FinishReason, Row, Step
+from qwen_pl.generation.sampling import Sampling
+from qwen_pl.generation.stop import TextUntilStop
+from qwen_pl.generation.writer import Writer
+from qwen_pl.serving.errors import ApiError
+
+MAX_WAITING = 256
+"""Texts that may wait for a row of the batch; more are refused with 429."""
+
+
+class Piece(NamedTuple):
+    """What one step added to one text of a request."""
+
+    index: int
+    text: str
+    num_tokens: int
+    """Tokens of the text so far."""
+    finish_reason: FinishReason | None
+
+
+class Job(NamedTuple):
+    """One text to write."""
+
+    prompt_ids: list[int]
+    sampling: Sampling
+
+
+class Order:
+    """The texts of one request, and the queue that their pieces come out of."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self.jobs = jobs
+        self.loop = asyncio.get_running_loop()
+        self.pieces: asyncio.Queue[Piece | ApiError] = asyncio.Queue()
+        self.is_cancelled = False
+
+    def put(self, piece: Piece | ApiError) -> None:
+        """Called from the thread of the worker."""
+        try:
+            self.loop.call_soon_threadsafe(self.pieces.put_nowait, piece)
+        except RuntimeError:  # the loop is closed: nobody is listening any more
+            self.is_cancelled = True
+
+    async def next(self) -> Piece:
+        """The next piece of any of the texts.
+
+        Raises:
+            ApiError: If writing failed or the server stops.
+        """
+        piece = await self.pieces.get()
+        if isinstance(piece, ApiError):
+            raise piece
+        return piece
+
+    def cancel(self) -> None:
+        """Frees the rows of all texts before the next step; nothing happens to those that ended."""
+        self.is_cancelled = True
+
+
+class _Text(NamedTuple):
+    """A text at work: whom it is for and what turns its tokens into pieces."""
+
+    order: Order
+    index: int
+    text: TextUntilStop
+
+
+class Worker:
+    """Writes the texts of all requests in one thread, since a network has one device.
+
+    Args:
+        writer: The network and its tokenizer; its ``max_batch_size`` texts are written at once.
+        max_waiting: Texts that may wait until there is room for them.
+    """
+
+    def __init__(self, writer: Writer, max_waiting: int = MAX_WAITING) -> None:
+        self.writer = writer
+        self.engine = writer.engine()
+        self.capacity = writer.max_batch_size + max_waiting
+        self._changed = threading.Condition()
+        self._arrivals: list[Order] = []
+        self._num_texts = 0  # that arrived and have not ended
+        self._is_stopping = False
+        self._texts: dict[Row, _Text] = {}  # of the thread alone
+        self._thread = threading.Thread(target=self._run, name="writing", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive() and not self._is_stopping
+
+    @property
+    def num_texts(self) -> int:
+        """Texts at work or waiting."""
+        return self._num_texts
+
+    def submit(self, jobs: Sequence[Job]) -> Order:
+        """Takes the texts of one request, all or none; called from the event loop.
+
+        Raises:
+            ApiError: If too many are waiting, or the server stops.
+        """
+        order = Order(jobs)
+        with self._changed:
+            if self._is_stopping:
+                raise stopping()
+            if self._num_texts + len(jobs) > self.capacity:
+                raise ApiError(
+                    429,
+                    f"{self._num_texts} texts are waiting and {len(jobs)} more are too many: "
+                    "ask again in a while",
+                    code="rate_limit_exceeded",
+                    headers={"Retry-After": "2"},
+                )
+            self._num_texts += len(jobs)
+            self._arrivals.append(order)
+            self._changed.notify()
+        return order
+
+    def stop(self) -> None:
+        """Ends every text with an error and then the thread; what comes later is refused."""
+        with self._changed:
+            self._is_stopping = True
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._arrivals or self._texts or self._is_stopping)
+                arrivals, self._arrivals = self._arrivals, []
+            for order in arrivals:
+                self._add(order)
+            if self._is_stopping:
+                self._fail(stopping())
+                return
+            self._drop_cancelled()
+            try:
+                steps = self.engine.step() if self._texts else []
+                for step in steps:
+                    self._hand_out(step)
+            except Exception as error:  # out of memory, say: the next requests may fit
+                logging.getLogger("uvicorn.error").exception("a step of writing failed")
+                self._fail(ApiError(500, f"writing failed: {error}"))
+                self.engine = self.writer.engine()
+
+    def _add(self, order: Order) -> None:
+        for index, (prompt_ids, sampling) in enumerate(order.jobs):
+            try:
+                row = self.engine.add(prompt_ids, sampling)
+            except InputError as error:
+                order.put(ApiError(400, str(error)))
+                order.cancel()
+                self._forget(len(order.jobs) - index)
+                return
+            self._texts[row] = _Text(order, index, self.writer.text(sampling))
+
+    def _hand_out(self, step: Step) -> None:
+        order, index, text = self._texts[step.row]
+        piece = "" if step.token_id is None else text.push(step.token_id)
+        if step.finish_reason is not None:
+            piece += text.flush()
+        reason: FinishReason | None = "stop" if text.is_stopped else step.finish_reason
+        if reason is not None:
+            self._end(step.row)
+        order.put(Piece(index, piece, len(step.row.new_ids), reason))
+
+    def _drop_cancelled(self) -> None:
+        for row in [row for row, text in self._texts.items() if text.order.is_cancelled]:
+            self._end(row)
+
+    def _end(self, row: Row) -> None:
+        self.engine.cancel(row)
+        del self._texts[row]
+        self._forget(1)
+
+    def _fail(self, error: ApiError) -> None:
+        for order in {id(text.order): text.order for text in self._texts.values()}.values():
+            order.put(error)
+        self._forget(len(self._texts))
+        self._texts.clear()
+
+    def _forget(self, num_texts: int) -> None:
+        with self._changed:
+            self._num_texts -= num_texts
+
+
+def stopping() -> ApiError:
+    """The error for requests that a server cannot finish because it was stopped."""
+    return ApiError(503, "the server is stopping", code="stopping")
