@@ -18,7 +18,8 @@ MAY_IMPORT = {
     "training": {"model"},
     "generation": {"model"},
     "export": {"model"},
-    "commands": {"model", "data", "training", "generation", "export", "cli"},
+    "serving": {"model", "generation"},
+    "commands": {"model", "data", "training", "generation", "export", "serving", "cli"},
     "cli": {"model", "data", "training", "generation", "export", "commands"},
     "__main__": {"commands", "cli"},
     "errors": set(),
@@ -83,14 +84,14 @@ def test_every_file_says_first_what_is_in_it(file: Path) -> None:
 
 @pytest.mark.parametrize(
     "verb",
-    ["", "extract", "train-tokenizer", "tokenize", "prepare", "export", "locate"],
+    ["", "extract", "train-tokenizer", "tokenize", "prepare", "export", "locate", "serve"],
 )
 def test_help_needs_no_heavy_import(verb: str) -> None:
     program = (
         "import sys, runpy; sys.argv[1:] = sys.argv[1:]\n"
         "try: runpy.run_module('qwen_pl', run_name='__main__')\n"
         "except SystemExit: pass\n"
-        "heavy = {'torch', 'lightning', 'tokenizers', 'numpy', 'pypdf'} & set(sys.modules)\n"
+        "heavy = {'torch', 'lightning', 'tokenizers', 'numpy', 'pypdf', 'fastapi'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
     subprocess.run(

@@ -32,7 +32,7 @@ def main(args: list[str]) -> None:
     if missing:
         raise InputError(f"serve needs {' and '.join(missing)}: pip install fastapi uvicorn")
 
-    from qwen_pl.serving.server import is_loopback, listen, serve, url_of
+    from qwen_pl.serving.server import Server, is_loopback, listen, url_of
 
     checkpoint = checkpoint_of(options)
     # Before the model is loaded, which takes a while to be told that the port is taken.
@@ -49,14 +49,14 @@ def main(args: list[str]) -> None:
         app = Guard(
             make_app(served, worker),
             is_loopback=is_loopback(listener),
-            names=frozenset({options.host.lower(), socket.gethostname().lower()}),
+            names=_names(options.host),
             api_key=api_key,
         )
         if not is_loopback(listener):
             _warn(options.host, api_key)
         print(f"{checkpoint}: {url_of(listener)} (Ctrl-C ends it)", flush=True)
         try:
-            serve(app, worker, listener, access_log=options.access_log)
+            Server(app, worker, access_log=options.access_log).run(sockets=[listener])
         except KeyboardInterrupt:  # the way to end it, so no failure
             print("stopped", file=sys.stderr)
 
@@ -81,6 +81,12 @@ def _api_key(given: str | None) -> str | None:
     if key is not None and not (key.isascii() and key.isprintable() and key.strip() == key != ""):
         raise InputError(f"the API key {key!r} cannot be sent: use letters, digits and signs")
     return key
+
+
+def _names(host: str) -> frozenset[str]:
+    """What a browser may call this machine, beside its addresses."""
+    own = socket.gethostname().lower()
+    return frozenset({host.lower(), own, f"{own}.local"})
 
 
 def _name(checkpoint: Path) -> str:

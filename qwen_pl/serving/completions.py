@@ -124,7 +124,7 @@ def _text(prompt: Prompt, writer: Writer) -> str:
 def _max_tokens(request: CompletionRequest, prompt_length: int, max_len: int) -> int:
     room = max_len - prompt_length
     asked = request.max_tokens
-    if room < (1 if asked is None else 0):
+    if room < (0 if asked == 0 else 1):
         raise ApiError(
             400,
             f"the prompt has {prompt_length} tokens, which leaves no room to write in "

@@ -1,15 +1,19 @@
 """What a client is told when a request cannot be answered, in the form of OpenAI's API."""
 
+import json
 import reprlib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 
 TYPES = {429: "rate_limit_error", 500: "server_error", 503: "server_error"}
 """By status; all others are ``invalid_request_error``."""
+
+LONGEST = 400
+"""Characters of a message; a request can hold names of any length."""
 
 
 class ApiError(HTTPException):
@@ -32,8 +36,8 @@ class ApiError(HTTPException):
         code: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(status, message, headers)
-        self.param = param
+        super().__init__(status, _cut(message), headers)
+        self.param = param and _cut(param)
         self.code = code
 
     def __str__(self) -> str:
@@ -52,8 +56,10 @@ class ApiError(HTTPException):
         }
 
     @property
-    def response(self) -> JSONResponse:
-        return JSONResponse(self.content, self.status_code, self.headers)
+    def response(self) -> Response:
+        # In ASCII, since what was met may be half of a surrogate pair.
+        body = json.dumps(self.content)
+        return Response(body, self.status_code, self.headers, media_type="application/json")
 
 
 def body_error(problems: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> ApiError:
@@ -85,3 +91,7 @@ def body_error(problems: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> 
         reason = first["msg"][:1].lower() + first["msg"][1:]
         message = f"{name} is {reprlib.repr(first['input'])}: {reason}"
     return ApiError(400, message, param=path[0] if path else None)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

@@ -54,13 +54,12 @@ class Guard:
     def _check(self, scope: Scope, headers: Headers) -> None:
         host, origin = headers.get("host", ""), headers.get("origin")
         if not self._is_own(host):
+            way_out = "localhost" if self.is_loopback else "its address, or give it an --api_key"
             raise ApiError(
-                403,
-                f"this server is not called {host!r}: use its address, "
-                "or start it with an --api_key to give it any name",
-                code="host_not_allowed",
+                403, f"this server is not called {host!r}: use {way_out}", code="host_not_allowed"
             )
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        own = (f"http://{host}".lower(), f"https://{host}".lower())  # the latter behind a proxy
+        if origin is not None and origin.lower() not in own:
             raise ApiError(
                 403, f"pages of {origin} may not use this server", code="origin_not_allowed"
             )
@@ -100,10 +99,8 @@ class Guard:
 def _check_body(headers: Headers) -> None:
     kind = headers.get("content-type", "")
     if kind.split(";")[0].strip().lower() != "application/json":
-        given = f"not {kind}" if kind else "which is missing"
-        raise ApiError(
-            415, f"the Content-Type has to be application/json, {given}", code="not_json"
-        )
+        met = f", not {kind}" if kind else ""
+        raise ApiError(415, f"send Content-Type: application/json{met}", code="not_json")
     length = headers.get("content-length", "0")
     if length.isdigit() and int(length) > MAX_BODY_BYTES:
         raise _too_large()

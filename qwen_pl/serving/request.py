@@ -90,7 +90,7 @@ class CompletionRequest(BaseModel):
     prompt: Annotated[list[Prompt], BeforeValidator(_prompts)]
     model: str | None = None
     """The name that ``/v1/models`` gives; without it, the one model there is."""
-    max_tokens: int | None = Field(None, ge=0)
+    max_tokens: int | None = Field(None, ge=0, lt=2**31)
     """16 as in OpenAI's API, or what the context has room for if that is less."""
     temperature: float | None = Field(None, ge=0, le=2)
     top_p: float | None = Field(None, gt=0, le=1)

@@ -48,28 +48,27 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(app: ASGIApp, worker: Worker, listener: socket.socket, *, access_log: bool) -> None:
+class Server(uvicorn.Server):
     """Answers until Ctrl-C; then requests have some seconds to finish, and the rest get an error.
 
-    Raises:
-        KeyboardInterrupt: When it was ended by Ctrl-C.
+    ``run(sockets=[listener])`` raises KeyboardInterrupt when Ctrl-C has ended it.
+
+    Args:
+        app: What answers.
+        worker: What writes for it, stopped when the server is.
+        access_log: Print a line for each request.
     """
-    config = uvicorn.Config(
-        app,
-        log_level="info" if access_log else "warning",
-        access_log=access_log,
-        lifespan="off",
-        ws="none",
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS + 2,  # after which they are cut off
-    )
-    _Server(config, worker).run(sockets=[listener])
 
-
-class _Server(uvicorn.Server):
-    """Stops the worker when it is itself stopped."""
-
-    def __init__(self, config: uvicorn.Config, worker: Worker) -> None:
+    def __init__(self, app: ASGIApp, worker: Worker, *, access_log: bool = False) -> None:
+        config = uvicorn.Config(
+            app,
+            log_level="info" if access_log else "warning",
+            access_log=access_log,
+            lifespan="off",
+            ws="none",
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_SECONDS + 2,  # then they are cut off
+        )
         super().__init__(config)
         self.worker = worker
 

@@ -1,0 +1,72 @@
+"""Who may ask a server, and who may not."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from running_server import Running, running, small_writer
+
+from qwen_pl.generation.writer import Writer
+
+
+@pytest.fixture(scope="module")
+def writer() -> Writer:
+    return small_writer()
+
+
+@pytest.fixture(scope="module")
+def server(writer: Writer) -> Iterator[Running]:
+    with running(writer) as server:
+        yield server
+
+
+def ask(server: Running, **headers: str) -> httpx.Response:
+    json = {"prompt": "Bane", "max_tokens": 2}
+    return httpx.post(f"{server.url}/v1/completions", json=json, headers=headers)
+
+
+@pytest.mark.parametrize("host", ["localhost:80", "127.0.0.1", "[::1]:7", "LocalHost", "127.0.0.9"])
+def test_a_server_on_loopback_answers_to_its_names(server: Running, host: str) -> None:
+    assert ask(server, Host=host).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "10.0.0.5", "localhost.evil.example", "[::1", ""])
+def test_a_page_whose_name_leads_here_is_refused(server: Running, host: str) -> None:
+    for response in (ask(server, Host=host), httpx.get(server.url, headers={"Host": host})):
+        assert response.status_code == 403
+        assert response.json()["error"]["code"] == "host_not_allowed"
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://[x", "", "{url}0"])
+def test_a_page_from_elsewhere_is_refused(server: Running, origin: str) -> None:
+    response = ask(server, Origin=origin.format(url=server.url))
+    assert response.status_code == 403
+    assert response.json()["error"]["code"] == "origin_not_allowed"
+    assert not [name for name in response.headers if name.startswith("access-control")]
+
+
+def test_the_own_page_may_ask(server: Running) -> None:
+    assert ask(server, Origin=server.url).status_code == 200
+
+
+def test_beyond_loopback_addresses_and_own_names_are_answered(writer: Writer) -> None:
+    names = frozenset({"box"})
+    with running(writer, is_loopback=False, names=names) as server:
+        for host in ("192.168.7.5:8000", "box", "localhost"):
+            assert ask(server, Host=host).status_code == 200
+        assert ask(server, Host="evil.example").status_code == 403
+
+
+@pytest.mark.parametrize("is_loopback", [True, False])
+def test_with_a_key_only_those_who_have_it_are_answered(writer: Writer, is_loopback: bool) -> None:
+    with running(writer, is_loopback=is_loopback, api_key="secret-7") as server:
+        assert ask(server, Authorization="Bearer secret-7").status_code == 200
+        for key in ("Bearer secret-8", "secret-7", "Bearer", "Bearer secret-7é"):
+            response = ask(server, Authorization=key.encode())
+            assert response.status_code == 401
+            assert response.json()["error"]["code"] == "invalid_api_key"
+        assert ask(server).status_code == 401
+        assert httpx.get(f"{server.url}/v1/models").status_code == 401
+        assert httpx.get(server.url).status_code == 200  # the page asks for the key
+        named = ask(server, Authorization="Bearer secret-7", Host="model.example")
+        assert named.status_code == (403 if is_loopback else 200)
