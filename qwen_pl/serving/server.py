@@ -76,3 +76,4 @@ class Server(uvicorn.Server):
         asyncio.get_running_loop().call_later(GRACE_SECONDS, self.worker.stop)
         await super().shutdown(sockets)
         self.worker.stop()
+        self.worker.join()

@@ -139,6 +139,10 @@ class Worker:
             self._is_stopping = True
             self._changed.notify()
 
+    def join(self) -> None:
+        """Waits until the thread has ended, since none may compute while the process ends."""
+        self._thread.join()
+
     def _run(self) -> None:
         while True:
             with self._changed:

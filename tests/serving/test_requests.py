@@ -7,6 +7,8 @@ import httpx
 import pytest
 from running_server import CONTEXT, Running, running, small_writer
 
+from qwen_pl.serving.request import CompletionRequest
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Running]:
@@ -110,10 +112,7 @@ def test_another_model_is_not_found(server: Running, name: str) -> None:
 
 
 def test_what_clients_send_without_need_is_taken(server: Running) -> None:
-    nothing = dict.fromkeys(
-        ["max_tokens", "temperature", "top_p", "n", "seed", "stop", "echo", "stream", "best_of"]
-        + ["stream_options", "logprobs", "suffix", "logit_bias", "model", "top_k"]
-    )
+    nothing = dict.fromkeys(CompletionRequest.model_fields.keys() - {"prompt"})
     assert server.post(prompt="Bane", **nothing).status_code == 200
     defaults = {"presence_penalty": 0, "frequency_penalty": 0.0, "best_of": 1, "user": "me"}
     assert server.post(prompt="Bane", logit_bias={}, **defaults).status_code == 200

@@ -112,7 +112,7 @@ function readSettings() {
     if (input.validity.badInput) throw new Error(`${label} is not a number.`);
     if (input.value !== "") settings[input.name] = Number(input.value);
   }
-  const stops = form.elements.stop.value.split("\n").filter(Boolean);
+  const stops = form.querySelector("[name=stop]").value.split("\n").filter(Boolean);
   if (stops.length) settings.stop = stops.map((stop) => stop.replaceAll("\\n", "\n"));
   return settings;
 }
