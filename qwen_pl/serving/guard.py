@@ -5,6 +5,7 @@ post to 127.0.0.1, or have its own name resolve to it and read the answers too (
 Both are told by the headers that browsers do not let pages forge.
 """
 
+import asyncio
 import ipaddress
 import secrets
 from urllib.parse import urlsplit
@@ -15,6 +16,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from qwen_pl.serving.errors import ApiError
 
 MAX_BODY_BYTES = 4 * 2**20
+
+SILENT_SECONDS = 4
+"""Between two pieces of a body. Less than a server that stops has patience for."""
 
 
 class Guard:
@@ -54,9 +58,11 @@ class Guard:
     def _check(self, scope: Scope, headers: Headers) -> None:
         host, origin = headers.get("host", ""), headers.get("origin")
         if not self._is_own(host):
-            way_out = "localhost" if self.is_loopback else "its address, or give it an --api_key"
+            known = "localhost" if self.is_loopback else "its address"
             raise ApiError(
-                403, f"this server is not called {host!r}: use {way_out}", code="host_not_allowed"
+                403,
+                f"this server is not called {host!r}: use {known}, or start it with an --api_key",
+                code="host_not_allowed",
             )
         own = (f"http://{host}".lower(), f"https://{host}".lower())  # the latter behind a proxy
         if origin is not None and origin.lower() not in own:
@@ -70,8 +76,8 @@ class Guard:
 
     def _is_own(self, host: str) -> bool:
         """Whether a ``Host`` header is a name that no stranger can have given to this machine."""
-        if self.api_key is not None and not self.is_loopback:
-            return True  # strangers do not have the key
+        if self.api_key is not None:
+            return True  # a stranger may call it what he likes, he does not have the key
         try:
             name = urlsplit(f"//{host}").hostname or ""
         except ValueError:
@@ -107,13 +113,20 @@ def _check_body(headers: Headers) -> None:
 
 
 def _limited(receive: Receive) -> Receive:
-    """Ends a body at the limit, whatever its header said of its length."""
+    """Ends a body at the limit, whatever its header said of its length, and one that stalls."""
     num_bytes = 0
+    is_whole = False  # after that only the end of the connection is waited for, however long
 
     async def receive_limited() -> Message:
-        nonlocal num_bytes
-        message = await receive()
+        nonlocal num_bytes, is_whole
+        if is_whole:
+            return await receive()
+        try:
+            message = await asyncio.wait_for(receive(), SILENT_SECONDS)
+        except asyncio.TimeoutError:  # not yet the built-in one in Python 3.10
+            raise ApiError(408, "the rest of the body did not come", code="timeout") from None
         num_bytes += len(message.get("body", b""))
+        is_whole = not message.get("more_body", False)
         if num_bytes > MAX_BODY_BYTES:
             raise _too_large()
         return message

@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import socket
+from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -50,6 +51,7 @@ def url_of(listener: socket.socket) -> str:
 
 class Server(uvicorn.Server):
     """Answers until Ctrl-C; then requests have some seconds to finish, and the rest get an error.
+    A second Ctrl-C gives it to them at once.
 
     ``run(sockets=[listener])`` raises KeyboardInterrupt when Ctrl-C has ended it.
 
@@ -71,6 +73,12 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         self.worker = worker
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.should_exit:
+            self.worker.stop()  # a second Ctrl-C waits for no text
+        else:
+            super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         asyncio.get_running_loop().call_later(GRACE_SECONDS, self.worker.stop)
