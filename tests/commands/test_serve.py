@@ -41,7 +41,7 @@ def test_a_trained_run_is_served_and_ctrl_c_ends_it(qwen_pl: Run, config: Path) 
     qwen_pl("fit", "--config", config, "--trainer.max_steps", 2)
     process = subprocess.Popen(
         [sys.executable, "-m", "qwen_pl", "serve", "--run", "small", "--port", "0"],
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), *sys.path])},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
