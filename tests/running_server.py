@@ -54,7 +54,7 @@ class Running(NamedTuple):
 
     @property
     def client(self) -> OpenAI:
-        return OpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0)
+        return OpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0, timeout=60)
 
     def post(self, content: bytes | None = None, **fields: Any) -> httpx.Response:
         """Sends a completion request, of these fields or with this body."""
