@@ -1,6 +1,7 @@
 """A process that listens: its socket, its start and its end."""
 
 import asyncio
+import errno
 import ipaddress
 import socket
 from types import FrameType
@@ -13,6 +14,11 @@ from qwen_pl.serving.worker import Worker
 
 GRACE_SECONDS = 5
 """What requests have to finish in when the server is stopped."""
+
+WAYS_OUT = {
+    errno.EADDRINUSE: "--port 0 takes a free one",
+    errno.EACCES: "give a port above 1023",
+}
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -29,11 +35,9 @@ def listen(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family)
     except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(
-            f"cannot listen on {host} port {port}: {reason}; "
-            "--port 0 takes a free port, --host 127.0.0.1 this machine's own address"
-        ) from None
+        reason = str(getattr(error, "strerror", None) or error).split(" (while")[0]
+        way_out = WAYS_OUT.get(getattr(error, "errno", None), "give an address of this machine")
+        raise InputError(f"cannot listen on {host} port {port}: {reason}; {way_out}") from None
 
 
 def is_loopback(listener: socket.socket) -> bool:

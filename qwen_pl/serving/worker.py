@@ -148,9 +148,10 @@ class Worker:
             with self._changed:
                 self._changed.wait_for(lambda: self._arrivals or self._texts or self._is_stopping)
                 arrivals, self._arrivals = self._arrivals, []
+                is_stopping = self._is_stopping  # nothing arrives after that
             for order in arrivals:
                 self._add(order)
-            if self._is_stopping:
+            if is_stopping:
                 self._fail(stopping())
                 return
             self._drop_cancelled()

@@ -90,6 +90,7 @@ def test_a_port_that_is_taken_is_told_before_the_model_is_loaded(
         (["--port", "-1"], "--port is -1"),
         (["--host", ""], "--host is empty"),
         (["--host", "256.1.1.1"], "cannot listen on 256.1.1.1"),
+        (["--host", "192.0.2.7"], "give an address of this machine"),
         (["--max_batch_size", "0"], "--max_batch_size is 0"),
         (["--api_key", ""], "the API key '' cannot be sent"),
         (["--api_key", "schlüssel"], "cannot be sent"),
