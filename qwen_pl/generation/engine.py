@@ -10,16 +10,12 @@ import torch
 from torch import Tensor
 
 from qwen_pl.errors import InputError
-from qwen_pl.generation.reader import OneTokenReader
 from qwen_pl.generation.sampling import Sampling, penalise, sample
 from qwen_pl.model.cache import KeyValueCache
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 
 FIRST_ROOM = 512
 """Tokens that a cache has room for at first, unless texts need less; it doubles when they pass."""
-
-WORTH_A_COPY = 64
-"""Tokens of a text from which on copying the weights into a better order is worth the time."""
 
 FinishReason = Literal["stop", "length"]
 
@@ -78,8 +74,6 @@ class Engine:
         num_tokens: Ids of the tokenizer; padding of the vocabulary above them is never chosen.
         max_batch_size: Rows at work at once; others wait.
         max_len: Longest context in tokens; by default that of the network.
-        reader: Made of the network as it is, where many engines write with it; by default each
-            makes its own when a text is long enough to be worth it.
     """
 
     def __init__(
@@ -90,7 +84,6 @@ class Engine:
         num_tokens: int | None = None,
         max_batch_size: int = 8,
         max_len: int | None = None,
-        reader: OneTokenReader | None = None,
     ) -> None:
         limit = network.config.max_position_embeddings
         self.network = network
@@ -102,8 +95,6 @@ class Engine:
         self.rows: list[Row] = []
         """Those at work; row ``i`` has row ``i`` of the cache."""
         self._cache: KeyValueCache | None = None
-        self.reader = reader
-        self._may_make_reader = OneTokenReader.fits(network)
 
     @property
     def is_idle(self) -> bool:
@@ -200,30 +191,17 @@ class Engine:
                 if self._half > 1:
                     self._forward([row.newest(self._half)[:-1]], index)
         self._make_room(max(self._cache.lengths[: len(self.rows)]) + 1)
-        return self._forward([[row.new_ids[-1]] for row in self.rows], 0, with_reader=True)
+        return self._forward([[row.new_ids[-1]] for row in self.rows], 0)
 
-    def _forward(self, ids: list[list[int]], first: int, with_reader: bool = False) -> Tensor:
+    def _forward(self, ids: list[list[int]], first: int) -> Tensor:
         """Reads ``(B, T)`` ids into as many rows of the cache, from ``first`` on."""
         end = first + len(ids)
         whole = self._cache
         cache = whole if len(ids) == len(whole.lengths) else whole.rows(first, end)
         input_ids = torch.tensor(ids, device=cache.keys.device)
-        reader = self._reader_if_worth_it() if with_reader else None
-        if reader is not None:
-            logits = reader(input_ids, cache)
-        else:
-            logits = self.network(input_ids, cache=cache, logits_to_keep=1)[:, -1]
+        logits = self.network(input_ids, cache=cache, logits_to_keep=1)[:, -1, : self.num_tokens]
         whole.lengths[first:end] = cache.lengths
-        return logits[:, : self.num_tokens]
-
-    def _reader_if_worth_it(self) -> OneTokenReader | None:
-        if torch.is_autocast_enabled("cpu"):
-            return None  # which the network takes care of
-        if self.reader is None and self._may_make_reader:
-            longest = max(row.sampling.max_new_tokens for row in self.rows)
-            if longest >= WORTH_A_COPY:
-                self.reader = OneTokenReader(self.network)
-        return self.reader
+        return logits
 
     def _draw(self, logits: Tensor) -> list[int]:
         """The next token of each row at work, from ``(B, num_tokens)``."""

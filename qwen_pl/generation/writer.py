@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from qwen_pl.errors import InputError
 from qwen_pl.generation.engine import Engine, FinishReason, Row
-from qwen_pl.generation.reader import OneTokenReader
 from qwen_pl.generation.sampling import Sampling
 from qwen_pl.generation.stop import TextUntilStop
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
@@ -48,7 +47,7 @@ class Writer:
     """Writes text with a network and the tokenizer it was trained with.
 
     Args:
-        network: In evaluation mode, and not trained any more: its weights may be copied.
+        network: In evaluation mode.
         tokenizer: Its own.
         max_batch_size: Texts written at once by ``write``.
     """
@@ -61,7 +60,6 @@ class Writer:
         self.max_batch_size = max_batch_size
         ends = [tokenizer.token_to_id(token) for token in END_TOKENS]
         self.stop_ids = frozenset(token for token in ends if token is not None)
-        self._reader: OneTokenReader | None = None
 
     def engine(self, max_batch_size: int | None = None) -> Engine:
         """An engine that knows the tokenizer's end tokens and the size of its vocabulary."""
@@ -70,7 +68,6 @@ class Writer:
             stop_ids=self.stop_ids,
             num_tokens=self.tokenizer.get_vocab_size(),
             max_batch_size=max_batch_size or self.max_batch_size,
-            reader=self._reader,
         )
 
     def encode(self, prompt: str) -> list[int]:
@@ -165,7 +162,6 @@ class Writer:
                 elif finish_reason is not None:
                     piece += text.flush()
                 yield row, piece
-            self._reader = engine.reader  # if it was worth making, the next texts have it
 
 
 def samples_of(sampling: Sampling, num_samples: int) -> list[Sampling]:

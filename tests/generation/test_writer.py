@@ -91,13 +91,3 @@ def test_half_a_character_is_refused_at_once(writer) -> None:
 def test_num_samples_is_at_least_one(writer) -> None:
     with pytest.raises(InputError, match="num_samples is 0"):
         writer.write(["low"], GREEDY, num_samples=0)
-
-
-def test_the_copy_of_the_weights_is_made_once_and_only_for_long_texts(writer, tokenizer) -> None:
-    fresh = Writer(writer.network, tokenizer)
-    fresh.write(["low"], GREEDY)
-    assert fresh.engine().reader is None
-    fresh.write(["low"], Sampling(max_new_tokens=99, temperature=0))
-    reader = fresh.engine().reader
-    fresh.write(["low"], Sampling(max_new_tokens=99, temperature=0))
-    assert reader is fresh.engine().reader is not None
