@@ -53,7 +53,7 @@ def map_in_processes(
                 item = next(remaining, _NO_ITEM)
                 if item is _NO_ITEM:
                     break
-                waiting.append((item, executor.submit(function, item)))
+                waiting.append((item, _submit(executor, function, item)))
             if not waiting:
                 return
             item, future = waiting.popleft()
@@ -66,6 +66,16 @@ def map_in_processes(
                 waiting.clear()
                 stack.close()
                 executor = stack.enter_context(_executor(num_proc))
+
+
+def _submit(executor: ProcessPoolExecutor, function: Callable, item: Item) -> Future:
+    """A pool may break just before it is handed an item; the item's result then says so."""
+    try:
+        return executor.submit(function, item)
+    except BrokenProcessPool as error:
+        future: Future = Future()
+        future.set_exception(error)
+        return future
 
 
 def _alone(function: Callable[[Item], Result], item: Item) -> Result | ProcessDied:

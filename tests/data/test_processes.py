@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,22 @@ def test_results_come_in_the_order_of_the_items(num_proc: int) -> None:
 
 
 def test_a_process_that_dies_costs_its_item_alone() -> None:
+    results = dict(map_in_processes(die_at_three, range(8), 2))
+    assert isinstance(results.pop(3), ProcessDied)
+    assert results == {i: i for i in range(8) if i != 3}
+
+
+def test_a_pool_that_breaks_while_items_are_handed_to_it_loses_none(monkeypatch) -> None:
+    submit = ProcessPoolExecutor.submit
+
+    def submit_late(executor, function, *args):
+        if args == (5,):  # by now the process that got item 3 has died
+            deadline = time.monotonic() + 60
+            while not executor._broken and time.monotonic() < deadline:
+                time.sleep(0.01)
+        return submit(executor, function, *args)
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", submit_late)
     results = dict(map_in_processes(die_at_three, range(8), 2))
     assert isinstance(results.pop(3), ProcessDied)
     assert results == {i: i for i in range(8) if i != 3}
