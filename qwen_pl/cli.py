@@ -1,10 +1,8 @@
 """How a run is put together: LightningCLI with fixed run folders and errors of one line."""
 
 import dataclasses
-import difflib
 import logging
 import os
-import re
 import shutil
 import sys
 import warnings
@@ -21,6 +19,8 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from qwen_pl.commands.published_start import LINKED_SIZES, tell_of_start
+from qwen_pl.commands.run_parser import RunParser
 from qwen_pl.data.datamodule import PDFDataModule
 from qwen_pl.data.prompts import read_prompts
 from qwen_pl.data.tokenizer import load_tokenizer
@@ -46,7 +46,6 @@ from qwen_pl.training.saving import BestCheckpoint, StepCheckpoint, StopOnSignal
 from qwen_pl.training.summary import RunSummary
 
 VOCABULARY_MULTIPLE = 64  # matrix kernels like sizes that divide
-LINKED_SIZES = ("vocab_size", "max_position_embeddings")  # these follow from the data
 
 TRAINER_DEFAULTS = {
     "max_epochs": -1,
@@ -73,31 +72,6 @@ def data_of_config(args: list[str]) -> PDFDataModule:
     """
     _quieten()
     return DataOnlyCLI(args=["fit", *args]).datamodule
-
-
-class RunParser(LightningArgumentParser):
-    """Complains in one line, with the nearest name where one is misspelt."""
-
-    def error(self, message: str, ex: Exception | None = None) -> None:
-        line = re.sub(r"<class '([\w.]+)'>", r"\1", " ".join(str(message).split()))
-        line = re.sub(r"Call to compute_fn of link '.*?' with args \(.*?\) failed: ", "", line)
-        known = self._known_names()
-        for name in re.findall(r"--([\w.]+)|option '([\w.]+)'", line):
-            unknown = "".join(name)
-            near = difflib.get_close_matches(unknown, known, n=1, cutoff=0.7)
-            if near and unknown not in known:
-                line += f" (did you mean {near[0]}?)"
-                break
-        print(f"error: {line}", file=sys.stderr)
-        sys.exit(2)
-
-    def _known_names(self) -> set[str]:
-        """The options of this parser and of those of its subcommands, without dashes."""
-        parsers = [self]
-        if self._subcommands_action is not None:
-            parsers += self._subcommands_action._name_parser_map.values()
-        options = {option for parser in parsers for option in parser._option_string_actions}
-        return {option.lstrip("-") for option in options}
 
 
 class SaveRunConfig(SaveConfigCallback):
@@ -326,7 +300,7 @@ class QwenCLI(LightningCLI):
         if self.subcommand == "fit" and config.ckpt_path is None:
             self.pretrained = find_pretrained(name)
             if rank_zero_only.rank == 0:
-                _tell_of_start(name, published, given, vocab_size, config.data.tokenizer)
+                tell_of_start(name, published, given, vocab_size, config.data.tokenizer)
 
     def _prepare_to_predict(self, config: Namespace) -> None:
         """Takes from the checkpoint what it takes to write: a config need not repeat it."""
@@ -444,39 +418,6 @@ def _model_vocab_size(vocab_size: int, tokenizer: str | None) -> int:
 
 def _padded(vocab_size: int) -> int:
     return -(-vocab_size // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE
-
-
-def _tell_of_start(
-    name: str, published: Qwen3Config, given: Qwen3Config, vocab_size: int, tokenizer: str
-) -> None:
-    """One line on what a run starts from, and one on each thing that is not as published."""
-    print(f"starting from the weights of {name}, with tokenizer {tokenizer}", file=sys.stderr)
-    for field in dataclasses.fields(published):
-        theirs, mine = getattr(published, field.name), getattr(given, field.name)
-        if theirs != mine and field.name not in LINKED_SIZES:
-            print(f"model.config.{field.name} is {mine}, published is {theirs}", file=sys.stderr)
-    if vocab_size != published.vocab_size:
-        change = f"from {published.vocab_size:,} to {vocab_size:,} rows"
-        print(f"resizing the vocabulary {change}", file=sys.stderr)
-    if (moved := _moved_ids(name, tokenizer)) > 0:
-        print(
-            f"tokenizer {tokenizer} means something else than that of {name} by {moved:,} ids: "
-            "their rows have to be learned anew",
-            file=sys.stderr,
-        )
-
-
-def _moved_ids(name: str, tokenizer: str) -> int:
-    """Ids that mean another token than they did to the weights; 0 where that is not known."""
-    if name == tokenizer:
-        return 0
-    try:
-        theirs = load_tokenizer(name)
-    except InputError:  # published without a tokenizer
-        return 0
-    mine = load_tokenizer(tokenizer)
-    ids = range(min(mine.get_vocab_size(), theirs.get_vocab_size()))
-    return sum(mine.id_to_token(i) != theirs.id_to_token(i) for i in ids)
 
 
 def _config_name(config: Namespace) -> str:
