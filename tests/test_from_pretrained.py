@@ -13,6 +13,7 @@ import yaml
 from conftest import Outcome, made_up_pages
 from safetensors.torch import load_file
 from test_bad_input import complains
+from their_network import their_config
 
 from qwen_pl.data.tokenizer import save_tokenizer, train_tokenizer
 from qwen_pl.errors import InputError
@@ -37,19 +38,7 @@ def tokenizer_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def published(folder: Path, tokenizer_dir: Path) -> Path:
     """A small network as Transformers saves it, in shards and bfloat16, with its tokenizer."""
-    sizes = transformers.Qwen3Config(
-        vocab_size=ROWS,
-        hidden_size=24,
-        intermediate_size=40,
-        num_hidden_layers=3,
-        num_attention_heads=6,
-        num_key_value_heads=2,
-        head_dim=10,
-        max_position_embeddings=64,
-        rope_parameters={"rope_type": "default", "rope_theta": 5000.0},
-        tie_word_embeddings=False,
-        initializer_range=0.1,
-    )
+    sizes = their_config(vocab_size=ROWS, tie_word_embeddings=False, initializer_range=0.1)
     torch.manual_seed(3)
     network = transformers.Qwen3ForCausalLM(sizes).to(torch.bfloat16)
     network.save_pretrained(folder / "published", max_shard_size="8KB")

@@ -16,6 +16,7 @@ from qwen_pl.commands.checkpoint_arguments import (
 )
 from qwen_pl.commands.run_facts import name_of_run
 from qwen_pl.errors import InputError
+from qwen_pl.files import whole_folder, write_text
 
 if TYPE_CHECKING:
     from qwen_pl.export.findings import Finding
@@ -139,7 +140,7 @@ def _export_hugging_face(checkpoint: Path, out: Path, dtype: str | None, check: 
             num_tokens=tokenizer.get_vocab_size(),
             sampling=sampling,
         )
-        (folder / "README.md").write_text(card, encoding="utf-8", newline="\n")
+        write_text(folder / "README.md", card, flush=False)
         if check:
             findings = check_hugging_face(
                 folder,
@@ -174,8 +175,8 @@ def _export_gguf(checkpoint: Path, out: Path, dtype: str | None, check: bool) ->
     modelfile = modelfile_text(file_name, num_ctx=num_ctx)
     with _whole_export(out) as folder:
         write_gguf(network, tokenizer, folder / file_name, dtype=short, name=name)
-        (folder / "Modelfile").write_text(modelfile, encoding="utf-8", newline="\n")
-        (folder / "README.md").write_text(card, encoding="utf-8", newline="\n")
+        write_text(folder / "Modelfile", modelfile, flush=False)
+        write_text(folder / "README.md", card, flush=False)
         if check:
             texts = passages(trained.rest, checkpoint, tokenizer)
             file = folder / file_name
@@ -190,7 +191,9 @@ def _load(checkpoint: Path) -> Trained:
 
 
 def _dtype_of(trained: Trained) -> str:
-    return str(trained.network.lm_head.weight.dtype).removeprefix("torch.")
+    from qwen_pl.export.weights import dtype_name
+
+    return dtype_name(trained.network.lm_head.weight.dtype)
 
 
 def _check_out(out: Path, checkpoint: Path, *, overwrite: bool) -> None:
@@ -230,8 +233,6 @@ def _is_export(folder: Path) -> bool:
 def _whole_export(out: Path) -> Iterator[Path]:
     """A folder that becomes ``out`` if all goes well; a full disk is told in one line."""
     from safetensors import SafetensorError
-
-    from qwen_pl.files import whole_folder
 
     try:
         with whole_folder(out, replace=True) as folder:

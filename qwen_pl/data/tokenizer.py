@@ -19,7 +19,7 @@ from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
 
 from qwen_pl.errors import InputError
-from qwen_pl.files import whole_folder
+from qwen_pl.files import whole_folder, write_text
 
 TOKENIZER_VERSION = 1  # raised whenever the same text would give another tokenizer
 
@@ -101,7 +101,7 @@ def write_tokenizer(
     if model_max_length is not None:
         config["model_max_length"] = model_max_length
     text = json.dumps(config, indent=2, ensure_ascii=False)
-    (folder / "tokenizer_config.json").write_text(text + "\n", encoding="utf-8", newline="\n")
+    write_text(folder / "tokenizer_config.json", text + "\n", flush=False)
 
 
 def tokenizer_file(name: str | Path) -> Path:

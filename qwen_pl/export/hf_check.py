@@ -13,6 +13,7 @@ from torch import Tensor
 from qwen_pl.errors import InputError
 from qwen_pl.export.findings import Finding
 from qwen_pl.export.hf_tokenizer_check import AWKWARD_TEXTS, compare_tokenizers
+from qwen_pl.export.weights import dtype_name
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def _compare_in_dtype(
     for ids in samples:
         difference = theirs(ids, logits_to_keep=1).logits - network(ids, logits_to_keep=1)
         largest = max(largest, float(difference.float().abs().max().nan_to_num(float("inf"))))
-    name = str(dtype).removeprefix("torch.")
+    name = dtype_name(dtype)
     figure = f"last logits lie up to {largest:.2g} from the checkpoint's"
     return [Finding(f"in {name}", figure, largest < float("inf"))]
 
@@ -159,7 +160,7 @@ def _compare_weights(loaded: Loaded, network: Qwen3ForCausalLM) -> Finding:
     if loaded.complaints or differing:
         named = f"{len(differing)} differ, the first is {differing[0]}" if differing else ""
         return Finding("weights", "; ".join(filter(None, [*loaded.complaints, named])), False)
-    dtype = str(network.lm_head.weight.dtype).removeprefix("torch.")
+    dtype = dtype_name(network.lm_head.weight.dtype)
     return Finding("weights", f"{len(ours)} tensors equal in {dtype}", True)
 
 

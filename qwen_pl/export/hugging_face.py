@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from qwen_pl.export.hf_config import config_to_json
-from qwen_pl.export.weights import MAX_SHARD_BYTES, write_weights
+from qwen_pl.export.weights import MAX_SHARD_BYTES, dtype_name, write_weights
+from qwen_pl.files import write_text
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 
 
@@ -40,7 +41,7 @@ def write_hugging_face(
         "eos_token_id": end_of_text,
         "pad_token_id": end_of_text,
     }
-    config = config_to_json(network.config, dtype=str(dtype).removeprefix("torch."), **special)
+    config = config_to_json(network.config, dtype=dtype_name(dtype), **special)
     _write_json(folder / "config.json", config)
     generation = {**special, "do_sample": True, **sampling}
     if padding := list(range(num_tokens, network.config.vocab_size)):
@@ -50,5 +51,4 @@ def write_hugging_face(
 
 
 def _write_json(file: Path, values: Mapping[str, Any]) -> None:
-    text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
-    file.write_text(text, encoding="utf-8", newline="\n")
+    write_text(file, json.dumps(values, indent=2, ensure_ascii=False) + "\n", flush=False)

@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from qwen_pl.errors import InputError
+from qwen_pl.files import write_text
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 
 MAX_SHARD_BYTES = 5_000_000_000
@@ -45,7 +46,7 @@ def write_weights(
     total_size = sum(weight.numel() for weight in weights.values()) * dtype.itemsize
     index = {"metadata": {"total_size": total_size}, "weight_map": weight_map}
     text = json.dumps(index, indent=2) + "\n"
-    (folder / "model.safetensors.index.json").write_text(text, encoding="utf-8", newline="\n")
+    write_text(folder / "model.safetensors.index.json", text, flush=False)
 
 
 def _shards(weights: dict[str, Tensor], itemsize: int, limit: int) -> Iterator[list[str]]:
@@ -83,10 +84,15 @@ def _converted(name: str, weight: Tensor, dtype: torch.dtype) -> Tensor:
             "checkpoint, give an earlier one with --ckpt_path FILE"
         )
     raise InputError(
-        f"{name} holds {weight.abs().max():,.0f}, more than {_name(dtype)} can: "
+        f"{name} holds {weight.abs().max():,.0f}, more than {dtype_name(dtype)} can: "
         "give --dtype bfloat16 or float32"
     )
 
 
-def _name(dtype: torch.dtype) -> str:
+def dtype_name(dtype: torch.dtype) -> str:
+    """What a dtype is called in configs and on the command line.
+
+    >>> dtype_name(torch.bfloat16)
+    'bfloat16'
+    """
     return str(dtype).removeprefix("torch.")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY, Outcome
-from generation_models import random_checkpoint
+from small_networks import random_checkpoint
 
 Run = Callable[..., Outcome]
 

@@ -9,6 +9,7 @@ import torch
 import transformers
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from their_network import their_config
 
 from qwen_pl.errors import InputError
 from qwen_pl.export.pretrained import find_pretrained, load_pretrained
@@ -22,19 +23,8 @@ def save(tmp_path: Path) -> Save:
     """Saves a small network of Transformers under ``tmp_path``."""
 
     def network(*, tied: bool = True, dtype=torch.float32, shard: str = "5GB"):
-        config = transformers.Qwen3Config(
-            vocab_size=97,
-            hidden_size=24,
-            intermediate_size=40,
-            num_hidden_layers=3,
-            num_attention_heads=6,
-            num_key_value_heads=2,
-            head_dim=10,
-            max_position_embeddings=64,
-            rope_parameters={"rope_type": "default", "rope_theta": 5000.0},
-            tie_word_embeddings=tied,
-            initializer_range=0.2,
-            attn_implementation="eager",
+        config = their_config(
+            tie_word_embeddings=tied, initializer_range=0.2, attn_implementation="eager"
         )
         torch.manual_seed(5)
         theirs = transformers.Qwen3ForCausalLM(config).eval()

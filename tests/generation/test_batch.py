@@ -3,7 +3,7 @@
 import pytest
 import torch
 import transformers
-from generation_models import build
+from small_networks import build
 
 from qwen_pl.errors import InputError
 

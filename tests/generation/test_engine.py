@@ -4,7 +4,7 @@ import random
 
 import pytest
 import torch
-from generation_models import build
+from small_networks import build
 
 from qwen_pl.errors import InputError
 from qwen_pl.generation.engine import Engine, Row

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from generation_models import build
+from small_networks import build
 
 from qwen_pl.errors import InputError
 from qwen_pl.generation.generate import generate

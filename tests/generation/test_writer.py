@@ -1,7 +1,7 @@
 """A network with its tokenizer turns prompts into texts."""
 
 import pytest
-from generation_models import build
+from small_networks import build
 from tokenizers import Tokenizer
 
 from qwen_pl.data.tokenizer import END_OF_TEXT, train_tokenizer

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from small_networks import build
 
 from qwen_pl.model.attention import attend, document_mask, document_positions
 from qwen_pl.model.cache import KeyValueCache
@@ -15,19 +16,7 @@ LENGTHS = (4, 1, 7, 5)
 
 @pytest.fixture
 def model() -> Qwen3ForCausalLM:
-    torch.manual_seed(0)
-    return Qwen3ForCausalLM(
-        Qwen3Config(
-            vocab_size=97,
-            hidden_size=40,
-            intermediate_size=56,
-            num_hidden_layers=3,
-            num_attention_heads=6,
-            num_key_value_heads=2,
-            head_dim=10,
-            initializer_range=0.2,
-        )
-    )
+    return build(tie_word_embeddings=True)
 
 
 @pytest.fixture

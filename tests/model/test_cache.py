@@ -2,27 +2,15 @@
 
 import pytest
 import torch
+from small_networks import build
 
 from qwen_pl.model.cache import KeyValueCache
-from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 
 
 @pytest.fixture(scope="module")
 def model() -> Qwen3ForCausalLM:
-    torch.manual_seed(0)
-    return Qwen3ForCausalLM(
-        Qwen3Config(
-            vocab_size=97,
-            hidden_size=40,
-            intermediate_size=56,
-            num_hidden_layers=3,
-            num_attention_heads=6,
-            num_key_value_heads=2,
-            head_dim=10,
-            initializer_range=0.2,
-        )
-    ).requires_grad_(False)
+    return build(tie_word_embeddings=True).requires_grad_(False)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import REPOSITORY, Outcome
-from generation_models import random_checkpoint
+from small_networks import random_checkpoint
 
 from qwen_pl.model.config import RopeScaling
 

@@ -1,4 +1,4 @@
-"""Networks that the tests of writing write with."""
+"""Small networks of random weights, and a checkpoint of one."""
 
 import dataclasses
 from pathlib import Path
