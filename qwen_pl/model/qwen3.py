@@ -7,19 +7,20 @@ Parameters are named as in Hugging Face's ``Qwen3ForCausalLM``, so published wei
 key. Source: Qwen3 Technical Report 2025, https://arxiv.org/abs/2505.09388
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.utils.checkpoint import checkpoint
 
 from qwen_pl.model.attention import Mask, attend, document_mask, document_positions
 from qwen_pl.model.cache import KeyValueCache
 from qwen_pl.model.config import Qwen3Config, RopeScaling
 from qwen_pl.model.linear import Linear
 from qwen_pl.model.loss import linear_cross_entropy
+from qwen_pl.model.recompute import GradientCheckpointing, Recompute, recompute_of, recomputed
 from qwen_pl.model.yarn import attention_factor, stretched_frequencies
 
 
@@ -243,8 +244,16 @@ class DecoderLayer(nn.Module):
         angles: tuple[Tensor, Tensor],
         mask: Mask = None,
         cache: KeyValueCache | None = None,
+        recompute: Recompute = "nothing",
     ) -> Tensor:
-        """Maps ``(B, T, D)`` to the same shape."""
+        """Maps ``(B, T, D)`` to the same shape, keeping for backward what ``recompute`` leaves."""
+        # In here and not around the layer, so that a compiled layer plans it and a sharded one has
+        # its weights together.
+        return recomputed(self._compute, recompute, x, angles, mask, cache)
+
+    def _compute(
+        self, x: Tensor, angles: tuple[Tensor, Tensor], mask: Mask, cache: KeyValueCache | None
+    ) -> Tensor:
         x = x + self.self_attn(self.input_layernorm(x), angles, mask, cache)
         return x + self.mlp(self.post_attention_layernorm(x))
 
@@ -273,7 +282,7 @@ class Qwen3Model(nn.Module):
         position_ids: Tensor | None = None,
         document_ids: Tensor | None = None,
         cache: KeyValueCache | None = None,
-        gradient_checkpointing: bool = False,
+        gradient_checkpointing: GradientCheckpointing = False,
     ) -> Tensor:
         """Maps ``(B, T)`` int64 to ``(B, T, D)``; the arguments are those of the language model.
 
@@ -298,11 +307,9 @@ class Qwen3Model(nn.Module):
         )
 
         x = self.embed_tokens(input_ids)  # (B, T, D)
-        for layer in self.layers:
-            if gradient_checkpointing:
-                x = checkpoint(layer, x, angles, mask, cache, use_reentrant=False)
-            else:
-                x = layer(x, angles, mask, cache)
+        with _uncompiled() if cache is not None else nullcontext():
+            for number, layer in enumerate(self.layers):
+                x = layer(x, angles, mask, cache, recompute_of(number, gradient_checkpointing))
         if cache is not None:
             cache.advance(num_tokens)
         return self.norm(x)
@@ -328,8 +335,8 @@ class Qwen3ForCausalLM(nn.Module):
     torch.Size([3, 5, 97])
     """
 
-    gradient_checkpointing: bool = False
-    """Recompute each decoder layer in backward: about a third slower, far less memory."""
+    gradient_checkpointing: GradientCheckpointing = False
+    """Whether decoder layers are computed again in backward, for less memory; see ``recompute``."""
 
     def __init__(self, config: Qwen3Config) -> None:
         super().__init__()
@@ -376,7 +383,7 @@ class Qwen3ForCausalLM(nn.Module):
             position_ids=position_ids,
             document_ids=document_ids,
             cache=cache,
-            gradient_checkpointing=self.gradient_checkpointing and self.training,
+            gradient_checkpointing=self.training and self.gradient_checkpointing,
         )
         if labels is None:
             return self.lm_head(hidden if logits_to_keep is None else hidden[:, -logits_to_keep:])
@@ -408,6 +415,12 @@ class Qwen3ForCausalLM(nn.Module):
         super()._apply(fn, recurse)
         self._tie_weights()
         return self
+
+
+def _uncompiled() -> AbstractContextManager:
+    """Layers as they are: a cache grows, and compiled ones would be compiled for each length."""
+    is_compiling = torch.compiler.is_compiling()
+    return nullcontext() if is_compiling else torch.compiler.set_stance("force_eager")
 
 
 def _fill_in_tied_head(module: Qwen3ForCausalLM, state_dict: dict, prefix: str, *_) -> None:

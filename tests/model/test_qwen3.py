@@ -7,6 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 import transformers
+from torch._dynamo.testing import CompileCounter
+from torch.utils.flop_counter import FlopCounterMode
 
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Attention, Qwen3ForCausalLM, RMSNorm, rotary_angles, rotate
@@ -193,23 +195,45 @@ def test_logits_of_the_last_tokens_can_be_asked_for_alone(model, input_ids) -> N
     torch.testing.assert_close(model(input_ids, logits_to_keep=3), model(input_ids)[:, -3:])
 
 
-def test_gradient_checkpointing_leaves_loss_and_gradients_equal(model, input_ids, labels) -> None:
+@pytest.mark.parametrize("setting", [True, 2, "selective"])
+def test_gradient_checkpointing_leaves_loss_and_gradients_equal(
+    model, input_ids, labels, setting
+) -> None:
     recomputing = copy.deepcopy(model)
-    recomputing.gradient_checkpointing = True
+    recomputing.gradient_checkpointing = setting
     for network in (model, recomputing):
         network(input_ids, labels).backward()
     for expected, parameter in zip(model.parameters(), recomputing.parameters(), strict=True):
         torch.testing.assert_close(parameter.grad, expected.grad, rtol=0, atol=0)
 
 
-def test_gradient_checkpointing_recomputes_each_layer_only_in_training(model, input_ids) -> None:
+@pytest.mark.parametrize(
+    ("setting", "recomputed"), [(False, []), (True, [0, 1, 2]), (2, [1]), ("selective", [0, 1, 2])]
+)
+def test_gradient_checkpointing_recomputes_the_layers_it_names_only_in_training(
+    model, input_ids, setting, recomputed
+) -> None:
     calls = []
-    model.model.layers[1].register_forward_pre_hook(lambda *_: calls.append(1))
-    model.gradient_checkpointing = True
+    for number, layer in enumerate(model.model.layers):
+        layer.post_attention_layernorm.register_forward_pre_hook(
+            lambda *_, number=number: calls.append(number)
+        )
+    model.gradient_checkpointing = setting
     model(input_ids, input_ids).backward()
-    assert len(calls) == 2
+    assert sorted(calls) == sorted([0, 1, 2, *recomputed])
+    calls.clear()
     model.eval()(input_ids, input_ids).backward()
-    assert len(calls) == 3
+    assert calls == [0, 1, 2]
+
+
+def test_selective_checkpointing_repeats_no_product(model, input_ids) -> None:
+    def products(setting: bool | str) -> int:
+        model.gradient_checkpointing = setting
+        with FlopCounterMode(display=False) as counter:
+            model(input_ids, input_ids).backward()
+        return counter.get_total_flops()
+
+    assert products("selective") == products(False) < products(True)
 
 
 def test_bf16_autocast_gives_bf16_logits_and_a_float32_loss(model, input_ids, labels) -> None:
@@ -277,17 +301,32 @@ def test_weights_stay_tied_when_a_network_leaves_the_meta_device(input_ids) -> N
     assert model(input_ids, input_ids).isfinite()
 
 
-def test_a_compiled_layer_computes_the_same(model, input_ids, labels) -> None:
+@pytest.mark.parametrize("setting", [False, True, "selective"])
+def test_a_compiled_layer_computes_the_same(model, input_ids, labels, setting) -> None:
     expected = model(input_ids, labels)
     expected.backward()
     gradient = model.model.layers[0].input_layernorm.weight.grad.clone()
     model.zero_grad()
+    model.gradient_checkpointing = setting
     for layer in model.model.layers:
         layer.compile(backend="aot_eager", fullgraph=True)
     loss = model(input_ids, labels)
     loss.backward()
     torch.testing.assert_close(loss, expected)
     torch.testing.assert_close(model.model.layers[0].input_layernorm.weight.grad, gradient)
+
+
+def test_a_compiled_layer_is_not_compiled_again_for_each_length_of_a_cache(
+    model, input_ids
+) -> None:
+    torch._dynamo.reset()
+    expected = model.eval().generate(input_ids[:1], max_new_tokens=9, temperature=0.0)
+    counts = CompileCounter()
+    for layer in model.model.layers:
+        layer.compile(backend=counts)
+    written = model.generate(input_ids[:1], max_new_tokens=9, temperature=0.0)
+    assert torch.equal(written, expected)
+    assert counts.frame_count == 0
 
 
 class TestRMSNorm:

@@ -102,10 +102,31 @@ def test_only_matrices_decay() -> None:
     assert count == len(list(module.model.parameters()))
 
 
-def test_gradient_checkpointing_is_one_switch() -> None:
-    module = Qwen3Module(SIZES, gradient_checkpointing=True)
+@pytest.mark.parametrize("setting", [False, True, 2, "selective"])
+def test_gradient_checkpointing_is_one_setting(setting: bool | int | str) -> None:
+    module = Qwen3Module(SIZES, gradient_checkpointing=setting)
     module.configure_model()
-    assert module.model.gradient_checkpointing
+    assert module.model.gradient_checkpointing == setting
+
+
+@pytest.mark.parametrize("setting", [-1, 3, "every"])
+def test_gradient_checkpointing_that_names_no_layer_is_refused(setting: int | str) -> None:
+    with pytest.raises(InputError, match=f"gradient_checkpointing is {setting} .* 2 layers"):
+        Qwen3Module(SIZES, gradient_checkpointing=setting)
+
+
+def test_compiled_layers_keep_the_names_of_their_parameters() -> None:
+    module, plain = Qwen3Module(SIZES, compile=True), Qwen3Module(SIZES)
+    for either in (module, plain):
+        either.configure_model()
+    assert all(layer._compiled_call_impl is not None for layer in module.model.model.layers)
+    assert module.state_dict().keys() == plain.state_dict().keys()
+
+
+def test_compiling_without_a_compiler_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    with pytest.raises(InputError, match=r"model\.compile needs a C\+\+ compiler"):
+        Qwen3Module(SIZES, compile=True).configure_model()
 
 
 def test_validation_averages_over_tokens_and_not_over_batches() -> None:

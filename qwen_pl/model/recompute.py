@@ -1,0 +1,66 @@
+"""What a decoder layer keeps for the backward pass, and what it computes again there."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import (
+    CheckpointPolicy,
+    checkpoint,
+    create_selective_checkpoint_contexts,
+)
+
+GradientCheckpointing = bool | int | Literal["selective"]
+"""False or 0 for no layer, True for every one, n for every n-th, or ``selective``."""
+
+Recompute = Literal["nothing", "all", "selective"]
+"""``selective`` keeps what products and attention gave and computes again what is cheap."""
+
+aten = torch.ops.aten
+KEPT = {
+    aten.mm.default,
+    aten.addmm.default,
+    aten.bmm.default,
+    aten._scaled_dot_product_flash_attention_for_cpu.default,
+    aten._scaled_dot_product_flash_attention.default,
+    aten._scaled_dot_product_efficient_attention.default,
+    aten._scaled_dot_product_cudnn_attention.default,
+    aten._scaled_dot_product_attention_math.default,
+    torch.ops.higher_order.flex_attention,
+}
+"""Nearly all of a layer's arithmetic; the rest takes little time, and half of the memory."""
+
+
+def recompute_of(layer: int, setting: GradientCheckpointing) -> Recompute:
+    """What the layer of that number, counted from 0, computes again.
+
+    >>> [recompute_of(layer, 3) for layer in range(4)]
+    ['nothing', 'nothing', 'all', 'nothing']
+    >>> recompute_of(0, True), recompute_of(0, False), recompute_of(0, "selective")
+    ('all', 'nothing', 'selective')
+    """
+    if setting == "selective":
+        return "selective"
+    every = int(setting)  # True is 1
+    return "all" if every and (layer + 1) % every == 0 else "nothing"
+
+
+def recomputed(function: Callable[..., Tensor], recompute: Recompute, *arguments: Any) -> Tensor:
+    """Calls ``function`` so that backward computes again what is not kept, from the arguments.
+
+    Source: Chen et al. 2016, https://arxiv.org/abs/1604.06174; what to keep: Korthikanti et al.
+    2022, https://arxiv.org/abs/2205.05198
+    """
+    if recompute == "nothing":
+        return function(*arguments)
+    options = {}
+    if recompute == "selective":
+        options["context_fn"] = partial(create_selective_checkpoint_contexts, _policy)
+    return checkpoint(function, *arguments, use_reentrant=False, **options)
+
+
+def _policy(context: Any, operation: Any, *args: Any, **kwargs: Any) -> CheckpointPolicy:
+    is_kept = operation in KEPT
+    return CheckpointPolicy.MUST_SAVE if is_kept else CheckpointPolicy.PREFER_RECOMPUTE
