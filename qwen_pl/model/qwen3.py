@@ -191,7 +191,8 @@ class MLP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Maps ``(B, T, D)`` to the same shape."""
         gate, up = self.gate_proj(x), self.up_proj(x)
-        if torch.is_grad_enabled() and not torch.compiler.is_compiling():
+        is_plain = type(self.down_proj) is Linear  # and not one that multiplies in another way
+        if is_plain and torch.is_grad_enabled() and not torch.compiler.is_compiling():
             return _FrugalDown.apply(gate, up, self.down_proj.weight)
         return self.down_proj(F.silu(gate) * up)
 

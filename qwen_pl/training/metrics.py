@@ -1,6 +1,7 @@
 """What evaluation measures: loss, perplexity and bits per byte, averaged by tokens."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,6 +28,12 @@ class LanguageModelMetric(Metric):
         self.add_state("nats", torch.tensor(0.0), dist_reduce_fx="sum")
         self.add_state("num_tokens", torch.tensor(0), dist_reduce_fx="sum")
         self.add_state("num_bytes", torch.tensor(0), dist_reduce_fx="sum")
+
+    def _apply(self, *args: Any, **kwargs: Any) -> "LanguageModelMetric":
+        """Keeps the sum in float32 where a whole module becomes bfloat16, which cannot count."""
+        super()._apply(*args, **kwargs)
+        self.nats = self.nats.float()
+        return self
 
     def update(self, nats: Tensor, num_tokens: Tensor, num_bytes: Tensor) -> None:
         """Adds a batch: its summed loss in nats, its labelled tokens, and the bytes they spell."""

@@ -17,6 +17,7 @@ from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 from qwen_pl.model.recompute import GradientCheckpointing
 from qwen_pl.training.compiling import compile_layers
+from qwen_pl.training.fp8 import check_fp8, multiply_in_fp8
 from qwen_pl.training.metrics import LanguageModelMetric
 from qwen_pl.training.optimizer import adamw
 from qwen_pl.training.schedule import warmup_cosine
@@ -43,6 +44,8 @@ class Qwen3Module(pl.LightningModule):
             what is cheap to compute in each.
         compile: Whether decoder layers are compiled, which takes a minute at the start and makes
             steps faster.
+        fp8: Whether decoder layers multiply in float8, on NVIDIA GPUs from Hopper on. Needs torchao
+            and is faster only if they are compiled too.
         from_pretrained: Folder or repository on the Hugging Face Hub, such as Qwen/Qwen3-0.6B,
             whose weights a new run starts from. Its sizes are taken too, and its tokenizer unless
             data.tokenizer names one.
@@ -67,6 +70,7 @@ class Qwen3Module(pl.LightningModule):
         z_loss: float = 0.0,
         gradient_checkpointing: GradientCheckpointing = False,
         compile: bool = False,
+        fp8: bool = False,
         from_pretrained: str | None = None,
         resize_vocabulary: bool = False,
         architecture: str | None = None,
@@ -101,6 +105,7 @@ class Qwen3Module(pl.LightningModule):
         self.z_loss = z_loss
         self.gradient_checkpointing = gradient_checkpointing
         self.compile_layers = compile
+        self.fp8 = fp8
         self.from_pretrained = from_pretrained
         self.model: Qwen3ForCausalLM | None = None
         self.metric = LanguageModelMetric()
@@ -121,10 +126,14 @@ class Qwen3Module(pl.LightningModule):
                     "model.from_pretrained is read by the command line: in Python, leave it out "
                     "and set module.model = load_pretrained(name)"
                 )
+            if self.fp8:
+                check_fp8(self._training_device)
             self.model = self.make_network(self.config)
+            if self.fp8:
+                multiply_in_fp8(self.model)
         self.model.gradient_checkpointing = self.gradient_checkpointing
         if self.compile_layers:
-            compile_layers(self.model, self.device)
+            compile_layers(self.model, self._training_device)
 
     def forward(self, input_ids: Tensor) -> Tensor:
         return self.model(input_ids)
@@ -215,6 +224,11 @@ class Qwen3Module(pl.LightningModule):
                 "restore model.config, or start another run with --run NAME"
             )
         self.measured = checkpoint["qwen_pl"].get("measured", {})
+
+    @property
+    def _training_device(self) -> torch.device:
+        """Where the network will be; the Trainer moves it there after it has been configured."""
+        return self.device if self._trainer is None else self._trainer.strategy.root_device
 
     def _noisy(self, input_ids: Tensor) -> Tensor:
         """``input_ids`` with a share of them replaced, ``(B, T)`` int64 as they are."""

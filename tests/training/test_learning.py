@@ -227,3 +227,19 @@ def test_z_loss_adds_to_training_and_not_to_validation() -> None:
 def test_an_impossible_z_loss_is_refused_with_its_value(z_loss: float) -> None:
     with pytest.raises(InputError, match=rf"model\.z_loss is {z_loss}"):
         Qwen3Module(SIZES, z_loss=z_loss)
+
+
+def test_validation_in_bfloat16_sums_up_in_float32() -> None:
+    tokens = np.random.default_rng(4).integers(0, VOCABULARY, 6_001)
+    measured = {}
+    for precision in ("32-true", "bf16-true", "bf16-mixed"):
+        torch.manual_seed(0)
+        trainer = pl.Trainer(
+            accelerator="cpu", precision=precision, logger=False, enable_progress_bar=False
+        )
+        [measured[precision]] = trainer.validate(
+            Qwen3Module(SIZES), windows(tokens, 3), verbose=False
+        )
+    for name, value in measured["32-true"].items():
+        for precision in ("bf16-true", "bf16-mixed"):
+            assert measured[precision][name] == pytest.approx(value, rel=2e-3)
