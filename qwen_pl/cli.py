@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from filelock import FileLock, Timeout
 from jsonargparse import Namespace, set_parsing_settings
 from lightning.pytorch import Trainer
@@ -21,6 +20,11 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from qwen_pl.commands.published_start import LINKED_SIZES, tell_of_start
 from qwen_pl.commands.run_parser import RunParser
+from qwen_pl.commands.trainer_settings import (
+    check_trainer_settings,
+    fitting_precision,
+    refusals_in_one_line,
+)
 from qwen_pl.data.datamodule import PDFDataModule
 from qwen_pl.data.prompts import read_prompts
 from qwen_pl.data.tokenizer import load_tokenizer
@@ -190,8 +194,9 @@ class QwenCLI(LightningCLI):
             config.ckpt_path = str(find_checkpoint(config.ckpt_path, self.run_dir))
         if self.subcommand == "predict":
             self._prepare_to_predict(config)
+        check_trainer_settings(config.trainer)
         if config.trainer.precision is None:
-            config.trainer.precision = _fitting_precision(config.trainer.accelerator)
+            config.trainer.precision = fitting_precision(config.trainer.accelerator)
         if self.published is not None:
             self._fit_to_published(config)
 
@@ -214,7 +219,8 @@ class QwenCLI(LightningCLI):
             callbacks.append(PredictionWriter(self.predictions))
         if self.subcommand == "fit" and config.get("enable_progress_bar") is not False:
             callbacks.append(StepProgress(curves))
-        return super()._instantiate_trainer(config, callbacks)
+        with refusals_in_one_line():
+            return super()._instantiate_trainer(config, callbacks)
 
     def after_instantiate_classes(self) -> None:
         if self.published is not None:  # a run that resumes has its weights in the checkpoint
@@ -423,21 +429,6 @@ def _padded(vocab_size: int) -> int:
 def _config_name(config: Namespace) -> str:
     files = config.get("config") or []
     return Path(str(files[0])).stem if files else "default"
-
-
-def _fitting_precision(accelerator: str) -> str:
-    """bfloat16 where the hardware multiplies in it, else float32, which is then the faster one.
-
-    ``benchmarks/precision.py`` compares the two on the machine at hand.
-    """
-    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
-        has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
-    elif accelerator == "cpu" or (accelerator == "auto" and not torch.backends.mps.is_available()):
-        capabilities = getattr(torch.cpu, "get_capabilities", dict)()
-        has_bfloat16 = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
-    else:
-        has_bfloat16 = False
-    return "bf16-mixed" if has_bfloat16 else "32-true"
 
 
 def _as_list(value: Any) -> list:
