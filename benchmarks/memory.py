@@ -58,6 +58,11 @@ def measure(way: str, config: Qwen3Config, tokens: int, device: str, dtype: str)
             loss = loss_of()
         loss.backward()
 
+    return peak_of(step, device)
+
+
+def peak_of(step: Callable[[], None], device: str) -> float:
+    """The most megabytes that ``step`` has allocated at once, beside what was there before."""
     if device == "cuda":
         step()  # what libraries take once is not the step's
         torch.cuda.reset_peak_memory_stats()
