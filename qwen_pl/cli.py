@@ -33,9 +33,11 @@ from qwen_pl.model.architectures import check_architecture, named_config
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 from qwen_pl.runs import LOGS, run_dir
+from qwen_pl.training.beginning import has_begun
 from qwen_pl.training.checkpoint import FOLDER, find_checkpoint, load_checkpoint, step_of
 from qwen_pl.training.checkpoint_io import WholeCheckpointIO
 from qwen_pl.training.curves import TrainingCurves
+from qwen_pl.training.elastic import ElasticAccumulation
 from qwen_pl.training.ledger import LEDGER
 from qwen_pl.training.module import Qwen3Module
 from qwen_pl.training.predictions import PredictionWriter
@@ -44,6 +46,7 @@ from qwen_pl.training.random_state import RandomState
 from qwen_pl.training.samples import SampleLedger
 from qwen_pl.training.saving import BestCheckpoint, StepCheckpoint, StopOnSignal
 from qwen_pl.training.summary import RunSummary
+from qwen_pl.training.validating import ValidateBetweenSteps
 
 VOCABULARY_MULTIPLE = 64  # matrix kernels like sizes that divide
 
@@ -181,7 +184,10 @@ class QwenCLI(LightningCLI):
         self.run_dir = run_dir(config.run, config.trainer.default_root_dir)
         config.checkpoint.dirpath = str(self.run_dir / FOLDER)
         if self.subcommand == "fit":
-            self._refuse_to_start_over(config.ckpt_path)
+            if not has_begun(self.run_dir, config.checkpoint.every_n_train_steps):
+                self._start_where_none_has_begun(config)
+            elif config.ckpt_path is None:
+                self._refuse_to_start_over()
             if config.trainer.max_steps < 1:  # told now, and not when all is prepared
                 raise InputError("trainer.max_steps is not set: give the steps to train for")
         elif config.ckpt_path is None:
@@ -206,10 +212,12 @@ class QwenCLI(LightningCLI):
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
         checkpoint = next(c for c in callbacks if isinstance(c, StepCheckpoint))
         curves = TrainingCurves()
-        callbacks += [RandomState(), RunSummary(self.run_dir.name), curves]
+        callbacks += [RandomState(), ElasticAccumulation(), ValidateBetweenSteps()]
+        callbacks += [RunSummary(self.run_dir.name), curves]
         callbacks.append(SampleLedger(self.run_dir / LEDGER))
         callbacks.append(StopOnSignal(checkpoint))
-        callbacks.append(BestCheckpoint(self.run_dir / FOLDER))
+        # Before the steps' checkpoints, which are to know of the best one.
+        callbacks.insert(0, BestCheckpoint(self.run_dir / FOLDER))
         if self.subcommand == "predict":
             callbacks.append(PredictionWriter(self.predictions))
         if self.subcommand == "fit" and config.get("enable_progress_bar") is not False:
@@ -320,9 +328,15 @@ class QwenCLI(LightningCLI):
             # As generate computes: in less, a text would depend on what is written beside it.
             config.trainer.precision = "32-true"
 
-    def _refuse_to_start_over(self, ckpt_path: str | None) -> None:
-        held = any((self.run_dir / FOLDER).glob("*.ckpt"))
-        if held and ckpt_path is None and rank_zero_only.rank == 0:
+    def _start_where_none_has_begun(self, config: Namespace) -> None:
+        """Lets ``last`` start a run: one command, repeated, then brings it to its end."""
+        if config.ckpt_path == "last":
+            config.ckpt_path = None
+            if rank_zero_only.rank == 0:
+                print(f"no checkpoint in {self.run_dir} yet: starting", file=sys.stderr)
+
+    def _refuse_to_start_over(self) -> None:
+        if rank_zero_only.rank == 0:
             raise InputError(
                 f"{self.run_dir} already holds a run: continue it with --ckpt_path last, start "
                 "another with --run NAME, or remove the folder"

@@ -106,6 +106,8 @@ def evaluation_loader(
         collate_fn=_as_it_is,
         worker_init_fn=_leave_signals_alone,
         pin_memory=torch.cuda.is_available(),
+        # Else every validation would draw from the global generator, and training would see it.
+        generator=torch.Generator().manual_seed(0),
     )
 
 

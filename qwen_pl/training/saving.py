@@ -6,14 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from qwen_pl.errors import InputError
 from qwen_pl.training.checkpoint import BEST, NAME
+from qwen_pl.training.validating import owes_validation, validate_first, validation_follows
 
 
 class StepCheckpoint(ModelCheckpoint):
     """Saves every ``every_n_train_steps`` optimizer steps and at the last, and keeps the newest.
+
+    Where validation follows a step, the step is saved after it, so that a checkpoint holds all that
+    belongs to its step. One that a signal made before is owed its validation when it is resumed.
 
     Args:
         dirpath: The run's checkpoint folder; the command line fills it in.
@@ -46,10 +51,25 @@ class StepCheckpoint(ModelCheckpoint):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         super().on_train_start(trainer, pl_module)
         self._last_global_step_saved = trainer.global_step  # a resumed run starts from this file
+        self._owes_validation = owes_validation(trainer)
+        if self._owes_validation:
+            validate_first(trainer)
 
     def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
+        if validation_follows(trainer):
+            return
         super().on_train_batch_end(trainer, *args)
         if trainer.global_step == trainer.max_steps:
+            self.save_now(trainer)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.sanity_checking or trainer.state.fn != "fit":
+            return
+        step = trainer.global_step
+        if self._owes_validation:
+            self._owes_validation = False
+            self._save_again(trainer)
+        elif step % self._every_n_train_steps == 0 or step == trainer.max_steps:
             self.save_now(trainer)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -59,6 +79,21 @@ class StepCheckpoint(ModelCheckpoint):
         """Saves the present step, unless it is saved already."""
         if not self._should_skip_saving_checkpoint(trainer):
             self._save_topk_checkpoint(trainer, self._monitor_candidates(trainer))
+
+    def _save_again(self, trainer: pl.Trainer) -> None:
+        """Saves the step that the run was resumed at in place of what was saved of it before."""
+        path = self.format_checkpoint_name({"step": torch.tensor(trainer.global_step)})
+        if path in self.best_k_models:
+            self._save_checkpoint(trainer, path)
+        else:
+            self._last_global_step_saved = -1
+            self.save_now(trainer)
+
+    def _save_checkpoint(self, trainer: pl.Trainer, filepath: str) -> None:
+        # What a kill takes from a logger's memory, a run that resumes here would not log again.
+        for logger in trainer.loggers:
+            logger.save()
+        super()._save_checkpoint(trainer, filepath)
 
 
 class BestCheckpoint(ModelCheckpoint):

@@ -1,0 +1,57 @@
+"""When a run validates: between steps only, and never left out when a run resumes."""
+
+import sys
+
+import lightning.pytorch as pl
+
+
+class ValidateBetweenSteps(pl.Callback):
+    """Rounds ``val_check_interval`` up to whole optimizer steps.
+
+    It counts batches, and where several are accumulated it could fall into the middle of a step. No
+    checkpoint knows of such a moment, so a resumed run would validate there a second time.
+    """
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        interval, accumulated = trainer.val_check_interval, trainer.accumulate_grad_batches
+        if stage != "fit" or not isinstance(interval, int) or interval % accumulated == 0:
+            return
+        trainer.val_check_interval = -(-interval // accumulated) * accumulated
+        if trainer.is_global_zero:
+            print(
+                f"trainer.val_check_interval is {interval} batches, a step takes {accumulated}: "
+                f"validating every {trainer.val_check_interval}",
+                file=sys.stderr,
+            )
+
+
+def validation_follows(trainer: pl.Trainer) -> bool:
+    """Whether the Trainer validates after the batch that it trains on, as ``val_check_interval``
+    says."""
+    interval = trainer.val_check_batch
+    return (
+        trainer.enable_validation
+        and trainer.check_val_every_n_epoch is None
+        and isinstance(interval, int)
+        and (trainer.fit_loop.total_batch_idx + 1) % interval == 0
+        and sum(trainer.num_val_batches) > 0
+    )
+
+
+def owes_validation(trainer: pl.Trainer) -> bool:
+    """Whether the checkpoint that training starts from was saved when validation was to follow.
+
+    To be asked in ``on_train_start``.
+    """
+    return trainer.fit_loop.epoch_loop.restarted_on_train_batch_end and validation_follows(trainer)
+
+
+def validate_first(trainer: pl.Trainer) -> None:
+    """Makes the Trainer validate before its first step; it would take it as done.
+
+    To be called in ``on_train_start``. The Trainer finishes a validation in whose middle it was
+    saved, so it is told that it was, with no batch of it done.
+    """
+    loop = trainer.fit_loop.epoch_loop.val_loop
+    loop._restart_stage = "restarted_mid_evaluation"
+    loop.batch_progress.current.reset()
