@@ -24,9 +24,9 @@ from qwen_pl.commands.run_parser import RunParser
 from qwen_pl.data.datamodule import PDFDataModule
 from qwen_pl.data.prompts import read_prompts
 from qwen_pl.data.tokenizer import load_tokenizer
-from qwen_pl.errors import InputError
+from qwen_pl.errors import InputError, Stopped
 from qwen_pl.export.pretrained import Pretrained, find_pretrained, published_config
-from qwen_pl.files import write_text
+from qwen_pl.files import remove_unfinished, write_text
 from qwen_pl.generation.sampling import Sampling
 from qwen_pl.generation.writer import Writer, samples_of
 from qwen_pl.model.architectures import check_architecture, named_config
@@ -34,17 +34,27 @@ from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 from qwen_pl.runs import LOGS, run_dir
 from qwen_pl.training.beginning import has_begun
-from qwen_pl.training.checkpoint import FOLDER, find_checkpoint, load_checkpoint, step_of
+from qwen_pl.training.checkpoint import (
+    FOLDER,
+    find_checkpoint,
+    load_checkpoint,
+    step_of,
+    way_on,
+)
 from qwen_pl.training.checkpoint_io import WholeCheckpointIO
+from qwen_pl.training.config_changes import changes, check_windows, plain_config
 from qwen_pl.training.curves import TrainingCurves
 from qwen_pl.training.elastic import ElasticAccumulation
+from qwen_pl.training.full_disk import chain, free_space, full_disk_in
 from qwen_pl.training.ledger import LEDGER
 from qwen_pl.training.module import Qwen3Module
 from qwen_pl.training.predictions import PredictionWriter
 from qwen_pl.training.progress import StepProgress
 from qwen_pl.training.random_state import RandomState
+from qwen_pl.training.requeue import requeue
 from qwen_pl.training.samples import SampleLedger
-from qwen_pl.training.saving import BestCheckpoint, StepCheckpoint, StopOnSignal
+from qwen_pl.training.saving import BestCheckpoint, StepCheckpoint
+from qwen_pl.training.signals import REQUEUE, StopOnSignal, stop_on_signals
 from qwen_pl.training.summary import RunSummary
 from qwen_pl.training.validating import ValidateBetweenSteps
 
@@ -64,7 +74,13 @@ TRAINER_DEFAULTS = {
 def main() -> None:
     """Runs ``fit``, ``validate``, ``test`` or ``predict`` as the command line says."""
     _quieten()
-    QwenCLI()
+    stop_on_signals()
+    try:
+        QwenCLI()
+    except Stopped as stopped:
+        if stopped.number == REQUEUE and rank_zero_only.rank == 0:
+            requeue()
+        raise
 
 
 def data_of_config(args: list[str]) -> PDFDataModule:
@@ -105,10 +121,14 @@ class QwenCLI(LightningCLI):
     Attributes:
         published: Sizes of the network that ``model.from_pretrained`` names, if it does.
         pretrained: The same with its weights, if they are needed.
+        plain_config: The whole config as it goes into checkpoints.
+        has_other_seed: Whether a run resumes with another seed than it had.
     """
 
     published: Qwen3Config | None = None
     pretrained: Pretrained | None = None
+    plain_config: dict[str, Any]
+    has_other_seed = False
 
     def __init__(self, **kwargs: Any) -> None:
         # The string under a setting is its help.
@@ -200,6 +220,9 @@ class QwenCLI(LightningCLI):
             config.trainer.precision = _fitting_precision(config.trainer.accelerator)
         if self.published is not None:
             self._fit_to_published(config)
+        self.plain_config = plain_config(self._parser(self.subcommand).dump(config))
+        if self.subcommand == "fit" and config.ckpt_path is not None:
+            self._compare_to_checkpoint(Path(config.ckpt_path))
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self._get(self.config, "trainer")
@@ -212,7 +235,11 @@ class QwenCLI(LightningCLI):
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
         checkpoint = next(c for c in callbacks if isinstance(c, StepCheckpoint))
         curves = TrainingCurves()
-        callbacks += [RandomState(), ElasticAccumulation(), ValidateBetweenSteps()]
+        callbacks += [
+            RandomState(restores=not self.has_other_seed),
+            ElasticAccumulation(),
+            ValidateBetweenSteps(),
+        ]
         callbacks += [RunSummary(self.run_dir.name), curves]
         callbacks.append(SampleLedger(self.run_dir / LEDGER))
         callbacks.append(StopOnSignal(checkpoint))
@@ -225,6 +252,7 @@ class QwenCLI(LightningCLI):
         return super()._instantiate_trainer(config, callbacks)
 
     def after_instantiate_classes(self) -> None:
+        self.model.run_config = self.plain_config
         if self.published is not None:  # a run that resumes has its weights in the checkpoint
             read = self.pretrained.network if self.pretrained is not None else Qwen3ForCausalLM
             self.model.make_network = read
@@ -262,8 +290,11 @@ class QwenCLI(LightningCLI):
         try:
             super()._run_subcommand(subcommand)
         except InputError:
-            if is_new and not any((self.run_dir / FOLDER).glob("*.ckpt")):
+            if is_new and not (self.run_dir / LEDGER).exists():
                 shutil.rmtree(self.run_dir, ignore_errors=True)  # nothing came of it
+            raise
+        except Exception as error:
+            self._tell_of_full_disk(error)
             raise
         except SystemExit as ended:
             if isinstance(ended.__context__, KeyboardInterrupt):
@@ -335,6 +366,41 @@ class QwenCLI(LightningCLI):
             if rank_zero_only.rank == 0:
                 print(f"no checkpoint in {self.run_dir} yet: starting", file=sys.stderr)
 
+    def _compare_to_checkpoint(self, path: Path) -> None:
+        """Says what a resumed run goes on from, and which settings are not those it had.
+
+        Raises:
+            InputError: If it cannot go on with these.
+        """
+        checkpoint = load_checkpoint(path, mmap=True)
+        ours = checkpoint.get("qwen_pl", {})  # else the module complains
+        theirs = ours.get("run_config") or {}
+        data = theirs.get("data") or checkpoint.get("PDFDataModule", {})
+        check_windows(data, self.plain_config["data"])
+        differing = changes(theirs, self.plain_config) if theirs else []
+        self.has_other_seed = any(line.startswith("seed_everything ") for line in differing)
+        if rank_zero_only.rank == 0:
+            print(f"resuming {path}", file=sys.stderr)
+            for line in differing:
+                print(f"  {line}", file=sys.stderr)
+
+    def _tell_of_full_disk(self, error: BaseException) -> None:
+        """Makes a line of an error, if a full disk is behind it.
+
+        Raises:
+            InputError: If it is.
+        """
+        full = full_disk_in(error)
+        if full is not None:
+            told = next((e for e in chain(error) if isinstance(e, InputError)), None)
+            if told is not None:  # other errors on the way out hide the one that says more
+                raise told from None
+            where = full.filename or self.run_dir
+            raise InputError(
+                f"no space left to write {where}: {free_space(self.run_dir)} are free; "
+                f"{way_on(self.run_dir / FOLDER)}"
+            ) from None
+
     def _refuse_to_start_over(self) -> None:
         if rank_zero_only.rank == 0:
             raise InputError(
@@ -352,6 +418,8 @@ class QwenCLI(LightningCLI):
                 f"{self.run_dir} is being trained by another process: wait for it, or start "
                 "another run with --run NAME"
             ) from None
+        # This process alone writes here now, so what others left unfinished is nobody's.
+        remove_unfinished(self.run_dir, seconds=0)
 
     def _tensorboard(self) -> TensorBoardLogger:
         resumed_from = self._get(self.config, "ckpt_path")

@@ -117,5 +117,7 @@ def _as_it_is(batch: Batch) -> Batch:
 
 
 def _leave_signals_alone(worker: int) -> None:
-    """Ctrl-C reaches workers too, but the run still needs them until its step is done."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Signals to a whole group reach workers too, which the run needs until its step is done."""
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)

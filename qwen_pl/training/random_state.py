@@ -14,9 +14,13 @@ class RandomState(pl.Callback):
 
     Processes draw different numbers. A run that resumes on another number of them goes on with the
     generators of the first ones; processes that were not there before get their own from those.
+
+    Args:
+        restores: Whether a resumed run goes on with them: not where it is given another seed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, restores: bool = True) -> None:
+        self.restores = restores
         self._restored: list[dict[str, Any]] = []
 
     def state_dict(self) -> dict[str, Any]:
@@ -28,7 +32,7 @@ class RandomState(pl.Callback):
         return {"processes": states}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._restored = state["processes"]
+        self._restored = state["processes"] if self.restores else []
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         # Not earlier: building the network and a first validation draw numbers too.
