@@ -74,9 +74,9 @@ TRAINER_DEFAULTS = {
 def main() -> None:
     """Runs ``fit``, ``validate``, ``test`` or ``predict`` as the command line says."""
     _quieten()
-    stop_on_signals()
     try:
-        QwenCLI()
+        with stop_on_signals():
+            QwenCLI()
     except Stopped as stopped:
         if stopped.number == REQUEUE and rank_zero_only.rank == 0:
             requeue()

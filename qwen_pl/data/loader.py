@@ -1,5 +1,7 @@
 """Loaders: an endless one for training that resumes at the sample, and one for evaluation."""
 
+import atexit
+import multiprocessing
 import signal
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -121,3 +123,11 @@ def _leave_signals_alone(worker: int) -> None:
     for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+
+@atexit.register
+def _end_workers() -> None:
+    """Ends the workers that are left when the process ends, and would not hear SIGTERM."""
+    for process in multiprocessing.active_children():
+        if process.daemon:
+            process.kill()

@@ -6,6 +6,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import lightning.pytorch as pl
@@ -83,7 +85,16 @@ class StopOnSignal(pl.Callback):
         if self._saves_step_end:
             checkpoint.update(self._at_step_end)
 
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
+        self._give_back()
+
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        self._give_back()
+
+    def _give_back(self) -> None:
+        """Lets signals do again what they did before the training."""
         for number, handler in self._earlier.items():
             signal.signal(number, handler)
         self._earlier = {}
@@ -119,15 +130,22 @@ class StopOnSignal(pl.Callback):
         return "TORCHELASTIC_RUN_ID" in os.environ and is_soon
 
 
-def stop_on_signals() -> None:
-    """Lets SIGTERM and SIGUSR1 end the process as Ctrl-C does, with all that is open closed.
+@contextmanager
+def stop_on_signals() -> Iterator[None]:
+    """Lets SIGTERM and SIGUSR1 end what is in the block as Ctrl-C does, all that is open closed.
 
     While a run trains, ``StopOnSignal`` is in charge instead.
     """
+    earlier = {}
     if threading.current_thread() is threading.main_thread():
         for number in SIGNALS:
             if number != signal.SIGINT:
-                signal.signal(number, _stop)
+                earlier[number] = signal.signal(number, _stop)
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
 
 
 def _stop(number: int, frame: Any) -> None:
