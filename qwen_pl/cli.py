@@ -93,6 +93,18 @@ def data_of_config(args: list[str]) -> PDFDataModule:
     return DataOnlyCLI(args=["fit", *args]).datamodule
 
 
+def prepared_config(args: list[str]) -> Namespace:
+    """All settings that ``fit`` would have with these arguments, once its data are prepared.
+
+    Raises:
+        InputError: If a setting cannot be used; a misspelt one ends the process with a line.
+    """
+    _quieten()
+    cli = DataOnlyCLI(args=["fit", *args])
+    cli.datamodule.prepare_data()
+    return cli.config["fit"]
+
+
 class SaveRunConfig(SaveConfigCallback):
     """Writes the whole config into the run's folder: ``config.yaml`` at the start.
 

@@ -47,6 +47,7 @@ class Rehearsal(pl.Callback):
         self._inputs = 0
         self._losses: list[str] = []
         self._last_step = 0
+        self._ending = threading.Lock()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._last_step = trainer.global_step
@@ -90,6 +91,9 @@ class Rehearsal(pl.Callback):
     def on_save_checkpoint(self, trainer: pl.Trainer, *args: Any) -> None:
         if self._is_time(trainer, "saving"):
             threading.Thread(target=self._end_in_save, args=[trainer], daemon=True).start()
+            # It may look too late; once all is written and before it is in place, there is no
+            # more waiting.
+            os.fsync = lambda _: self._end(trainer, "saving")
 
     def _is_time(self, trainer: pl.Trainer, moment: str) -> bool:
         due = moment == self.moment and trainer.global_step >= self.step
@@ -110,6 +114,8 @@ class Rehearsal(pl.Callback):
         self._end(trainer, "saving")
 
     def _end(self, trainer: pl.Trainer, moment: str) -> None:
+        if not self._ending.acquire(blocking=False):
+            time.sleep(60)  # another thread has come first
         self._note("kills.jsonl", {"moment": moment, "step": trainer.global_step})
         end_all()
 
