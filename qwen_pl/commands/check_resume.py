@@ -133,12 +133,10 @@ class ResumeCheck:
             "trainer.logger": "true",
             "trainer.log_every_n_steps": 1,
             "trainer.check_val_every_n_epoch": "null",
-            "trainer.val_check_interval": min(interval, most)
-            if isinstance(interval, int)
-            else most,
+            "trainer.val_check_interval": interval,
             "trainer.limit_val_batches": batches if batches in (0, 1) else 2,
             "trainer.enable_progress_bar": "false",
-            "checkpoint.every_n_train_steps": min(2, config.checkpoint.every_n_train_steps),
+            "checkpoint.every_n_train_steps": 2 - self.steps % 2,  # the last is to be one
         }
         for name, value in changes.items():
             yield from (f"--{name}", str(value))
