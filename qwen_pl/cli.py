@@ -56,7 +56,7 @@ from qwen_pl.training.samples import SampleLedger
 from qwen_pl.training.saving import BestCheckpoint, StepCheckpoint
 from qwen_pl.training.signals import REQUEUE, StopOnSignal, stop_on_signals
 from qwen_pl.training.summary import RunSummary
-from qwen_pl.training.validating import ValidateBetweenSteps
+from qwen_pl.training.validating import LastValidation, ValidateBetweenSteps
 
 VOCABULARY_MULTIPLE = 64  # matrix kernels like sizes that divide
 
@@ -251,6 +251,7 @@ class QwenCLI(LightningCLI):
             RandomState(restores=not self.has_other_seed),
             ElasticAccumulation(),
             ValidateBetweenSteps(),
+            LastValidation(),
         ]
         callbacks += [RunSummary(self.run_dir.name), curves]
         callbacks.append(SampleLedger(self.run_dir / LEDGER))

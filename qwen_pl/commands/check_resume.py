@@ -63,6 +63,8 @@ def main(args: list[str]) -> None:
     if any(word.split("=")[0] in ("--ckpt_path", "--run") for word in overrides):
         parser.error("the runs are check-resume's own: leave out --run and --ckpt_path")
 
+    if options.folder is not None and not options.folder.is_dir():
+        parser.error(f"--folder {options.folder} is not a folder")
     given = [word for file in options.config for word in ("--config", file)] + overrides
     config = _prepared_config(given)
     folder = _temporary_folder(options.folder, config)
@@ -230,8 +232,6 @@ def _temporary_folder(parent: Path | None, config: "Namespace") -> Path:
     """
     from qwen_pl.model.config import Qwen3Config
 
-    if parent is not None and not parent.is_dir():
-        raise InputError(f"--folder {parent} is not a folder")
     sizes = Qwen3Config(**config.model.config.as_dict())
     needed = 6 * BYTES_PER_PARAMETER * sizes.num_parameters()
     folder = Path(tempfile.mkdtemp(prefix="check-resume-", dir=parent))

@@ -165,7 +165,7 @@ def _differences(ours: Any, theirs: Any, name: str = "") -> Iterator[str]:
 
     if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
         for key in [*ours, *(key for key in theirs if key not in ours)]:
-            if _is_timed(str(key)):
+            if _is_timed(str(key)) or key == "run_config":  # which has the name of the run
                 continue
             inside = f"{name}.{key}" if name else str(key)
             if key not in ours or key not in theirs:
