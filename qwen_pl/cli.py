@@ -481,6 +481,9 @@ class DataOnlyCLI(QwenCLI):
     def instantiate_trainer(self, **kwargs: Any) -> None:
         """Makes no trainer."""
 
+    def after_instantiate_classes(self) -> None:
+        """Gives the model nothing: it is not trained."""
+
     def _run_subcommand(self, subcommand: str) -> None:
         """Runs nothing."""
 

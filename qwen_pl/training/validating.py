@@ -57,10 +57,11 @@ class LastValidation(pl.Callback):
         self._show_steps(trainer, 1)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self._is_owed:
-            self._show_steps(trainer, -1)
-            self._is_owed = False
-            trainer.should_stop = not owes_validation(trainer)  # where there is nothing to measure
+        self._show_steps(trainer, -1)  # to other callbacks; validate_first shows it again
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._show_steps(trainer, -1)
+        self._is_owed = False
 
     def _show_steps(self, trainer: pl.Trainer, more: int) -> None:
         if self._is_owed:
@@ -94,6 +95,9 @@ def validate_first(trainer: pl.Trainer) -> None:
     To be called in ``on_train_start``. The Trainer finishes a validation in whose middle it was
     saved, so it is told that it was, with no batch of it done.
     """
-    loop = trainer.fit_loop.epoch_loop.val_loop
-    loop._restart_stage = "restarted_mid_evaluation"
-    loop.batch_progress.current.reset()
+    epoch = trainer.fit_loop.epoch_loop
+    epoch.val_loop._restart_stage = "restarted_mid_evaluation"
+    epoch.val_loop.batch_progress.current.reset()
+    epoch._batches_that_stepped -= 1  # it will be counted once more
+    if trainer.global_step == trainer.max_steps:
+        epoch.max_steps += 1  # see LastValidation
