@@ -50,6 +50,8 @@ CONFIG = {
     "trainer": {"accelerator": "cpu", "precision": "32-true", "limit_val_batches": 3},
 }
 
+TWO = {"trainer.devices": 2, "trainer.accumulate_grad_batches": 2, "data.num_workers": 1}
+FSDP2 = TWO | {"trainer.strategy": "qwen_pl.training.fully_sharded.FullySharded"}
 SETTINGS: dict[str, dict[str, object]] = {
     "plain": {},
     "accumulation": {"trainer.accumulate_grad_batches": 3, "trainer.val_check_interval": 12},
@@ -58,12 +60,11 @@ SETTINGS: dict[str, dict[str, object]] = {
     "gradient-checkpointing": {"model.gradient_checkpointing": "true"},
     "compiled": {"model.compile": "true"},
     "bf16": {"trainer.precision": "bf16-mixed", "trainer.accumulate_grad_batches": 2},
-    "ddp": {
-        "trainer.devices": 2,
-        "trainer.strategy": "ddp",
-        "trainer.accumulate_grad_batches": 2,
-        "data.num_workers": 1,
-    },
+    "muon": {"model.optimizer": "muon", "model.schedule": "wsd"},
+    "averaged": {"weight_averaging.decay": 0.9, "trainer.accumulate_grad_batches": 2},
+    "ddp": TWO | {"trainer.strategy": "ddp"},
+    "fsdp2": FSDP2,
+    "fsdp2-folders": FSDP2 | {"trainer.strategy.save_distributed_checkpoint": "true"},
 }
 KINDS = ("anywhere", "saving", "validating", "accumulating", "starting")
 
