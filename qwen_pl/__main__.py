@@ -22,6 +22,7 @@ COMMANDS = {
     "generate": "write with a trained model",
     "export": "write a model as others load it: Transformers, llama.cpp, Ollama",
     "serve": "answer OpenAI-style requests with a trained model",
+    "check-resume": "show that a run of a config resumes exactly",
     "locate": "show what a training step saw, or where a sentence comes from",
 }
 

@@ -56,7 +56,7 @@ from qwen_pl.training.samples import SampleLedger
 from qwen_pl.training.saving import BestCheckpoint, StepCheckpoint
 from qwen_pl.training.signals import REQUEUE, StopOnSignal, stop_on_signals
 from qwen_pl.training.summary import RunSummary
-from qwen_pl.training.validating import ValidateBetweenSteps
+from qwen_pl.training.validating import LastValidation, ValidateBetweenSteps
 
 VOCABULARY_MULTIPLE = 64  # matrix kernels like sizes that divide
 
@@ -91,6 +91,18 @@ def data_of_config(args: list[str]) -> PDFDataModule:
     """
     _quieten()
     return DataOnlyCLI(args=["fit", *args]).datamodule
+
+
+def prepared_config(args: list[str]) -> Namespace:
+    """All settings that ``fit`` would have with these arguments, once its data are prepared.
+
+    Raises:
+        InputError: If a setting cannot be used; a misspelt one ends the process with a line.
+    """
+    _quieten()
+    cli = DataOnlyCLI(args=["fit", *args])
+    cli.datamodule.prepare_data()
+    return cli.config["fit"]
 
 
 class SaveRunConfig(SaveConfigCallback):
@@ -239,6 +251,7 @@ class QwenCLI(LightningCLI):
             RandomState(restores=not self.has_other_seed),
             ElasticAccumulation(),
             ValidateBetweenSteps(),
+            LastValidation(),
         ]
         callbacks += [RunSummary(self.run_dir.name), curves]
         callbacks.append(SampleLedger(self.run_dir / LEDGER))
@@ -467,6 +480,9 @@ class DataOnlyCLI(QwenCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> None:
         """Makes no trainer."""
+
+    def after_instantiate_classes(self) -> None:
+        """Gives the model nothing: it is not trained."""
 
     def _run_subcommand(self, subcommand: str) -> None:
         """Runs nothing."""

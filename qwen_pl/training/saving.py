@@ -124,10 +124,14 @@ class StepCheckpoint(AgreedCheckpoint):
             trainer.strategy.remove_checkpoint(old)
 
     def _save_checkpoint(self, trainer: pl.Trainer, filepath: str) -> None:
-        # What a kill takes from a logger's memory, a run that resumes here would not log again.
-        for logger in trainer.loggers:
-            logger.save()
+        # What a kill takes from a logger's memory, a run that resumes here would not log again. But
+        # a step that is saved again for its validation would, as long as it is not.
+        is_again = trainer.validating and Path(filepath).exists()
+        if not is_again:
+            _write_out_logs(trainer)
         super()._save_checkpoint(trainer, filepath)
+        if is_again:
+            _write_out_logs(trainer)
 
     def _finish_step_first(self, trainer: pl.Trainer) -> None:
         """Lets a run that is to stop in the middle of a step, for ``max_time``, stop at its end.
@@ -188,6 +192,11 @@ class BestCheckpoint(AgreedCheckpoint):
         if trainer.strategy.broadcast(float(loss) < self._lowest):
             self._save_checkpoint(trainer, str(Path(self.dirpath) / BEST))
             self._lowest = float(loss)
+
+
+def _write_out_logs(trainer: pl.Trainer) -> None:
+    for logger in trainer.loggers:
+        logger.save()
 
 
 def _goes_on_in(folder: Path, trainer: pl.Trainer) -> bool:
