@@ -1,11 +1,12 @@
 """``python -m qwen_pl VERB``: finds the verb and imports only what it needs."""
 
 import os
+import signal
 import sys
 from importlib import import_module
 
 from qwen_pl import __version__
-from qwen_pl.errors import InputError
+from qwen_pl.errors import InputError, Stopped
 
 RUN_VERBS = {
     "fit": "train, or resume with --ckpt_path last",
@@ -21,6 +22,7 @@ COMMANDS = {
     "generate": "write with a trained model",
     "export": "write a model as others load it: Transformers, llama.cpp, Ollama",
     "serve": "answer OpenAI-style requests with a trained model",
+    "check-resume": "show that a run of a config resumes exactly",
     "locate": "show what a training step saw, or where a sentence comes from",
 }
 
@@ -52,12 +54,21 @@ def _run(verb: str) -> int:
     except InputError as error:
         return _complain(str(error))
     except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
+        _say("interrupted")
         return 130
+    except Stopped as stopped:
+        _say(f"stopped by {signal.Signals(stopped.number).name}")
+        return stopped.code
     except BrokenPipeError:  # the reader of our output, head for one, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     return 0
+
+
+def _say(line: str) -> None:
+    """Prints a line once, where several processes have the same to say."""
+    if all(os.environ.get(rank, "0") == "0" for rank in ("RANK", "LOCAL_RANK", "SLURM_PROCID")):
+        print(f"\n{line}", file=sys.stderr)
 
 
 def _complain(message: str) -> int:

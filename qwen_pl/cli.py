@@ -28,26 +28,39 @@ from qwen_pl.commands.trainer_settings import (
 from qwen_pl.data.datamodule import PDFDataModule
 from qwen_pl.data.prompts import read_prompts
 from qwen_pl.data.tokenizer import load_tokenizer
-from qwen_pl.errors import InputError
+from qwen_pl.errors import InputError, Stopped
 from qwen_pl.export.pretrained import Pretrained, find_pretrained, published_config
-from qwen_pl.files import write_text
+from qwen_pl.files import remove_unfinished, write_text
 from qwen_pl.generation.sampling import Sampling
 from qwen_pl.generation.writer import Writer, samples_of
 from qwen_pl.model.architectures import check_architecture, named_config
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 from qwen_pl.runs import LOGS, run_dir
-from qwen_pl.training.checkpoint import FOLDER, find_checkpoint, load_checkpoint, step_of
+from qwen_pl.training.beginning import has_begun
+from qwen_pl.training.checkpoint import (
+    FOLDER,
+    find_checkpoint,
+    load_checkpoint,
+    step_of,
+    way_on,
+)
 from qwen_pl.training.checkpoint_io import WholeCheckpointIO
+from qwen_pl.training.config_changes import changes, check_windows, plain_config
 from qwen_pl.training.curves import TrainingCurves
+from qwen_pl.training.elastic import ElasticAccumulation
+from qwen_pl.training.full_disk import chain, free_space, full_disk_in
 from qwen_pl.training.ledger import LEDGER
 from qwen_pl.training.module import Qwen3Module
 from qwen_pl.training.predictions import PredictionWriter
 from qwen_pl.training.progress import StepProgress
 from qwen_pl.training.random_state import RandomState
+from qwen_pl.training.requeue import requeue
 from qwen_pl.training.samples import SampleLedger
-from qwen_pl.training.saving import BestCheckpoint, StepCheckpoint, StopOnSignal
+from qwen_pl.training.saving import BestCheckpoint, StepCheckpoint
+from qwen_pl.training.signals import REQUEUE, StopOnSignal, stop_on_signals
 from qwen_pl.training.summary import RunSummary
+from qwen_pl.training.validating import LastValidation, ValidateBetweenSteps
 
 VOCABULARY_MULTIPLE = 64  # matrix kernels like sizes that divide
 
@@ -65,7 +78,13 @@ TRAINER_DEFAULTS = {
 def main() -> None:
     """Runs ``fit``, ``validate``, ``test`` or ``predict`` as the command line says."""
     _quieten()
-    QwenCLI()
+    try:
+        with stop_on_signals():
+            QwenCLI()
+    except Stopped as stopped:
+        if stopped.number == REQUEUE and rank_zero_only.rank == 0:
+            requeue()
+        raise
 
 
 def data_of_config(args: list[str]) -> PDFDataModule:
@@ -76,6 +95,18 @@ def data_of_config(args: list[str]) -> PDFDataModule:
     """
     _quieten()
     return DataOnlyCLI(args=["fit", *args]).datamodule
+
+
+def prepared_config(args: list[str]) -> Namespace:
+    """All settings that ``fit`` would have with these arguments, once its data are prepared.
+
+    Raises:
+        InputError: If a setting cannot be used; a misspelt one ends the process with a line.
+    """
+    _quieten()
+    cli = DataOnlyCLI(args=["fit", *args])
+    cli.datamodule.prepare_data()
+    return cli.config["fit"]
 
 
 class SaveRunConfig(SaveConfigCallback):
@@ -106,10 +137,14 @@ class QwenCLI(LightningCLI):
     Attributes:
         published: Sizes of the network that ``model.from_pretrained`` names, if it does.
         pretrained: The same with its weights, if they are needed.
+        plain_config: The whole config as it goes into checkpoints.
+        has_other_seed: Whether a run resumes with another seed than it had.
     """
 
     published: Qwen3Config | None = None
     pretrained: Pretrained | None = None
+    plain_config: dict[str, Any]
+    has_other_seed = False
 
     def __init__(self, **kwargs: Any) -> None:
         # The string under a setting is its help.
@@ -185,7 +220,10 @@ class QwenCLI(LightningCLI):
         self.run_dir = run_dir(config.run, config.trainer.default_root_dir)
         config.checkpoint.dirpath = str(self.run_dir / FOLDER)
         if self.subcommand == "fit":
-            self._refuse_to_start_over(config.ckpt_path)
+            if not has_begun(self.run_dir, config.checkpoint.every_n_train_steps):
+                self._start_where_none_has_begun(config)
+            elif config.ckpt_path is None:
+                self._refuse_to_start_over()
             if config.trainer.max_steps < 1:  # told now, and not when all is prepared
                 raise InputError("trainer.max_steps is not set: give the steps to train for")
         elif config.ckpt_path is None:
@@ -199,6 +237,9 @@ class QwenCLI(LightningCLI):
             config.trainer.precision = fitting_precision(config.trainer.accelerator)
         if self.published is not None:
             self._fit_to_published(config)
+        self.plain_config = plain_config(self._parser(self.subcommand).dump(config))
+        if self.subcommand == "fit" and config.ckpt_path is not None:
+            self._compare_to_checkpoint(Path(config.ckpt_path))
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self._get(self.config, "trainer")
@@ -211,10 +252,17 @@ class QwenCLI(LightningCLI):
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
         checkpoint = next(c for c in callbacks if isinstance(c, StepCheckpoint))
         curves = TrainingCurves()
-        callbacks += [RandomState(), RunSummary(self.run_dir.name), curves]
+        callbacks += [
+            RandomState(restores=not self.has_other_seed),
+            ElasticAccumulation(),
+            ValidateBetweenSteps(),
+            LastValidation(),
+        ]
+        callbacks += [RunSummary(self.run_dir.name), curves]
         callbacks.append(SampleLedger(self.run_dir / LEDGER))
         callbacks.append(StopOnSignal(checkpoint))
-        callbacks.append(BestCheckpoint(self.run_dir / FOLDER))
+        # Before the steps' checkpoints, which are to know of the best one.
+        callbacks.insert(0, BestCheckpoint(self.run_dir / FOLDER))
         if self.subcommand == "predict":
             callbacks.append(PredictionWriter(self.predictions))
         if self.subcommand == "fit" and config.get("enable_progress_bar") is not False:
@@ -223,6 +271,7 @@ class QwenCLI(LightningCLI):
             return super()._instantiate_trainer(config, callbacks)
 
     def after_instantiate_classes(self) -> None:
+        self.model.run_config = self.plain_config
         if self.published is not None:  # a run that resumes has its weights in the checkpoint
             read = self.pretrained.network if self.pretrained is not None else Qwen3ForCausalLM
             self.model.make_network = read
@@ -260,8 +309,11 @@ class QwenCLI(LightningCLI):
         try:
             super()._run_subcommand(subcommand)
         except InputError:
-            if is_new and not any((self.run_dir / FOLDER).glob("*.ckpt")):
+            if is_new and not (self.run_dir / LEDGER).exists():
                 shutil.rmtree(self.run_dir, ignore_errors=True)  # nothing came of it
+            raise
+        except Exception as error:
+            self._tell_of_full_disk(error)
             raise
         except SystemExit as ended:
             if isinstance(ended.__context__, KeyboardInterrupt):
@@ -326,9 +378,50 @@ class QwenCLI(LightningCLI):
             # As generate computes: in less, a text would depend on what is written beside it.
             config.trainer.precision = "32-true"
 
-    def _refuse_to_start_over(self, ckpt_path: str | None) -> None:
-        held = any((self.run_dir / FOLDER).glob("*.ckpt"))
-        if held and ckpt_path is None and rank_zero_only.rank == 0:
+    def _start_where_none_has_begun(self, config: Namespace) -> None:
+        """Lets ``last`` start a run: one command, repeated, then brings it to its end."""
+        if config.ckpt_path == "last":
+            config.ckpt_path = None
+            if rank_zero_only.rank == 0:
+                print(f"no checkpoint in {self.run_dir} yet: starting", file=sys.stderr)
+
+    def _compare_to_checkpoint(self, path: Path) -> None:
+        """Says what a resumed run goes on from, and which settings are not those it had.
+
+        Raises:
+            InputError: If it cannot go on with these.
+        """
+        checkpoint = load_checkpoint(path, mmap=True)
+        ours = checkpoint.get("qwen_pl", {})  # else the module complains
+        theirs = ours.get("run_config") or {}
+        data = theirs.get("data") or checkpoint.get("PDFDataModule", {})
+        check_windows(data, self.plain_config["data"])
+        differing = changes(theirs, self.plain_config) if theirs else []
+        self.has_other_seed = any(line.startswith("seed_everything ") for line in differing)
+        if rank_zero_only.rank == 0:
+            print(f"resuming {path}", file=sys.stderr)
+            for line in differing:
+                print(f"  {line}", file=sys.stderr)
+
+    def _tell_of_full_disk(self, error: BaseException) -> None:
+        """Makes a line of an error, if a full disk is behind it.
+
+        Raises:
+            InputError: If it is.
+        """
+        full = full_disk_in(error)
+        if full is not None:
+            told = next((e for e in chain(error) if isinstance(e, InputError)), None)
+            if told is not None:  # other errors on the way out hide the one that says more
+                raise told from None
+            where = full.filename or self.run_dir
+            raise InputError(
+                f"no space left to write {where}: {free_space(self.run_dir)} are free; "
+                f"{way_on(self.run_dir / FOLDER)}"
+            ) from None
+
+    def _refuse_to_start_over(self) -> None:
+        if rank_zero_only.rank == 0:
             raise InputError(
                 f"{self.run_dir} already holds a run: continue it with --ckpt_path last, start "
                 "another with --run NAME, or remove the folder"
@@ -344,6 +437,8 @@ class QwenCLI(LightningCLI):
                 f"{self.run_dir} is being trained by another process: wait for it, or start "
                 "another run with --run NAME"
             ) from None
+        # This process alone writes here now, so what others left unfinished is nobody's.
+        remove_unfinished(self.run_dir, seconds=0)
 
     def _tensorboard(self) -> TensorBoardLogger:
         resumed_from = self._get(self.config, "ckpt_path")
@@ -391,6 +486,9 @@ class DataOnlyCLI(QwenCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> None:
         """Makes no trainer."""
+
+    def after_instantiate_classes(self) -> None:
+        """Gives the model nothing: it is not trained."""
 
     def _run_subcommand(self, subcommand: str) -> None:
         """Runs nothing."""

@@ -1,9 +1,17 @@
-"""The exception for what a user can mend; the command line makes it one line and exit code 2."""
+"""The exceptions that the command line turns into one line and an exit code."""
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used.
+    """Something the user gave cannot be used; the exit code is 2.
 
     The message is one line that names the value met and the way out, for example
     ``"no text in scan.pdf: a scanned PDF needs OCR first"``.
     """
+
+
+class Stopped(SystemExit):
+    """A signal has asked the process to end; the exit code is 128 and the signal's number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.number = number

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+from lightning.pytorch.utilities.seed import isolate_rng
 from tokenizers import Tokenizer
 from torch.utils.data import DataLoader
 
@@ -69,9 +70,10 @@ class PDFDataModule(pl.LightningDataModule):
 
     def _prepare(self, *, progress: bool = False) -> Prepared:
         settings = self.settings
-        return prepare(
-            settings.recipe, settings.cache_dir, num_proc=settings.num_proc, progress=progress
-        )
+        with isolate_rng():  # training is to draw the same numbers, whether all was there already
+            return prepare(
+                settings.recipe, settings.cache_dir, num_proc=settings.num_proc, progress=progress
+            )
 
     def train_dataloader(self) -> TrainingLoader:
         order = self._training_order

@@ -1,5 +1,7 @@
 """Loaders: an endless one for training that resumes at the sample, and one for evaluation."""
 
+import atexit
+import multiprocessing
 import signal
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -106,6 +108,8 @@ def evaluation_loader(
         collate_fn=_as_it_is,
         worker_init_fn=_leave_signals_alone,
         pin_memory=torch.cuda.is_available(),
+        # Else every validation would draw from the global generator, and training would see it.
+        generator=torch.Generator().manual_seed(0),
     )
 
 
@@ -115,5 +119,15 @@ def _as_it_is(batch: Batch) -> Batch:
 
 
 def _leave_signals_alone(worker: int) -> None:
-    """Ctrl-C reaches workers too, but the run still needs them until its step is done."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Signals to a whole group reach workers too, which the run needs until its step is done."""
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+
+@atexit.register
+def _end_workers() -> None:
+    """Ends the workers that are left when the process ends, and would not hear SIGTERM."""
+    for process in multiprocessing.active_children():
+        if process.daemon:
+            process.kill()

@@ -3,7 +3,7 @@
 import re
 import sys
 import textwrap
-import zipfile
+import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,9 @@ from qwen_pl.errors import InputError
 from qwen_pl.files import whole_file
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
+from qwen_pl.training.checkpoint_file import file_is_whole, write_file
+from qwen_pl.training.download import fetched, is_address
+from qwen_pl.training.full_disk import free_space, full_disk_in, size_of
 
 FOLDER = "checkpoints"
 NAME = "step={step:08d}"
@@ -21,9 +24,29 @@ BEST = "best.ckpt"
 
 
 def save_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
-    """Writes a checkpoint beside ``path``, flushes it, and only then lets it take its place."""
-    with whole_file(path) as file:
-        torch.save(checkpoint, file)
+    """Writes a checkpoint beside ``path``, flushes it, and only then lets it take its place.
+
+    Raises:
+        InputError: If the disk is full. What was there before is as it was.
+    """
+    try:
+        with whole_file(path) as file:
+            write_file(checkpoint, file)
+    except Exception as error:
+        if full_disk_in(error) is None:
+            raise
+        raise InputError(
+            f"no space left to save {path}: it takes {size_of(checkpoint)}, and "
+            f"{free_space(path.parent)} are free; {way_on(path.parent)}"
+        ) from error
+
+
+def way_on(folder: Path) -> str:
+    """What is left to a run that had to stop, by the checkpoints in its ``folder``."""
+    newest = next((path for _, path in numbered(folder) if is_whole(path)), None)
+    if newest is None:
+        return "there is no earlier checkpoint: make room and start again"
+    return f"the last good checkpoint is {newest}: make room and go on with --ckpt_path last"
 
 
 def load_checkpoint(path: Path, map_location: Any = "cpu", *, mmap: bool = False) -> dict[str, Any]:
@@ -52,27 +75,29 @@ def is_whole(path: Path) -> bool:
         status = path.stat()
     except OSError:
         return False
-    return _checksums_agree(path, status.st_size, status.st_mtime_ns)
+    if time.time() - status.st_mtime < 2:  # another change may not show in its time yet
+        return file_is_whole(path)
+    return _known_to_be_whole(path, status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 @lru_cache(maxsize=8)
-def _checksums_agree(path: Path, size: int, mtime_ns: int) -> bool:
+def _known_to_be_whole(path: Path, size: int, mtime_ns: int, inode: int) -> bool:
     """Reads the whole file, gigabytes maybe, so once for as long as it does not change."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.testzip() is None
-    except (zipfile.BadZipFile, OSError, EOFError):
-        return False
+    return file_is_whole(path)
 
 
 def find_checkpoint(given: str, run_dir: Path) -> Path:
-    """The file that ``--ckpt_path`` means: ``last`` or ``best`` of a run, or a path.
+    """The file that ``--ckpt_path`` means: ``last`` or ``best`` of a run, a path or an address.
+
+    What is at an address is fetched, and removed when the process ends.
 
     Raises:
         InputError: If there is none.
     """
     if given == "last":
         return newest_checkpoint(run_dir)
+    if is_address(given):
+        return fetched(given)
     path = run_dir / FOLDER / BEST if given == "best" else Path(given)
     if not path.is_file():
         raise InputError(f"no checkpoint {path}: --ckpt_path takes last, best or a file")
@@ -85,14 +110,24 @@ def newest_checkpoint(run_dir: Path) -> Path:
     Raises:
         InputError: If there is none.
     """
-    numbered = [(step_of(path), path) for path in (run_dir / FOLDER).glob("step=*.ckpt")]
-    for _, path in sorted(numbered, reverse=True):
+    found = numbered(run_dir / FOLDER)
+    for _, path in found:
         if is_whole(path):
             return path
         print(f"{path} is damaged, going back to the one before", file=sys.stderr)
+    if found:
+        raise InputError(
+            f"every checkpoint in {run_dir / FOLDER} is damaged: put back a copy, or remove "
+            f"{run_dir} to start over"
+        )
     raise InputError(
         f"no checkpoint in {run_dir / FOLDER}: train that run first, without --ckpt_path"
     )
+
+
+def numbered(folder: Path) -> list[tuple[int, Path]]:
+    """The checkpoints of steps in a folder, whole or not, those with the most steps first."""
+    return sorted(((step_of(path), path) for path in folder.glob("step=*.ckpt")), reverse=True)
 
 
 def step_of(path: Path) -> int:

@@ -6,13 +6,15 @@ from typing import Any
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from qwen_pl.training.checkpoint import load_checkpoint, save_checkpoint
+from qwen_pl.training.download import fetched, is_address
 
 
 class WholeCheckpointIO(TorchCheckpointIO):
     """Writes checkpoints whole or not at all, and never executes what is in one it reads.
 
     Lightning stages a file in the system's temporary folder, from where it cannot be renamed into
-    place on another file system: a kill then leaves an empty checkpoint. It also trusts addresses.
+    place on another file system: a kill then leaves an empty checkpoint. It also trusts addresses,
+    and takes one for another whose file has the same name.
     """
 
     def save_checkpoint(
@@ -26,6 +28,5 @@ class WholeCheckpointIO(TorchCheckpointIO):
         map_location: Any | None = lambda storage, _: storage,
         weights_only: bool | None = True,
     ) -> dict[str, Any]:
-        if "://" in str(path):
-            return super().load_checkpoint(path, map_location, weights_only=True)
-        return load_checkpoint(Path(path), map_location)
+        path = fetched(str(path)) if is_address(str(path)) else Path(path)
+        return load_checkpoint(path, map_location)

@@ -111,6 +111,9 @@ class Qwen3Module(pl.LightningModule):
         self.metric = LanguageModelMetric()
         self.measured: dict[str, float] = {}
         """The latest validation of the fit and the step it followed, to go into checkpoints."""
+        self.run_config: dict[str, Any] | None = None
+        """The whole config of the run as plain data, to go into checkpoints; the command line puts
+        it here."""
         self.write: Callable[[Qwen3ForCausalLM, list[str]], Any] | None = None
         """Completes a batch of prompts, for ``predict``; the command line puts it here."""
         self.make_network: Callable[[Qwen3Config], Qwen3ForCausalLM] | None = (
@@ -191,6 +194,8 @@ class Qwen3Module(pl.LightningModule):
         # Plain data: a dataclass in it would keep the file from loading with weights_only.
         checkpoint["qwen_pl"] = {
             "version": __version__,
+            "versions": {"torch": torch.__version__.split("+")[0], "lightning": pl.__version__},
+            "run_config": self.run_config,
             "config": dataclasses.asdict(self.config),
             "from_pretrained": self.from_pretrained,
             "measured": self.measured,

@@ -10,8 +10,8 @@ def measured_metrics(
 ) -> tuple[int | None, dict[str, float]]:
     """The validation that is nearest to a checkpoint, not after it: its step and its values.
 
-    A checkpoint is saved before the validation of the same step, so it knows the one before; the
-    curves of the run know its own.
+    A checkpoint is saved after the validation of the same step and knows it. Only one that a signal
+    made before it does not; then the curves may, if the run was resumed.
 
     Args:
         checkpoint: All but the weights.

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
 from conftest import Outcome
 
@@ -29,13 +30,16 @@ def test_a_checkpoint_knows_the_validation_before_it(
     best = read(run / "checkpoints/best.ckpt")
     assert measured_metrics(best, None)[0] == best["global_step"]
 
-    # The last step was saved, and then measured: only the curves know.
     at_12 = read(run / "checkpoints/step=00000012.ckpt")
+    step, own = measured_metrics(at_12, None)
+    assert step == 12
+    assert own["val_loss"] != metrics["val_loss"]
+
+    at_12["qwen_pl"]["measured"] = at_10["qwen_pl"]["measured"]  # as if saved before it
     assert measured_metrics(at_12, None)[0] == 8
     step, by_curves = measured_metrics(at_12, run)
-    assert step == 12
-    assert by_curves.keys() == metrics.keys()
-    assert by_curves["val_loss"] != metrics["val_loss"]
+    assert (step, by_curves.keys()) == (12, own.keys())
+    assert by_curves["val_loss"] == pytest.approx(own["val_loss"])
 
 
 def test_what_was_measured_is_not_forgotten_in_a_resume(

@@ -1,0 +1,146 @@
+"""Rehearses a crash: notes what every step saw, and ends the process at a chosen moment."""
+
+import json
+import os
+import random
+import signal
+import sys
+import threading
+import time
+import zlib
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+from torch import Tensor
+
+MOMENTS = ("anywhere", "accumulating", "saving", "validating", "never")
+
+
+class Rehearsal(pl.Callback):
+    """Ends all processes of a run as ``kill -9`` would, at the first moment of a kind.
+
+    Args:
+        notes: Folder that gets a file for each process with a line for each step, and one with the
+            moment of each kill.
+        moment: ``anywhere`` is any time in the step; ``accumulating``, between two batches of one;
+            ``saving``, while the checkpoint is being written; ``validating``, between two batches.
+        step: Steps that have to be taken before.
+        until: Steps after which the run is ended where it is, whatever ``max_steps`` says.
+        within_seconds: Kills that may come at any time come within so much of their beginning.
+    """
+
+    def __init__(
+        self,
+        notes: str,
+        moment: str = "never",
+        step: int = 0,
+        until: int | None = None,
+        within_seconds: float = 0.1,
+    ) -> None:
+        assert moment in MOMENTS, moment
+        self.notes = Path(notes)
+        self.moment = moment
+        self.step = step
+        self.until = until
+        self.within_seconds = within_seconds
+        self._inputs = 0
+        self._losses: list[str] = []
+        self._last_step = 0
+        self._ending = threading.Lock()
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._last_step = trainer.global_step
+        self.notes.mkdir(parents=True, exist_ok=True)
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        # All that belongs to the step before, its checkpoint and validation, is done by now.
+        if self.until is not None and trainer.global_step >= self.until:
+            trainer.strategy.barrier()
+            if trainer.is_global_zero:
+                self._end(trainer, "until")
+            time.sleep(60)  # the end comes from the first process
+        if self._is_time(trainer, "anywhere"):
+            self._end_soon(trainer)
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: dict[str, Any],
+        batch: dict[str, Tensor],
+        batch_idx: int,
+    ) -> None:
+        self._inputs = zlib.crc32(batch["input_ids"].cpu().numpy().tobytes(), self._inputs)
+        self._losses.append(float(outputs["loss"]).hex())
+        if trainer.global_step == self._last_step:
+            if self._is_time(trainer, "accumulating"):
+                self._end(trainer, "accumulating")
+            return
+        self._last_step = trainer.global_step
+        line = {"step": self._last_step, "inputs": self._inputs, "losses": self._losses}
+        self._note(f"rank-{trainer.global_rank}.jsonl", line)
+        self._inputs, self._losses = 0, []
+
+    def on_validation_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
+        if not trainer.sanity_checking and self._is_time(trainer, "validating"):
+            self._end(trainer, "validating")
+
+    def on_save_checkpoint(self, trainer: pl.Trainer, *args: Any) -> None:
+        if self._is_time(trainer, "saving"):
+            threading.Thread(target=self._end_in_save, args=[trainer], daemon=True).start()
+            # It may look too late; once all is written and before it is in place, there is no
+            # more waiting.
+            os.fsync = lambda _: self._end(trainer, "saving")
+
+    def _is_time(self, trainer: pl.Trainer, moment: str) -> bool:
+        due = moment == self.moment and trainer.global_step >= self.step
+        return due and trainer.is_global_zero
+
+    def _end_soon(self, trainer: pl.Trainer) -> None:
+        self.moment = "never"
+        delay = random.Random(os.urandom(8)).uniform(0, self.within_seconds)
+        threading.Timer(delay, self._end, [trainer, "anywhere"]).start()
+
+    def _end_in_save(self, trainer: pl.Trainer) -> None:
+        """Waits for the unfinished file beside the checkpoint; it is there for milliseconds."""
+        folder = Path(trainer.checkpoint_callback.dirpath)
+        before = {*folder.glob("*.tmp-*")}
+        give_up = time.monotonic() + 60
+        while time.monotonic() < give_up and before.issuperset(folder.glob("*.tmp-*")):
+            pass
+        self._end(trainer, "saving")
+
+    def _end(self, trainer: pl.Trainer, moment: str) -> None:
+        if not self._ending.acquire(blocking=False):
+            time.sleep(60)  # another thread has come first
+        self._note("kills.jsonl", {"moment": moment, "step": trainer.global_step})
+        end_all()
+
+    def _note(self, name: str, line: dict[str, Any]) -> None:
+        with (self.notes / name).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def end_all() -> None:
+    """Ends this process without a word, and those started with it if they are a session."""
+    if sys.platform == "win32":
+        os.kill(os.getpid(), signal.SIGTERM)  # which is TerminateProcess there
+    elif os.getpgrp() == os.getsid(0):
+        os.killpg(0, signal.SIGKILL)
+    else:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def read_notes(folder: Path, name: str) -> list[dict[str, Any]]:
+    """The lines of a file of notes; one that a kill cut off is left out."""
+    file = folder / name
+    lines = []
+    for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else []:
+        try:
+            lines.append(json.loads(line))
+        except ValueError:
+            continue
+    return lines
