@@ -33,6 +33,7 @@ from qwen_pl.model.architectures import check_architecture, named_config
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 from qwen_pl.runs import LOGS, run_dir
+from qwen_pl.training.averaging import WeightAveraging
 from qwen_pl.training.checkpoint import FOLDER, find_checkpoint, load_checkpoint, step_of
 from qwen_pl.training.checkpoint_io import WholeCheckpointIO
 from qwen_pl.training.curves import TrainingCurves
@@ -143,6 +144,7 @@ class QwenCLI(LightningCLI):
         )
         parser.add_class_arguments(Sampling, "sampling")
         parser.add_lightning_class_args(StepCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(WeightAveraging, "weight_averaging")
         parser.link_arguments(
             ("data.vocab_size", "data.tokenizer"), "model.config.vocab_size", _model_vocab_size
         )

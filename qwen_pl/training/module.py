@@ -16,6 +16,7 @@ from qwen_pl.errors import InputError
 from qwen_pl.model.architectures import check_architecture, named_config
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
+from qwen_pl.training.averaging import tell_of_average
 from qwen_pl.training.metrics import LanguageModelMetric
 from qwen_pl.training.optimizer import (
     OptimizerName,
@@ -109,6 +110,10 @@ class Qwen3Module(pl.LightningModule):
         self.metric = LanguageModelMetric()
         self.measured: dict[str, float] = {}
         """The latest validation of the fit and the step it followed, to go into checkpoints."""
+        self.is_averaged = False
+        """Whether the network holds, for now, the average of its weights over the steps."""
+        self.was_skipped = False
+        """Whether the latest step has left the weights as they were."""
         self.write: Callable[[Qwen3ForCausalLM, list[str]], Any] | None = None
         """Completes a batch of prompts, for ``predict``; the command line puts it here."""
         self.make_network: Callable[[Qwen3Config], Qwen3ForCausalLM] | None = (
@@ -197,6 +202,7 @@ class Qwen3Module(pl.LightningModule):
             "config": dataclasses.asdict(self.config),
             "from_pretrained": self.from_pretrained,
             "optimizer": self.optimizer,
+            "is_averaged": self.is_averaged,
             "measured": self.measured,
         }
 
@@ -233,6 +239,8 @@ class Qwen3Module(pl.LightningModule):
                 f"model.optimizer is {self.optimizer}, and the checkpoint holds the moments of "
                 f"{used}: restore it, or start another run with --run NAME"
             )
+        if self.trainer.state.fn != "fit" and self.trainer.is_global_zero:
+            tell_of_average(checkpoint)
         self.measured = checkpoint["qwen_pl"].get("measured", {})
 
     def _let_config_win(self, schedule: LambdaLR) -> None:

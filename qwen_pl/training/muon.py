@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor, Replicate
 from torch.optim import AdamW, Optimizer
+
+from qwen_pl.training.dtensors import sharded_like, whole
 
 MOMENTUM = 0.95
 RMS_OF_ADAMW = 0.2
@@ -81,7 +82,7 @@ class MuonAndAdamW(Optimizer):
             state["momentum_buffer"] = torch.zeros_like(gradient)
         average = state["momentum_buffer"].lerp_(gradient, 1 - momentum)
         ahead = gradient.lerp(average, momentum)
-        update = _as_sharded(orthogonal(_whole(ahead)), matrix).to(matrix.dtype)
+        update = sharded_like(orthogonal(whole(ahead)), matrix).to(matrix.dtype)
         matrix.mul_(1 - group["lr"] * group["weight_decay"])
         scale = RMS_OF_ADAMW * math.sqrt(max(matrix.shape))
         matrix.add_(update, alpha=-group["lr"] * scale)
@@ -110,17 +111,3 @@ def orthogonal(matrix: Tensor) -> Tensor:
         gram = x @ x.T
         x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x.T if is_tall else x
-
-
-def _whole(tensor: Tensor) -> Tensor:
-    """All of a tensor that may be sharded; every process has to ask for it."""
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
-
-
-def _as_sharded(whole: Tensor, like: Tensor) -> Tensor:
-    """This process's part of a tensor that all of them have, laid out as ``like``."""
-    if not isinstance(like, DTensor):
-        return whole
-    everywhere = [Replicate()] * like.device_mesh.ndim
-    tensor = DTensor.from_local(whole, like.device_mesh, everywhere, run_check=False)
-    return tensor.redistribute(placements=like.placements)

@@ -9,6 +9,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from qwen_pl.errors import InputError
+from qwen_pl.training.averaging import averaged_weights
 from qwen_pl.training.checkpoint import BEST, NAME
 
 
@@ -74,6 +75,10 @@ class BestCheckpoint(ModelCheckpoint):
             save_on_train_epoch_end=False,
             enable_version_counter=False,
         )
+
+    def _save_checkpoint(self, trainer: pl.Trainer, filepath: str) -> None:
+        with averaged_weights(trainer):  # where they are averaged, those were measured
+            super()._save_checkpoint(trainer, filepath)
 
 
 class StopOnSignal(pl.Callback):

@@ -1,0 +1,18 @@
+"""Tensors that processes share, whole and in parts; of plain tensors all is here already."""
+
+from torch import Tensor
+from torch.distributed.tensor import DTensor, Replicate
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """All of a tensor; where it is sharded, every process has to ask at the same time."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def sharded_like(tensor: Tensor, other: Tensor) -> Tensor:
+    """This process's part of a whole tensor that all of them have, laid out as ``other`` is."""
+    if not isinstance(other, DTensor):
+        return tensor
+    everywhere = [Replicate()] * other.device_mesh.ndim
+    distributed = DTensor.from_local(tensor, other.device_mesh, everywhere, run_check=False)
+    return distributed.redistribute(placements=other.placements)
