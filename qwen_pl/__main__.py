@@ -5,7 +5,7 @@ import sys
 from importlib import import_module
 
 from qwen_pl import __version__
-from qwen_pl.errors import InputError
+from qwen_pl.errors import InputError, TrainingFailed
 
 RUN_VERBS = {
     "fit": "train, or resume with --ckpt_path last",
@@ -51,6 +51,9 @@ def _run(verb: str) -> int:
             import_module("qwen_pl.cli").main()
     except InputError as error:
         return _complain(str(error))
+    except TrainingFailed as error:
+        _complain(str(error))
+        return 1
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130

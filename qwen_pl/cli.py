@@ -34,6 +34,7 @@ from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 from qwen_pl.runs import LOGS, run_dir
 from qwen_pl.training.averaging import WeightAveraging
+from qwen_pl.training.bad_steps import BadSteps
 from qwen_pl.training.checkpoint import FOLDER, find_checkpoint, load_checkpoint, step_of
 from qwen_pl.training.checkpoint_io import WholeCheckpointIO
 from qwen_pl.training.curves import TrainingCurves
@@ -145,6 +146,7 @@ class QwenCLI(LightningCLI):
         parser.add_class_arguments(Sampling, "sampling")
         parser.add_lightning_class_args(StepCheckpoint, "checkpoint")
         parser.add_lightning_class_args(WeightAveraging, "weight_averaging")
+        parser.add_lightning_class_args(BadSteps, "bad_steps")
         parser.link_arguments(
             ("data.vocab_size", "data.tokenizer"), "model.config.vocab_size", _model_vocab_size
         )

@@ -1,9 +1,13 @@
-"""The exception for what a user can mend; the command line makes it one line and exit code 2."""
+"""What the command line makes one line and an exit code of, instead of a traceback."""
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used.
+    """Something the user gave cannot be used: exit code 2.
 
     The message is one line that names the value met and the way out, for example
     ``"no text in scan.pdf: a scanned PDF needs OCR first"``.
     """
+
+
+class TrainingFailed(RuntimeError):
+    """A run cannot go on, and it is not the command's fault: one line and exit code 1."""

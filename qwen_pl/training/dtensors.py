@@ -1,6 +1,6 @@
 """Tensors that processes share, whole and in parts; of plain tensors all is here already."""
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, Replicate
 
 
@@ -16,3 +16,8 @@ def sharded_like(tensor: Tensor, other: Tensor) -> Tensor:
     everywhere = [Replicate()] * other.device_mesh.ndim
     distributed = DTensor.from_local(tensor, other.device_mesh, everywhere, run_check=False)
     return distributed.redistribute(placements=other.placements)
+
+
+def is_sharded(module: nn.Module) -> bool:
+    """Whether any weight of a module lies in parts on several processes."""
+    return any(isinstance(parameter, DTensor) for parameter in module.parameters())

@@ -9,6 +9,8 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from torch import Tensor
+from torch.nn.utils import clip_grads_with_norm_
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from qwen_pl import __version__
@@ -112,6 +114,8 @@ class Qwen3Module(pl.LightningModule):
         """The latest validation of the fit and the step it followed, to go into checkpoints."""
         self.is_averaged = False
         """Whether the network holds, for now, the average of its weights over the steps."""
+        self.gradient_norm: Tensor | None = None
+        """That of the step being taken, if a callback has computed it: clipping need not again."""
         self.was_skipped = False
         """Whether the latest step has left the weights as they were."""
         self.write: Callable[[Qwen3ForCausalLM, list[str]], Any] | None = None
@@ -194,6 +198,18 @@ class Qwen3Module(pl.LightningModule):
         for config in self.trainer.lr_scheduler_configs:
             if isinstance(config.scheduler, LambdaLR):  # LearningRateFinder has one of its own
                 self._let_config_win(config.scheduler)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        norm, self.gradient_norm = self.gradient_norm, None
+        if norm is None or not gradient_clip_val or gradient_clip_algorithm not in (None, "norm"):
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        else:
+            clip_grads_with_norm_(self.parameters(), gradient_clip_val, norm)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         # Plain data: a dataclass in it would keep the file from loading with weights_only.

@@ -10,6 +10,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from qwen_pl.errors import InputError
 from qwen_pl.training.averaging import averaged_weights
+from qwen_pl.training.bad_steps import check_weights
 from qwen_pl.training.checkpoint import BEST, NAME
 
 
@@ -55,6 +56,10 @@ class StepCheckpoint(ModelCheckpoint):
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.save_now(trainer)
+
+    def _save_topk_checkpoint(self, trainer: pl.Trainer, candidates: dict[str, Any]) -> None:
+        check_weights(trainer)  # else the newest would take the place of the last good one
+        super()._save_topk_checkpoint(trainer, candidates)
 
     def save_now(self, trainer: pl.Trainer) -> None:
         """Saves the present step, unless it is saved already."""
