@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from qwen_pl.errors import InputError
-from qwen_pl.training.dtensors import sharded_like, whole
+from qwen_pl.training.dtensors import own_weights, sharded_like, whole
 
 AVERAGED = "averaged_weights"
 """Where a checkpoint holds them, under the names that its ``state_dict`` has."""
@@ -70,7 +70,7 @@ class WeightAveraging(pl.Callback):
             parameter.detach().clone().float()
             if restored is None
             else sharded_like(restored[name].to(parameter.device), parameter)
-            for name, parameter in pl_module.named_parameters()
+            for name, parameter in own_weights(pl_module)
         ]
 
     @torch.no_grad()
@@ -84,7 +84,7 @@ class WeightAveraging(pl.Callback):
             return
         decay = min(self.decay, (1 + self._updates) / (10 + self._updates))
         self._updates += 1
-        weights = [parameter.detach().float() for parameter in pl_module.parameters()]
+        weights = [parameter.detach().float() for _, parameter in own_weights(pl_module)]
         torch._foreach_lerp_(self._averages, weights, 1 - decay)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -104,7 +104,7 @@ class WeightAveraging(pl.Callback):
     ) -> None:
         if self._averages is None:
             return
-        names = [name for name, _ in pl_module.named_parameters()]
+        names = [name for name, _ in own_weights(pl_module)]
         averages = {}
         for name, average in zip(names, self._averages, strict=True):
             average = whole(average)  # every process takes part, the first one keeps it
@@ -120,7 +120,7 @@ class WeightAveraging(pl.Callback):
             self._restored = averages if self.decay is not None else None
         elif averages is not None:
             with torch.no_grad():
-                for name, parameter in pl_module.named_parameters():
+                for name, parameter in own_weights(pl_module):
                     average = averages[name].to(parameter.device)
                     parameter.copy_(sharded_like(average, parameter))
 
@@ -129,7 +129,7 @@ class WeightAveraging(pl.Callback):
         """Puts the average into the network, if there is one and it is not there already."""
         if self._averages is None or self._trained is not None:
             return
-        parameters = list(pl_module.parameters())
+        parameters = [parameter for _, parameter in own_weights(pl_module)]
         self._trained = [parameter.detach().clone() for parameter in parameters]
         for parameter, average in zip(parameters, self._averages, strict=True):
             parameter.copy_(average)
@@ -140,7 +140,7 @@ class WeightAveraging(pl.Callback):
         """Gives the network its own weights back."""
         if self._trained is None:
             return
-        for parameter, weight in zip(pl_module.parameters(), self._trained, strict=True):
+        for (_, parameter), weight in zip(own_weights(pl_module), self._trained, strict=True):
             parameter.copy_(weight)
         self._trained = None
         pl_module.is_averaged = False

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from qwen_pl.errors import InputError, TrainingFailed
 from qwen_pl.training.checkpoint import newest_checkpoint
-from qwen_pl.training.dtensors import whole
+from qwen_pl.training.dtensors import own_weights, whole
 from qwen_pl.training.provenance import SeenBatch, suspects
 from qwen_pl.training.usual_loss import UsualLoss
 
@@ -180,7 +180,8 @@ def check_weights(trainer: pl.Trainer) -> None:
     Raises:
         TrainingFailed: If a weight is not finite.
     """
-    norm = torch.nn.utils.get_total_norm(list(trainer.lightning_module.parameters()))
+    weights = [parameter for _, parameter in own_weights(trainer.lightning_module)]
+    norm = torch.nn.utils.get_total_norm(weights)
     if not math.isfinite(whole(norm).item()):
         raise _failed(trainer, f"the weights of step {trainer.global_step:,} are not finite")
 

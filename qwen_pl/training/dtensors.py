@@ -1,6 +1,7 @@
 """Tensors that processes share, whole and in parts; of plain tensors all is here already."""
 
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor, Replicate
 
 
@@ -16,6 +17,17 @@ def sharded_like(tensor: Tensor, other: Tensor) -> Tensor:
     everywhere = [Replicate()] * other.device_mesh.ndim
     distributed = DTensor.from_local(tensor, other.device_mesh, everywhere, run_check=False)
     return distributed.redistribute(placements=other.placements)
+
+
+def own_weights(module: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """The named parameters of a module, as this process keeps them.
+
+    FSDP2 leaves some put together after a validation, as copies that may be read and not changed.
+    """
+    for part in module.modules():
+        if isinstance(part, FSDPModule):
+            part.reshard()
+    return list(module.named_parameters())
 
 
 def is_sharded(module: nn.Module) -> bool:
