@@ -21,6 +21,7 @@ COMMANDS = {
     "generate": "write with a trained model",
     "export": "write a model as others load it: Transformers, llama.cpp, Ollama",
     "serve": "answer OpenAI-style requests with a trained model",
+    "plot-schedule": "draw the learning rate of a config",
     "locate": "show what a training step saw, or where a sentence comes from",
 }
 

@@ -76,6 +76,20 @@ def data_of_config(args: list[str]) -> PDFDataModule:
     return DataOnlyCLI(args=["fit", *args]).datamodule
 
 
+def module_of_config(args: list[str]) -> tuple[Qwen3Module, int]:
+    """The module that ``fit`` would train with these arguments, without its network, and the steps.
+
+    Raises:
+        InputError: If a setting cannot be used; a misspelt one ends the process with a line.
+    """
+    _quieten()
+    cli = DataOnlyCLI(args=["fit", *args])
+    max_steps = cli.config["fit"].trainer.max_steps
+    if max_steps < 1:
+        raise InputError("trainer.max_steps is not set: give the steps to train for")
+    return cli.model, max_steps
+
+
 class SaveRunConfig(SaveConfigCallback):
     """Writes the whole config into the run's folder: ``config.yaml`` at the start.
 
