@@ -57,7 +57,8 @@ def suspects(
     found = sorted(_gathered([(s, _pages(trainer, s)) for s in samples]))
     named = [f"sample {s - first} of {total}, {pages}" for s, pages in found[:MOST_NAMED]]
     if len(found) > MOST_NAMED:
-        named.append(f"and {len(found) - MOST_NAMED} more, which locate --step shows")
+        step = trainer.global_step + 1
+        named.append(f"and {len(found) - MOST_NAMED} more, which locate --step {step} shows")
     return "; ".join(named)
 
 
