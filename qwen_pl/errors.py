@@ -9,6 +9,10 @@ class InputError(ValueError):
     """
 
 
+class TrainingFailed(RuntimeError):
+    """A run cannot go on, and not for what the command says: one line, the exit code is 1."""
+
+
 class Stopped(SystemExit):
     """A signal has asked the process to end; the exit code is 128 and the signal's number."""
 
