@@ -18,6 +18,7 @@ from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 from qwen_pl.training.metrics import LanguageModelMetric
 from qwen_pl.training.optimizer import adamw
 from qwen_pl.training.schedule import warmup_cosine
+from qwen_pl.training.sharding import sharded_network
 
 Batch = dict[str, Tensor]
 
@@ -107,7 +108,13 @@ class Qwen3Module(pl.LightningModule):
                     "model.from_pretrained is read by the command line: in Python, leave it out "
                     "and set module.model = load_pretrained(name)"
                 )
-            self.model = self.make_network(self.config)
+            mesh = self.device_mesh  # which FSDP2 has, see fully_sharded.py
+            if mesh is None:
+                self.model = self.make_network(self.config)
+            else:
+                self.model = sharded_network(
+                    self.make_network, self.config, mesh["data_parallel"], self.trainer.precision
+                )
         self.model.gradient_checkpointing = self.gradient_checkpointing
 
     def forward(self, input_ids: Tensor) -> Tensor:
