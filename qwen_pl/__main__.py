@@ -5,7 +5,7 @@ import sys
 from importlib import import_module
 
 from qwen_pl import __version__
-from qwen_pl.errors import InputError
+from qwen_pl.errors import InputError, is_first_on_machine
 
 RUN_VERBS = {
     "fit": "train, or resume with --ckpt_path last",
@@ -54,6 +54,12 @@ def _run(verb: str) -> int:
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130
+    except RuntimeError as error:
+        # gloo's words where another process has ended, which says why by itself.
+        if "Connection closed by peer" not in str(error) and "Connection reset" not in str(error):
+            raise
+        print("error: another process of this run has ended", file=sys.stderr)
+        return 1
     except BrokenPipeError:  # the reader of our output, head for one, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
@@ -61,7 +67,8 @@ def _run(verb: str) -> int:
 
 
 def _complain(message: str) -> int:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    if is_first_on_machine():
+        print(f"error: {' '.join(message.split())}", file=sys.stderr)
     return 2
 
 

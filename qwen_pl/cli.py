@@ -19,6 +19,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from qwen_pl.commands.launcher import end_with_parent, fit_to_launcher
 from qwen_pl.commands.published_start import LINKED_SIZES, tell_of_start
 from qwen_pl.commands.run_parser import RunParser
 from qwen_pl.data.datamodule import PDFDataModule
@@ -61,6 +62,7 @@ TRAINER_DEFAULTS = {
 def main() -> None:
     """Runs ``fit``, ``validate``, ``test`` or ``predict`` as the command line says."""
     _quieten()
+    end_with_parent()
     QwenCLI()
 
 
@@ -177,6 +179,7 @@ class QwenCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand]
+        fit_to_launcher(config.trainer)
         config.run = config.run or _config_name(config)
         self.run_dir = run_dir(config.run, config.trainer.default_root_dir)
         config.checkpoint.dirpath = str(self.run_dir / FOLDER)
@@ -322,7 +325,7 @@ class QwenCLI(LightningCLI):
 
     def _refuse_to_start_over(self, ckpt_path: str | None) -> None:
         held = any((self.run_dir / FOLDER).glob("*.ckpt"))
-        if held and ckpt_path is None and rank_zero_only.rank == 0:
+        if held and ckpt_path is None:
             raise InputError(
                 f"{self.run_dir} already holds a run: continue it with --ckpt_path last, start "
                 "another with --run NAME, or remove the folder"
