@@ -14,6 +14,7 @@ from qwen_pl.errors import InputError
 from qwen_pl.files import whole_file
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
+from qwen_pl.training.sharded import is_whole_folder, load_sharded
 
 FOLDER = "checkpoints"
 NAME = "step={step:08d}"
@@ -35,10 +36,12 @@ def load_checkpoint(path: Path, map_location: Any = "cpu", *, mmap: bool = False
     Raises:
         InputError: If it is missing, damaged, or holds more than tensors and plain data.
     """
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"no checkpoint {path}")
     if not is_whole(path):
         raise InputError(f"{path} is damaged: give an earlier checkpoint, or --ckpt_path last")
+    if path.is_dir():
+        return load_sharded(path)
     try:
         return torch.load(path, map_location=map_location, weights_only=True, mmap=mmap)
     except Exception as error:  # torch and pickle raise many kinds
@@ -52,6 +55,8 @@ def is_whole(path: Path) -> bool:
         status = path.stat()
     except OSError:
         return False
+    if path.is_dir():
+        return is_whole_folder(path)
     return _checksums_agree(path, status.st_size, status.st_mtime_ns)
 
 
@@ -74,7 +79,7 @@ def find_checkpoint(given: str, run_dir: Path) -> Path:
     if given == "last":
         return newest_checkpoint(run_dir)
     path = run_dir / FOLDER / BEST if given == "best" else Path(given)
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"no checkpoint {path}: --ckpt_path takes last, best or a file")
     return path
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.strategies import ModelParallelStrategy
 from torch import Tensor
@@ -12,6 +11,7 @@ from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 
 from qwen_pl.training.checkpoint import load_checkpoint
+from qwen_pl.training.sharded import load_sharded, save_sharded
 from qwen_pl.training.sharding import as_sharded
 
 
@@ -46,7 +46,12 @@ class FullySharded(ModelParallelStrategy):
         return True
 
     def lightning_module_state_dict(self) -> dict[str, Any]:
-        return self.lightning_module.state_dict()
+        """All weights, sharded; a tied one is the same object under both its names."""
+        state_dict = self.lightning_module.state_dict()
+        first: dict[int, str] = {}
+        for name, parameter in self.lightning_module.named_parameters(remove_duplicate=False):
+            state_dict[name] = state_dict[first.setdefault(id(parameter), name)]
+        return state_dict
 
     def optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
         if isinstance(optimizer, LightningOptimizer):
@@ -56,6 +61,9 @@ class FullySharded(ModelParallelStrategy):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], filepath: str | Path, storage_options: Any | None = None
     ) -> None:
+        if self._save_distributed_checkpoint:
+            save_sharded(checkpoint, Path(filepath))
+            return
         whole = gathered(checkpoint, keep=self.is_global_zero)
         if self.is_global_zero:
             self.checkpoint_io.save_checkpoint(whole, filepath, storage_options=storage_options)
@@ -66,6 +74,8 @@ class FullySharded(ModelParallelStrategy):
         path = self.broadcast(str(checkpoint_path))
         if "://" in path:
             return self.checkpoint_io.load_checkpoint(path)
+        if Path(path).is_dir():
+            return load_sharded(Path(path), self.device_mesh["data_parallel"])
         # Each process reads its rows where they lie in the file, and no others.
         return load_checkpoint(Path(path), mmap=True)
 
@@ -88,20 +98,24 @@ class FullySharded(ModelParallelStrategy):
             optimizer.load_state_dict({**saved, "state": state})
 
 
-def gathered(value: Any, *, keep: bool) -> Any:
+def gathered(value: Any, *, keep: bool, known: dict[int, Any] | None = None) -> Any:
     """A checkpoint with the sharded tensors in it put together on the CPU, one after the other.
 
     Args:
         value: Any nesting of dicts, lists and tuples, the same on all processes.
         keep: Whether this process wants the result, which is else without them.
+        known: What was put together before, by the identity of the sharded tensor.
     """
+    known = {} if known is None else known
     if isinstance(value, DTensor):
-        whole = value.detach().full_tensor()
-        return whole.cpu() if keep else None
+        if id(value) not in known:
+            whole = value.detach().full_tensor()
+            known[id(value)] = whole.cpu() if keep else None
+        return known[id(value)]
     if isinstance(value, dict):
-        return {name: gathered(item, keep=keep) for name, item in value.items()}
+        return {name: gathered(item, keep=keep, known=known) for name, item in value.items()}
     if type(value) in (list, tuple):
-        return type(value)(gathered(item, keep=keep) for item in value)
+        return type(value)(gathered(item, keep=keep, known=known) for item in value)
     return value
 
 
