@@ -20,6 +20,7 @@ COMMANDS = {
     "prepare": "do all that a config needs before training",
     "generate": "write with a trained model",
     "export": "write a model as others load it: Transformers, llama.cpp, Ollama",
+    "consolidate": "make one file of a sharded checkpoint, or the other way round",
     "serve": "answer OpenAI-style requests with a trained model",
     "locate": "show what a training step saw, or where a sentence comes from",
 }

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from qwen_pl.errors import InputError
+from qwen_pl.errors import InputError, is_first_on_machine
 from qwen_pl.files import whole_file
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
@@ -94,7 +94,8 @@ def newest_checkpoint(run_dir: Path) -> Path:
     for _, path in sorted(numbered, reverse=True):
         if is_whole(path):
             return path
-        print(f"{path} is damaged, going back to the one before", file=sys.stderr)
+        if is_first_on_machine():
+            print(f"{path} is damaged, going back to the one before", file=sys.stderr)
     raise InputError(
         f"no checkpoint in {run_dir / FOLDER}: train that run first, without --ckpt_path"
     )

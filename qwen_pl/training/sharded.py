@@ -42,11 +42,6 @@ Keys = tuple[str | int, ...]
 """The keys and indices that lead to a tensor in a checkpoint."""
 
 
-def is_sharded(path: Path) -> bool:
-    """Whether a folder is a checkpoint rather than a single file; damaged ones are too."""
-    return path.is_dir()
-
-
 def save_sharded(
     checkpoint: dict[str, Any], path: Path, *, belongs: Callable[[Keys, Tensor], bool] | None = None
 ) -> None:
@@ -120,6 +115,14 @@ def is_whole_folder(path: Path) -> bool:
         return all(_is_whole_piece(path, piece) for piece in PlainReader(path).pieces())
     except Exception:  # whatever stands in the way of reading it
         return False
+
+
+def belongs_to_weights(keys: Keys, tensor: Tensor) -> bool:
+    """Which tensors of a single file are spread: weights, what an optimizer keeps of them, and all
+    else that is as large, but not a count or the state of a random generator.
+    """
+    is_named = keys[0] in ("state_dict", "optimizer_states") and tensor.dim() > 0
+    return tensor.is_floating_point() and (is_named or tensor.dim() > 1)
 
 
 class PlainReader(dcp.FileSystemReader):
