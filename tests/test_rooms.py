@@ -84,7 +84,17 @@ def test_every_file_says_first_what_is_in_it(file: Path) -> None:
 
 @pytest.mark.parametrize(
     "verb",
-    ["", "extract", "train-tokenizer", "tokenize", "prepare", "export", "locate", "serve"],
+    [
+        "",
+        "extract",
+        "train-tokenizer",
+        "tokenize",
+        "prepare",
+        "export",
+        "locate",
+        "serve",
+        "consolidate",
+    ],
 )
 def test_help_needs_no_heavy_import(verb: str) -> None:
     program = (

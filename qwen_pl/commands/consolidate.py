@@ -1,19 +1,17 @@
 """``consolidate``: makes a single file of a sharded checkpoint, or a sharded one of a file."""
 
-import argparse
 from pathlib import Path
 
+from qwen_pl.commands.arguments import VerbParser
 from qwen_pl.errors import InputError
 
 
 def main(args: list[str]) -> None:
     """Writes the other form of a checkpoint; a run goes on from either."""
-    parser = argparse.ArgumentParser(
-        prog="python -m qwen_pl consolidate",
-        description="Makes a single file of a sharded checkpoint, or a sharded one of a file. All "
-        "that is in it stays, with the optimizer's state: fit --ckpt_path resumes from both, on "
-        "any number of devices.",
-        allow_abbrev=False,
+    parser = VerbParser(
+        "consolidate",
+        "Make a single file of a sharded checkpoint, or a sharded one of a file. All that is in it "
+        "stays, with the optimizer's state: a run goes on from both, on any number of devices.",
     )
     parser.add_argument("source", type=Path, metavar="SRC", help="a checkpoint, file or folder")
     parser.add_argument(
