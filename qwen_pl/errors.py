@@ -1,5 +1,7 @@
 """The exceptions that the command line turns into one line and an exit code."""
 
+import os
+
 
 class InputError(ValueError):
     """Something the user gave cannot be used; the exit code is 2.
@@ -19,3 +21,8 @@ class Stopped(SystemExit):
     def __init__(self, number: int) -> None:
         super().__init__(128 + number)
         self.number = number
+
+
+def is_first_on_machine() -> bool:
+    """Whether this process tells of errors: where several train, each would tell the same."""
+    return all(os.environ.get(name, "0") == "0" for name in ("LOCAL_RANK", "SLURM_LOCALID"))

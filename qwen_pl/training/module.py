@@ -30,6 +30,7 @@ from qwen_pl.training.optimizer import (
     settings_of,
 )
 from qwen_pl.training.schedule import DecayShape, Schedule, ScheduleName
+from qwen_pl.training.sharding import MakeNetwork, sharded_network
 
 Batch = dict[str, Tensor]
 
@@ -142,7 +143,7 @@ class Qwen3Module(pl.LightningModule):
         """Whether the latest step has left the weights as they were."""
         self.write: Callable[[Qwen3ForCausalLM, list[str]], Any] | None = None
         """Completes a batch of prompts, for ``predict``; the command line puts it here."""
-        self.make_network: Callable[[Qwen3Config], Qwen3ForCausalLM] | None = (
+        self.make_network: MakeNetwork | None = (
             Qwen3ForCausalLM if from_pretrained is None else None
         )
         """Makes what a run starts with; the command line puts what reads published weights here."""
@@ -155,11 +156,7 @@ class Qwen3Module(pl.LightningModule):
                     "model.from_pretrained is read by the command line: in Python, leave it out "
                     "and set module.model = load_pretrained(name)"
                 )
-            if self.fp8:
-                check_fp8(self._training_device)
-            self.model = self.make_network(self.config)
-            if self.fp8:
-                multiply_in_fp8(self.model)
+            self.model = self._new_network(self.make_network)
         self.model.gradient_checkpointing = self.gradient_checkpointing
         if self.compile_layers:
             compile_layers(self.model, self._training_device)
@@ -288,6 +285,19 @@ class Qwen3Module(pl.LightningModule):
         if self.trainer.state.fn != "fit" and self.trainer.is_global_zero:
             tell_of_average(checkpoint)
         self.measured = checkpoint["qwen_pl"].get("measured", {})
+
+    def _new_network(self, make_network: MakeNetwork) -> Qwen3ForCausalLM:
+        if self.fp8:
+            check_fp8(self._training_device)
+        change = multiply_in_fp8 if self.fp8 else None
+        if self.device_mesh is not None:  # which FSDP2 has, see fully_sharded.py
+            mesh = self.device_mesh["data_parallel"]
+            precision = self.trainer.precision
+            return sharded_network(make_network, self.config, mesh, precision, change)
+        network = make_network(self.config)
+        if change is not None:
+            change(network)
+        return network
 
     @property
     def _training_device(self) -> torch.device:
