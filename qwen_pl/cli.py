@@ -36,16 +36,23 @@ from qwen_pl.runs import LOGS, run_dir
 from qwen_pl.training.checkpoint import FOLDER, find_checkpoint, load_checkpoint, step_of
 from qwen_pl.training.checkpoint_io import WholeCheckpointIO
 from qwen_pl.training.curves import TrainingCurves
+from qwen_pl.training.histograms import Histograms
 from qwen_pl.training.ledger import LEDGER
 from qwen_pl.training.module import Qwen3Module
 from qwen_pl.training.predictions import PredictionWriter
 from qwen_pl.training.progress import StepProgress
 from qwen_pl.training.random_state import RandomState
+from qwen_pl.training.rewind import has_validated, rewind
+from qwen_pl.training.run_texts import RunTexts
 from qwen_pl.training.samples import SampleLedger
 from qwen_pl.training.saving import BestCheckpoint, StepCheckpoint, StopOnSignal
 from qwen_pl.training.summary import RunSummary
+from qwen_pl.training.text_samples import TextSamples
 
 VOCABULARY_MULTIPLE = 64  # matrix kernels like sizes that divide
+
+SAMPLES = "samples.txt"
+"""Where a run writes down what the network writes while it learns."""
 
 TRAINER_DEFAULTS = {
     "max_epochs": -1,
@@ -143,6 +150,8 @@ class QwenCLI(LightningCLI):
         )
         parser.add_class_arguments(Sampling, "sampling")
         parser.add_lightning_class_args(StepCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(TrainingCurves, "curves")
+        parser.add_lightning_class_args(TextSamples, "samples")
         parser.link_arguments(
             ("data.vocab_size", "data.tokenizer"), "model.config.vocab_size", _model_vocab_size
         )
@@ -205,8 +214,14 @@ class QwenCLI(LightningCLI):
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
         checkpoint = next(c for c in callbacks if isinstance(c, StepCheckpoint))
-        curves = TrainingCurves()
-        callbacks += [RandomState(), RunSummary(self.run_dir.name), curves]
+        curves = next(c for c in callbacks if isinstance(c, TrainingCurves))
+        samples = next(c for c in callbacks if isinstance(c, TextSamples))
+        samples.path = self.run_dir / SAMPLES
+        callbacks += [RandomState(), RunSummary(self.run_dir.name)]
+        if self.subcommand == "fit":
+            callbacks.append(RunTexts(self._config_text()))
+        if curves.histograms_every_n_steps:
+            callbacks.append(Histograms(curves.histograms_every_n_steps))
         callbacks.append(SampleLedger(self.run_dir / LEDGER))
         callbacks.append(StopOnSignal(checkpoint))
         callbacks.append(BestCheckpoint(self.run_dir / FOLDER))
@@ -224,6 +239,7 @@ class QwenCLI(LightningCLI):
     def before_fit(self) -> None:
         if rank_zero_only.rank == 0:
             self._take_folder()
+            self._rewind_loggers()
 
     def after_fit(self) -> None:
         if self.trainer.is_global_zero:
@@ -339,6 +355,21 @@ class QwenCLI(LightningCLI):
                 "another run with --run NAME"
             ) from None
 
+    def _rewind_loggers(self) -> None:
+        """Takes back what was logged after the step that the run goes on from."""
+        path = self._get(self.config, "ckpt_path")
+        step = step_of(Path(path)) if path else 0
+        for logger in self.trainer.loggers:
+            is_own = logger.log_dir is not None and Path(logger.log_dir) == self.run_dir
+            if path or is_own:  # other folders may hold what another run has logged
+                rewind(logger, step, validated=not path or has_validated(Path(path), step))
+
+    def _config_text(self) -> str:
+        """The whole config as YAML, but for what a resume changes."""
+        config = self.config[self.subcommand].clone()
+        config.ckpt_path = None
+        return self._parser(self.subcommand).dump(config)
+
     def _tensorboard(self) -> TensorBoardLogger:
         resumed_from = self._get(self.config, "ckpt_path")
         return TensorBoardLogger(
@@ -361,6 +392,7 @@ class QwenCLI(LightningCLI):
             ("tokenizer", prepared.tokenizer_dir),
             *(("checkpoint", path) for path in checkpoints),
             ("curves", f"tensorboard --logdir {self.run_dir.parent}"),
+            *(("samples", path) for path in [self.run_dir / SAMPLES] if path.is_file()),
             ("write", f'python -m qwen_pl generate --run {run} --prompt "..."'),
         ]
         print()
