@@ -105,7 +105,7 @@ class TrainingCurves(pl.Callback):
         self._last_step = trainer.global_step
         self._steps += 1
         if trainer.global_step % trainer.log_every_n_steps == 0:
-            self._record(trainer, batch["labels"].shape[1], pl_module.config)
+            self._record(trainer, pl_module, seq_len=batch["labels"].shape[1])
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._validation_started = time.perf_counter()
@@ -149,7 +149,7 @@ class TrainingCurves(pl.Callback):
         """Does not count so much of the time that has passed: it was not spent on training."""
         self._speed.started += seconds
 
-    def _record(self, trainer: pl.Trainer, seq_len: int, config: Any) -> None:
+    def _record(self, trainer: pl.Trainer, pl_module: pl.LightningModule, seq_len: int) -> None:
         loss = float(trainer.strategy.reduce(self._loss / self._batches, reduce_op="mean"))
         norm = self._gradient_norm
         norm = norm.full_tensor() if hasattr(norm, "full_tensor") else norm  # a sharded one
@@ -164,7 +164,7 @@ class TrainingCurves(pl.Callback):
         seconds = time.perf_counter() - self._speed.started
         values["tokens_per_second"] = self._speed.tokens / seconds
         if self._peak is not None:
-            flops = flops_per_token(config, seq_len) * values["tokens_per_second"]
+            flops = flops_per_token(pl_module.config, seq_len) * values["tokens_per_second"]
             values["mfu"] = flops / (self._peak * trainer.world_size)
         waited = _seconds_waited(trainer)
         values |= _of_all(

@@ -11,6 +11,8 @@ from tqdm import tqdm
 from qwen_pl.training.curves import TrainingCurves
 
 SECONDS_BETWEEN_LINES = 20
+SECONDS_BETWEEN_SIGHTS = 0.5
+"""How often the bar of a terminal moves; drawing it costs more than a step's other hooks."""
 
 
 class StepProgress(ProgressBar):
@@ -26,7 +28,6 @@ class StepProgress(ProgressBar):
         self._enabled = True
         self._on_terminal = sys.stderr.isatty()
         self._last_shown = 0.0
-        self._paused = 0.0
 
     def disable(self) -> None:
         self._enabled = False  # all processes but the first
@@ -37,18 +38,13 @@ class StepProgress(ProgressBar):
             initial=trainer.global_step,
             disable=not (self._enabled and self._on_terminal),
             dynamic_ncols=True,
-            mininterval=0.5,
         )
         self._started, self._first_step = time.perf_counter(), trainer.global_step
         self._last_shown = self._started
 
     def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
-        is_last = trainer.global_step == trainer.max_steps
-        if self._is_due(0.5 if self._on_terminal else SECONDS_BETWEEN_LINES) or is_last:
+        if self._is_due() or trainer.global_step == trainer.max_steps:
             self._show(trainer, f"{self._time_left(trainer)} left")
-
-    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._validation_started = time.perf_counter()
 
     def on_validation_batch_end(
         self,
@@ -61,13 +57,14 @@ class StepProgress(ProgressBar):
     ) -> None:
         if self._bar is None or trainer.sanity_checking:
             return
-        if self._is_due(0.5 if self._on_terminal else SECONDS_BETWEEN_LINES):
+        if self._is_due():
             counts = trainer.num_val_batches
             done = sum(counts[:dataloader_idx]) + batch_idx + 1
             self._show(trainer, f"validating {done / sum(counts):.0%}")
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._paused += time.perf_counter() - self._validation_started
+        if self._bar is not None and self._on_terminal and not trainer.sanity_checking:
+            self._show(trainer, f"{self._time_left(trainer)} left")
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         if self._bar is not None:
@@ -76,10 +73,13 @@ class StepProgress(ProgressBar):
     def print(self, *args: Any, **kwargs: Any) -> None:
         tqdm.write(" ".join(map(str, args)), file=sys.stderr)
 
-    def _is_due(self, seconds: float) -> bool:
-        return self._enabled and time.perf_counter() - self._last_shown > seconds
+    def _is_due(self) -> bool:
+        seconds = SECONDS_BETWEEN_SIGHTS if self._on_terminal else SECONDS_BETWEEN_LINES
+        return time.perf_counter() - self._last_shown > seconds
 
     def _show(self, trainer: pl.Trainer, ending: str) -> None:
+        if not self._enabled:
+            return
         self._last_shown = time.perf_counter()
         facts = ", ".join([*told(self.curves.latest), ending])
         steps = f"{trainer.global_step}/{trainer.max_steps}"
@@ -91,8 +91,8 @@ class StepProgress(ProgressBar):
         self._bar.refresh()
 
     def _time_left(self, trainer: pl.Trainer) -> str:
-        """By the mean speed so far, without validation."""
-        elapsed = time.perf_counter() - self._started - self._paused
+        """By the mean speed so far, with all that comes between steps."""
+        elapsed = time.perf_counter() - self._started
         taken = max(1, trainer.global_step - self._first_step)
         return duration(elapsed / taken * (trainer.max_steps - trainer.global_step))
 

@@ -18,7 +18,6 @@ from qwen_pl.training.texts import log_text, plain
 END_OF_TEXT = "<|endoftext|>"
 OPENING = 12
 """Tokens of a held-out passage that the network writes on from."""
-SEED = 0
 _HEADING = "step {step:,}\n"
 
 
@@ -103,29 +102,33 @@ class TextSamples(pl.Callback):
             raise InputError("samples.prompts holds half a character: give UTF-8") from None
 
     def _write(self, network: torch.nn.Module) -> list[list[int]]:
-        """The prompts and what was written, as ids; equally many of each on all processes."""
+        """What is written after each prompt, as ids; equally many of them on all processes."""
         # Compiled layers would be compiled again for every length that a text grows to.
         is_compiled = any(m._compiled_call_impl is not None for m in network.modules())
+        texts = []
         with torch.compiler.set_stance("force_eager") if is_compiled else nullcontext():
-            # No token ends a text, so that processes that compute together do so equally often.
-            written = network.generate(
-                self._prompt_ids,
-                max_new_tokens=self.max_new_tokens,
-                temperature=self.temperature,
-                seed=SEED,
-            )
-        rows = zip(self._prompt_ids, written.tolist(), strict=True)
-        return [row[: len(prompt) + self.max_new_tokens] for prompt, row in rows]
+            # Each with a seed of its own: the same chance would give beginnings that are alike.
+            for seed, prompt in enumerate(self._prompt_ids):
+                # No token ends a text, so that processes that compute together do so equally often.
+                written = network.generate(
+                    prompt,
+                    max_new_tokens=self.max_new_tokens,
+                    temperature=self.temperature,
+                    seed=seed,
+                )
+                texts.append(written[0, len(prompt) :].tolist())
+        return texts
 
-    def _log(self, trainer: pl.Trainer, rows: Sequence[list[int]]) -> None:
+    def _log(self, trainer: pl.Trainer, texts: Sequence[list[int]]) -> None:
         tokenizer, step = trainer.datamodule.tokenizer, trainer.global_step
         end_of_text = tokenizer.token_to_id(END_OF_TEXT)
         pairs = []
-        for prompt, row in zip(self._prompt_ids, rows, strict=True):
-            new = row[len(prompt) :]
-            row = row[: len(prompt) + (new.index(end_of_text) if end_of_text in new else len(new))]
+        for prompt, new in zip(self._prompt_ids, texts, strict=True):
+            if end_of_text in new:
+                new = new[: new.index(end_of_text)]
             begin = tokenizer.decode(prompt)
-            pairs.append((begin, tokenizer.decode(row).removeprefix(begin)))
+            # Decoded as one, since a character may begin in the prompt and end in the text.
+            pairs.append((begin, tokenizer.decode(prompt + new).removeprefix(begin)))
         if self.path is not None:
             append_texts(self.path, step, pairs)
         markdown = "\n\n---\n\n".join(
