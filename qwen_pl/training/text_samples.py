@@ -82,9 +82,12 @@ class TextSamples(pl.Callback):
         # A sharded network computes only when all processes do; else one writes, the others wait.
         is_sharded = any(hasattr(p, "full_tensor") for p in pl_module.model.parameters())
         if is_sharded or trainer.is_global_zero:
-            ids = self._write(pl_module.model)
+            # In what it is trained in: of a sharded network the layers are there in nothing else.
+            is_mixed = str(trainer.precision).endswith("-mixed")
+            with trainer.precision_plugin.forward_context() if is_mixed else nullcontext():
+                texts = self._write(pl_module.model)
             if trainer.is_global_zero:
-                self._log(trainer, ids)
+                self._log(trainer, texts)
         for callback in trainer.callbacks:
             if isinstance(callback, TrainingCurves):
                 callback.leave_out(time.perf_counter() - started)
