@@ -358,7 +358,7 @@ class QwenCLI(LightningCLI):
     def _rewind_loggers(self) -> None:
         """Takes back what was logged after the step that the run goes on from."""
         path = self._get(self.config, "ckpt_path")
-        step = step_of(Path(path)) if path else 0
+        step = step_of(Path(path)) if path else -1
         for logger in self.trainer.loggers:
             is_own = logger.log_dir is not None and Path(logger.log_dir) == self.run_dir
             if path or is_own:  # other folders may hold what another run has logged

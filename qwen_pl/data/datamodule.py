@@ -162,14 +162,15 @@ class PDFDataModule(pl.LightningDataModule):
         """What is trained on, as Markdown: the report on the corpus, and how it is split."""
         corpus, recipe = self.prepared.corpus, self.settings.recipe
         source = recipe.source if isinstance(recipe.source, str) else ", ".join(recipe.source)
-        lines = [
-            f"source: {source}",
+        facts = [
+            f"source `{source}`",
             self.tokens.splits_line(),
             f"tokenizer of {len(self.tokens.num_bytes):,} ids, "
             f"{self.tokens.bytes_per_token:.2f} bytes per token of held-out text",
-            f"report: {corpus.folder / 'report.html'}",
+            f"report `{corpus.folder / 'report.html'}`",
         ]
-        return "\n".join(["```", *lines, "", status_table(corpus.reports), "```"])
+        table = f"```\n{status_table(corpus.reports)}\n```"
+        return "\n".join([*(f"- {fact}" for fact in facts), "", table])
 
     @property
     def train_tokens(self) -> int:

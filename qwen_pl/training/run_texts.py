@@ -1,7 +1,9 @@
 """Keeps beside the curves what they were made of: the config of the run and its corpus."""
 
 import lightning.pytorch as pl
+from lightning.pytorch.loggers import TensorBoardLogger
 
+from qwen_pl.training.layout import log_layout
 from qwen_pl.training.texts import log_text
 
 
@@ -19,6 +21,10 @@ class RunTexts(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not trainer.is_global_zero:
             return
+        if not self._logged:
+            for logger in trainer.loggers:
+                if isinstance(logger, TensorBoardLogger):
+                    log_layout(logger)
         texts = {"config": f"```yaml\n{self.config}```", "corpus": trainer.datamodule.describe()}
         for name, text in texts.items():
             if text == self._logged.get(name):

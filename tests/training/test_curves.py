@@ -63,6 +63,7 @@ def shown(run_dir: Path) -> Shown:
                 (e.step, e.tensor_proto.string_val[0].decode()) for e in events.Tensors(name)
             ]
             for name in tags["tensors"]
+            if name.endswith("/text_summary")
         },
         {
             name: [(e.step, e.histogram_value) for e in events.Histograms(name)]
