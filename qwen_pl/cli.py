@@ -53,19 +53,26 @@ from qwen_pl.training.config_changes import changes, check_windows, plain_config
 from qwen_pl.training.curves import TrainingCurves
 from qwen_pl.training.elastic import ElasticAccumulation
 from qwen_pl.training.full_disk import chain, free_space, full_disk_in
+from qwen_pl.training.histograms import Histograms
 from qwen_pl.training.ledger import LEDGER
 from qwen_pl.training.module import Qwen3Module
 from qwen_pl.training.predictions import PredictionWriter
 from qwen_pl.training.progress import StepProgress
 from qwen_pl.training.random_state import RandomState
 from qwen_pl.training.requeue import requeue
+from qwen_pl.training.rewind import has_validated, rewind
+from qwen_pl.training.run_texts import RunTexts
 from qwen_pl.training.samples import SampleLedger
 from qwen_pl.training.saving import BestCheckpoint, StepCheckpoint
 from qwen_pl.training.signals import REQUEUE, StopOnSignal, stop_on_signals
 from qwen_pl.training.summary import RunSummary
+from qwen_pl.training.text_samples import TextSamples
 from qwen_pl.training.validating import LastValidation, ValidateBetweenSteps
 
 VOCABULARY_MULTIPLE = 64  # matrix kernels like sizes that divide
+
+SAMPLES = "samples.txt"
+"""Where a run writes down what the network writes while it learns."""
 
 TRAINER_DEFAULTS = {
     "max_epochs": -1,
@@ -202,6 +209,8 @@ class QwenCLI(LightningCLI):
         parser.add_lightning_class_args(StepCheckpoint, "checkpoint")
         parser.add_lightning_class_args(WeightAveraging, "weight_averaging")
         parser.add_lightning_class_args(BadSteps, "bad_steps")
+        parser.add_lightning_class_args(TrainingCurves, "curves")
+        parser.add_lightning_class_args(TextSamples, "samples")
         parser.link_arguments(
             ("data.vocab_size", "data.tokenizer"), "model.config.vocab_size", _model_vocab_size
         )
@@ -272,14 +281,20 @@ class QwenCLI(LightningCLI):
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
         checkpoint = next(c for c in callbacks if isinstance(c, StepCheckpoint))
-        curves = TrainingCurves()
+        curves = next(c for c in callbacks if isinstance(c, TrainingCurves))
+        samples = next(c for c in callbacks if isinstance(c, TextSamples))
+        samples.path = self.run_dir / SAMPLES
         callbacks += [
             RandomState(restores=not self.has_other_seed),
             ElasticAccumulation(),
             ValidateBetweenSteps(),
             LastValidation(),
         ]
-        callbacks += [RunSummary(self.run_dir.name), curves]
+        callbacks.append(RunSummary(self.run_dir.name))
+        if self.subcommand == "fit":
+            callbacks.append(RunTexts(self._config_text()))
+        if curves.histograms_every_n_steps:
+            callbacks.append(Histograms(curves.histograms_every_n_steps))
         callbacks.append(SampleLedger(self.run_dir / LEDGER))
         callbacks.append(StopOnSignal(checkpoint))
         # Before the steps' checkpoints, which are to know of the best one.
@@ -300,6 +315,7 @@ class QwenCLI(LightningCLI):
     def before_fit(self) -> None:
         if rank_zero_only.rank == 0:
             self._take_folder()
+            self._rewind_loggers()
 
     def after_fit(self) -> None:
         if self.trainer.is_global_zero:
@@ -460,6 +476,21 @@ class QwenCLI(LightningCLI):
         # This process alone writes here now, so what others left unfinished is nobody's.
         remove_unfinished(self.run_dir, seconds=0)
 
+    def _rewind_loggers(self) -> None:
+        """Takes back what was logged after the step that the run goes on from."""
+        path = self._get(self.config, "ckpt_path")
+        step = step_of(Path(path)) if path else -1
+        for logger in self.trainer.loggers:
+            is_own = logger.log_dir is not None and Path(logger.log_dir) == self.run_dir
+            if path or is_own:  # other folders may hold what another run has logged
+                rewind(logger, step, validated=not path or has_validated(Path(path), step))
+
+    def _config_text(self) -> str:
+        """The whole config as YAML, but for what a resume changes."""
+        config = self.config[self.subcommand].clone()
+        config.ckpt_path = None
+        return self._parser(self.subcommand).dump(config)
+
     def _tensorboard(self) -> TensorBoardLogger:
         resumed_from = self._get(self.config, "ckpt_path")
         return TensorBoardLogger(
@@ -482,6 +513,7 @@ class QwenCLI(LightningCLI):
             ("tokenizer", prepared.tokenizer_dir),
             *(("checkpoint", path) for path in checkpoints),
             ("curves", f"tensorboard --logdir {self.run_dir.parent}"),
+            *(("samples", path) for path in [self.run_dir / SAMPLES] if path.is_file()),
             ("write", f'python -m qwen_pl generate --run {run} --prompt "..."'),
         ]
         print()

@@ -170,6 +170,20 @@ class PDFDataModule(pl.LightningDataModule):
         assert self._prepared is not None, "setup() has not run"
         return self._prepared
 
+    def describe(self) -> str:
+        """What is trained on, as Markdown: the report on the corpus, and how it is split."""
+        corpus, recipe = self.prepared.corpus, self.settings.recipe
+        source = recipe.source if isinstance(recipe.source, str) else ", ".join(recipe.source)
+        facts = [
+            f"source `{source}`",
+            self.tokens.splits_line(),
+            f"tokenizer of {len(self.tokens.num_bytes):,} ids, "
+            f"{self.tokens.bytes_per_token:.2f} bytes per token of held-out text",
+            f"report `{corpus.folder / 'report.html'}`",
+        ]
+        table = f"```\n{status_table(corpus.reports)}\n```"
+        return "\n".join([*(f"- {fact}" for fact in facts), "", table])
+
     @property
     def train_tokens(self) -> int:
         """Tokens in the training split, the gaps beside what is held out not counted."""

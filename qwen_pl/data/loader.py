@@ -3,6 +3,7 @@
 import atexit
 import multiprocessing
 import signal
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -53,6 +54,8 @@ class TrainingLoader(DataLoader[Batch]):
 
     Batches that workers have fetched ahead do not count, so a run that resumes from this state
     sees exactly the samples that it had not seen. The Trainer saves and restores it.
+
+    ``seconds_waited`` is how long whoever trains has waited for batches so far.
     """
 
     def __init__(self, windows: TokenWindows, batches: EndlessBatches, num_workers: int) -> None:
@@ -69,12 +72,16 @@ class TrainingLoader(DataLoader[Batch]):
         )
         self.batches = batches
         self.samples_seen = 0
+        self.seconds_waited = 0.0
 
     def __iter__(self) -> Iterator[Batch]:
         self.batches.position = self.samples_seen
+        asked = time.perf_counter()
         for batch in super().__iter__():
+            self.seconds_waited += time.perf_counter() - asked
             self.samples_seen += self.batches.samples_per_batch  # a save in this step counts it
             yield batch
+            asked = time.perf_counter()
 
     def state_dict(self) -> dict[str, Any]:
         return {"samples_seen": self.samples_seen}
