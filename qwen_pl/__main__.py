@@ -6,7 +6,7 @@ import sys
 from importlib import import_module
 
 from qwen_pl import __version__
-from qwen_pl.errors import InputError, Stopped
+from qwen_pl.errors import InputError, Stopped, TrainingFailed
 
 RUN_VERBS = {
     "fit": "train, or resume with --ckpt_path last",
@@ -23,6 +23,7 @@ COMMANDS = {
     "export": "write a model as others load it: Transformers, llama.cpp, Ollama",
     "serve": "answer OpenAI-style requests with a trained model",
     "check-resume": "show that a run of a config resumes exactly",
+    "plot-schedule": "draw the learning rate of a config",
     "locate": "show what a training step saw, or where a sentence comes from",
 }
 
@@ -53,6 +54,9 @@ def _run(verb: str) -> int:
             import_module("qwen_pl.cli").main()
     except InputError as error:
         return _complain(str(error))
+    except TrainingFailed as error:
+        _complain(str(error))
+        return 1
     except KeyboardInterrupt:
         _say("interrupted")
         return 130

@@ -33,6 +33,8 @@ from qwen_pl.model.architectures import check_architecture, named_config
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 from qwen_pl.runs import LOGS, run_dir
+from qwen_pl.training.averaging import WeightAveraging
+from qwen_pl.training.bad_steps import BadSteps
 from qwen_pl.training.beginning import has_begun
 from qwen_pl.training.checkpoint import (
     FOLDER,
@@ -103,6 +105,20 @@ def prepared_config(args: list[str]) -> Namespace:
     cli = DataOnlyCLI(args=["fit", *args])
     cli.datamodule.prepare_data()
     return cli.config["fit"]
+
+
+def module_of_config(args: list[str]) -> tuple[Qwen3Module, int]:
+    """The module that ``fit`` would train with these arguments, without its network, and the steps.
+
+    Raises:
+        InputError: If a setting cannot be used; a misspelt one ends the process with a line.
+    """
+    _quieten()
+    cli = DataOnlyCLI(args=["fit", *args])
+    max_steps = cli.config["fit"].trainer.max_steps
+    if max_steps < 1:
+        raise InputError("trainer.max_steps is not set: give the steps to train for")
+    return cli.model, max_steps
 
 
 class SaveRunConfig(SaveConfigCallback):
@@ -178,6 +194,8 @@ class QwenCLI(LightningCLI):
         )
         parser.add_class_arguments(Sampling, "sampling")
         parser.add_lightning_class_args(StepCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(WeightAveraging, "weight_averaging")
+        parser.add_lightning_class_args(BadSteps, "bad_steps")
         parser.link_arguments(
             ("data.vocab_size", "data.tokenizer"), "model.config.vocab_size", _model_vocab_size
         )

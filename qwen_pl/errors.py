@@ -1,8 +1,8 @@
-"""The exceptions that the command line turns into one line and an exit code."""
+"""What the command line makes one line and an exit code of, instead of a traceback."""
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used; the exit code is 2.
+    """Something the user gave cannot be used: exit code 2.
 
     The message is one line that names the value met and the way out, for example
     ``"no text in scan.pdf: a scanned PDF needs OCR first"``.
@@ -15,3 +15,7 @@ class Stopped(SystemExit):
     def __init__(self, number: int) -> None:
         super().__init__(128 + number)
         self.number = number
+
+
+class TrainingFailed(RuntimeError):
+    """A run cannot go on, and it is not the command's fault: one line and exit code 1."""

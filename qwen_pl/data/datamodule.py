@@ -24,7 +24,7 @@ from qwen_pl.data.same_tokenizer import check_same_tokenizer, tokenizer_state
 from qwen_pl.data.settings import DataSettings
 from qwen_pl.data.splits import SPLITS
 from qwen_pl.data.tokenizer import load_tokenizer
-from qwen_pl.data.tokens import Span, TokenFile
+from qwen_pl.data.tokens import Passage, Span, TokenFile
 from qwen_pl.data.windows import TokenWindows, consecutive_starts
 from qwen_pl.errors import InputError
 
@@ -164,6 +164,11 @@ class PDFDataModule(pl.LightningDataModule):
     def train_tokens(self) -> int:
         """Tokens in the training split, the gaps beside what is held out not counted."""
         return sum(end - first for first, end in self._training_order.spans)
+
+    def passages_of(self, sample: int) -> list[Passage]:
+        """Where the window comes from that training takes as its ``sample``, from 0."""
+        first = self._training_order.start(sample)
+        return self.tokens.passages(first, first + self.settings.seq_len)
 
     @cached_property
     def _training_order(self) -> WindowOrder:

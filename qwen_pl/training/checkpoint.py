@@ -14,6 +14,7 @@ from qwen_pl.errors import InputError
 from qwen_pl.files import whole_file
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
+from qwen_pl.training.averaging import AVERAGED, tell_of_average
 from qwen_pl.training.checkpoint_file import file_is_whole, write_file
 from qwen_pl.training.download import fetched, is_address
 from qwen_pl.training.full_disk import free_space, full_disk_in, size_of
@@ -143,6 +144,8 @@ def step_of(path: Path) -> int:
 def load_network(path: Path, *, mmap: bool = False) -> tuple[Qwen3ForCausalLM, dict[str, Any]]:
     """The network in a checkpoint, on the CPU and in evaluation mode, and all else that is in it.
 
+    Where the weights were averaged over the steps, it is the averaged ones.
+
     Args:
         mmap: As for ``load_checkpoint``.
 
@@ -154,9 +157,10 @@ def load_network(path: Path, *, mmap: bool = False) -> tuple[Qwen3ForCausalLM, d
         raise InputError(f"{path} was not written by qwen_pl: it says nothing of its model")
     with torch.device("meta"):
         network = Qwen3ForCausalLM(Qwen3Config(**checkpoint["qwen_pl"]["config"]))
+    tell_of_average(checkpoint)
     weights = {
         name.removeprefix("model."): tensor
-        for name, tensor in checkpoint.pop("state_dict").items()
+        for name, tensor in _weights_to_use(checkpoint).items()
         if name.startswith("model.")
     }
     try:
@@ -165,3 +169,12 @@ def load_network(path: Path, *, mmap: bool = False) -> tuple[Qwen3ForCausalLM, d
         reason = textwrap.shorten(str(error), 300)
         raise InputError(f"{path} does not hold the model it describes: {reason}") from None
     return network.eval(), checkpoint
+
+
+def _weights_to_use(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """Takes the weights out of a checkpoint: averaged ones, where it has them, in their dtype."""
+    weights = checkpoint.pop("state_dict")
+    averages = checkpoint.pop(AVERAGED, None)
+    if averages is None:
+        return weights
+    return {name: average.to(weights[name].dtype) for name, average in averages.items()}

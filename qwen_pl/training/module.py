@@ -2,12 +2,15 @@
 
 import dataclasses
 import math
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
 from torch import Tensor
+from torch.nn.utils import clip_grads_with_norm_
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from qwen_pl import __version__
@@ -15,9 +18,15 @@ from qwen_pl.errors import InputError
 from qwen_pl.model.architectures import check_architecture, named_config
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
+from qwen_pl.training.averaging import tell_of_average
 from qwen_pl.training.metrics import LanguageModelMetric
-from qwen_pl.training.optimizer import adamw
-from qwen_pl.training.schedule import warmup_cosine
+from qwen_pl.training.optimizer import (
+    OptimizerName,
+    check_optimizer,
+    make_optimizer,
+    settings_of,
+)
+from qwen_pl.training.schedule import DecayShape, Schedule, ScheduleName
 
 Batch = dict[str, Tensor]
 
@@ -32,6 +41,12 @@ class Qwen3Module(pl.LightningModule):
         betas: AdamW's decay rates of the first and second moment.
         warmup_steps: Steps until the learning rate is at its full height.
         min_lr_ratio: Share of the learning rate left at ``trainer.max_steps``.
+        optimizer: adamw, or muon for the matrices of the layers and AdamW for all else. The same
+            learning rate and weight decay serve both.
+        schedule: How the learning rate falls after the warmup: along a cosine, a linear line, or
+            at the end only: wsd (warmup, stable, decay).
+        decay_ratio: Share of ``trainer.max_steps`` that the fall of wsd takes.
+        decay_shape: Along what it falls: sqrt (one minus a square root), linear or cosine.
         input_noise: Share of input tokens replaced by random ones in training. Labels stay. Slows
             the overfitting of small corpora.
         z_loss: Weight of an addition to the training loss that keeps logits from drifting away in
@@ -58,6 +73,10 @@ class Qwen3Module(pl.LightningModule):
         betas: tuple[float, float] = (0.9, 0.95),
         warmup_steps: int = 1000,
         min_lr_ratio: float = 0.1,
+        optimizer: OptimizerName = "adamw",
+        schedule: ScheduleName = "cosine",
+        decay_ratio: float = 0.2,
+        decay_shape: DecayShape = "sqrt",
         input_noise: float = 0.0,
         z_loss: float = 0.0,
         gradient_checkpointing: bool = False,
@@ -66,6 +85,7 @@ class Qwen3Module(pl.LightningModule):
         architecture: str | None = None,
     ) -> None:
         super().__init__()
+        check_optimizer(optimizer, lr=lr, weight_decay=weight_decay, betas=betas)
         if not 0 <= input_noise < 1:
             raise InputError(f"model.input_noise is {input_noise}: it has to be in [0, 1)")
         if not 0 <= z_loss < math.inf:
@@ -82,8 +102,8 @@ class Qwen3Module(pl.LightningModule):
         self.lr = lr
         self.weight_decay = weight_decay
         self.betas = betas
-        self.warmup_steps = warmup_steps
-        self.min_lr_ratio = min_lr_ratio
+        self.optimizer = optimizer
+        self.schedule = Schedule(schedule, warmup_steps, min_lr_ratio, decay_ratio, decay_shape)
         self.input_noise = input_noise
         self.z_loss = z_loss
         self.gradient_checkpointing = gradient_checkpointing
@@ -95,6 +115,12 @@ class Qwen3Module(pl.LightningModule):
         self.run_config: dict[str, Any] | None = None
         """The whole config of the run as plain data, to go into checkpoints; the command line puts
         it here."""
+        self.is_averaged = False
+        """Whether the network holds, for now, the average of its weights over the steps."""
+        self.gradient_norm: Tensor | None = None
+        """That of the step being taken, if a callback has computed it: clipping need not again."""
+        self.was_skipped = False
+        """Whether the latest step has left the weights as they were."""
         self.write: Callable[[Qwen3ForCausalLM, list[str]], Any] | None = None
         """Completes a batch of prompts, for ``predict``; the command line puts it here."""
         self.make_network: Callable[[Qwen3Config], Qwen3ForCausalLM] | None = (
@@ -152,18 +178,41 @@ class Qwen3Module(pl.LightningModule):
         max_steps = self.trainer.max_steps
         if max_steps < 1:
             raise InputError("trainer.max_steps is not set: the schedule needs it to know its end")
-        optimizer = adamw(self.model, lr=self.lr, weight_decay=self.weight_decay, betas=self.betas)
+        optimizer = make_optimizer(
+            self.optimizer, self, lr=self.lr, weight_decay=self.weight_decay, betas=self.betas
+        )
+        self._settings = settings_of(optimizer)
+        # LambdaLR's own state is the step; that max_steps may change, the function has to know.
+        schedule = LambdaLR(optimizer, lambda step: self.schedule.share(step, max_steps))
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
 
-        def share(step: int) -> float:
-            return warmup_cosine(
-                step,
-                warmup_steps=self.warmup_steps,
-                max_steps=max_steps,
-                min_lr_ratio=self.min_lr_ratio,
+    def on_train_start(self) -> None:
+        warmup_steps, max_steps = self.schedule.warmup_steps, self.trainer.max_steps
+        if warmup_steps > max_steps and self.trainer.is_global_zero:
+            print(
+                f"model.warmup_steps is {warmup_steps:,}, more than trainer.max_steps, which is "
+                f"{max_steps:,}: the learning rate ends at {max_steps / warmup_steps:.0%} of "
+                "model.lr",
+                file=sys.stderr,
             )
+        for config in self.trainer.lr_scheduler_configs:
+            if isinstance(config.scheduler, LambdaLR):  # LearningRateFinder has one of its own
+                self._let_config_win(config.scheduler)
 
-        scheduler = {"scheduler": LambdaLR(optimizer, share), "interval": "step"}
-        return {"optimizer": optimizer, "lr_scheduler": scheduler}
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        norm, self.gradient_norm = self.gradient_norm, None
+        if norm is None or not gradient_clip_val or gradient_clip_algorithm not in (None, "norm"):
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        else:
+            clip_grads_with_norm_(self.parameters(), gradient_clip_val, norm)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         # Plain data: a dataclass in it would keep the file from loading with weights_only.
@@ -173,6 +222,8 @@ class Qwen3Module(pl.LightningModule):
             "run_config": self.run_config,
             "config": dataclasses.asdict(self.config),
             "from_pretrained": self.from_pretrained,
+            "optimizer": self.optimizer,
+            "is_averaged": self.is_averaged,
             "measured": self.measured,
         }
 
@@ -203,7 +254,26 @@ class Qwen3Module(pl.LightningModule):
                 f"the checkpoint has another architecture than the config: {', '.join(differing)}; "
                 "restore model.config, or start another run with --run NAME"
             )
+        used = checkpoint["qwen_pl"].get("optimizer", "adamw")
+        if self.trainer.state.fn == "fit" and used != self.optimizer:
+            raise InputError(
+                f"model.optimizer is {self.optimizer}, and the checkpoint holds the moments of "
+                f"{used}: restore it, or start another run with --run NAME"
+            )
+        if self.trainer.state.fn != "fit" and self.trainer.is_global_zero:
+            tell_of_average(checkpoint)
         self.measured = checkpoint["qwen_pl"].get("measured", {})
+
+    def _let_config_win(self, schedule: LambdaLR) -> None:
+        """Takes back what a checkpoint has brought along with its moments: other settings."""
+        groups = schedule.optimizer.param_groups
+        for group, settings in zip(groups, self._settings, strict=True):
+            group.update(settings)
+        schedule.base_lrs = [self.lr] * len(groups)
+        share = self.schedule.share(schedule.last_epoch, self.trainer.max_steps)
+        for group in groups:
+            group["initial_lr"], group["lr"] = self.lr, self.lr * share
+        schedule._last_lr = [group["lr"] for group in groups]
 
     def _noisy(self, input_ids: Tensor) -> Tensor:
         """``input_ids`` with a share of them replaced, ``(B, T)`` int64 as they are."""

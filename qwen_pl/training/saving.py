@@ -8,6 +8,8 @@ import lightning.pytorch as pl
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from qwen_pl.errors import InputError
+from qwen_pl.training.averaging import averaged_weights
+from qwen_pl.training.bad_steps import check_weights
 from qwen_pl.training.checkpoint import BEST, NAME, is_whole, load_checkpoint, numbered
 from qwen_pl.training.validating import owes_validation, validate_first, validation_follows
 
@@ -116,6 +118,7 @@ class StepCheckpoint(AgreedCheckpoint):
         """Saves the present step, unless it is saved already, and removes what is too old."""
         if self._should_skip_saving_checkpoint(trainer):
             return
+        check_weights(trainer)  # else the newest would take the place of the last good one
         path = self.format_checkpoint_name(self._monitor_candidates(trainer))
         self._save_checkpoint(trainer, path)
         # Only now that the new one is on the disk.
@@ -174,6 +177,10 @@ class BestCheckpoint(AgreedCheckpoint):
             enable_version_counter=False,
         )
         self._lowest = float("inf")
+
+    def _save_checkpoint(self, trainer: pl.Trainer, filepath: str) -> None:
+        with averaged_weights(trainer):  # where they are averaged, those were measured
+            super()._save_checkpoint(trainer, filepath)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         super().on_train_start(trainer, pl_module)
