@@ -178,10 +178,6 @@ class BestCheckpoint(AgreedCheckpoint):
         )
         self._lowest = float("inf")
 
-    def _save_checkpoint(self, trainer: pl.Trainer, filepath: str) -> None:
-        with averaged_weights(trainer):  # where they are averaged, those were measured
-            super()._save_checkpoint(trainer, filepath)
-
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         super().on_train_start(trainer, pl_module)
         folder, lowest = Path(self.dirpath), float("inf")
@@ -199,6 +195,10 @@ class BestCheckpoint(AgreedCheckpoint):
         if trainer.strategy.broadcast(float(loss) < self._lowest):
             self._save_checkpoint(trainer, str(Path(self.dirpath) / BEST))
             self._lowest = float(loss)
+
+    def _save_checkpoint(self, trainer: pl.Trainer, filepath: str) -> None:
+        with averaged_weights(trainer):  # where they are averaged, those were measured
+            super()._save_checkpoint(trainer, filepath)
 
 
 def _write_out_logs(trainer: pl.Trainer) -> None:
