@@ -24,7 +24,7 @@ RECORDS = 60  # tensors of a small network, with the moments of its optimizer
 
 
 def checkpoint_of(megabytes: int) -> dict[str, Any]:
-    """Random tensors of so many megabytes, the first of them a quarter of all, as embeddings are."""
+    """Random tensors of so many megabytes; an embedding makes up a quarter of them."""
     numbers = megabytes * 10**6 // 4
     sizes = [numbers // 4, *[numbers * 3 // 4 // RECORDS] * RECORDS]
     return {"state_dict": {f"weight.{i}": torch.randn(size) for i, size in enumerate(sizes)}}

@@ -6,7 +6,7 @@ import sys
 from importlib import import_module
 
 from qwen_pl import __version__
-from qwen_pl.errors import InputError, Stopped, TrainingFailed
+from qwen_pl.errors import InputError, Stopped, TrainingFailed, is_first_on_machine
 
 RUN_VERBS = {
     "fit": "train, or resume with --ckpt_path last",
@@ -21,6 +21,7 @@ COMMANDS = {
     "prepare": "do all that a config needs before training",
     "generate": "write with a trained model",
     "export": "write a model as others load it: Transformers, llama.cpp, Ollama",
+    "consolidate": "make one file of a sharded checkpoint, or the other way round",
     "serve": "answer OpenAI-style requests with a trained model",
     "check-resume": "show that a run of a config resumes exactly",
     "plot-schedule": "draw the learning rate of a config",
@@ -64,6 +65,12 @@ def _run(verb: str) -> int:
     except Stopped as stopped:
         _say(f"stopped by {signal.Signals(stopped.number).name}")
         return stopped.code
+    except RuntimeError as error:
+        # gloo's words where another process has ended, which says why by itself.
+        if "Connection closed by peer" not in str(error) and "Connection reset" not in str(error):
+            raise
+        print("error: another process of this run has ended", file=sys.stderr)
+        return 1
     except BrokenPipeError:  # the reader of our output, head for one, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
@@ -72,12 +79,13 @@ def _run(verb: str) -> int:
 
 def _say(line: str) -> None:
     """Prints a line once, where several processes have the same to say."""
-    if all(os.environ.get(rank, "0") == "0" for rank in ("RANK", "LOCAL_RANK", "SLURM_PROCID")):
+    if is_first_on_machine():
         print(f"\n{line}", file=sys.stderr)
 
 
 def _complain(message: str) -> int:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    if is_first_on_machine():
+        print(f"error: {' '.join(message.split())}", file=sys.stderr)
     return 2
 
 

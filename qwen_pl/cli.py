@@ -19,6 +19,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from qwen_pl.commands.launcher import end_with_parent, fit_to_launcher
 from qwen_pl.commands.published_start import LINKED_SIZES, tell_of_start
 from qwen_pl.commands.run_parser import RunParser
 from qwen_pl.data.datamodule import PDFDataModule
@@ -76,6 +77,7 @@ TRAINER_DEFAULTS = {
 def main() -> None:
     """Runs ``fit``, ``validate``, ``test`` or ``predict`` as the command line says."""
     _quieten()
+    end_with_parent()
     try:
         with stop_on_signals():
             QwenCLI()
@@ -230,6 +232,7 @@ class QwenCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand]
+        fit_to_launcher(config.trainer)
         config.run = config.run or _config_name(config)
         self.run_dir = run_dir(config.run, config.trainer.default_root_dir)
         config.checkpoint.dirpath = str(self.run_dir / FOLDER)
@@ -437,11 +440,10 @@ class QwenCLI(LightningCLI):
             ) from None
 
     def _refuse_to_start_over(self) -> None:
-        if rank_zero_only.rank == 0:
-            raise InputError(
-                f"{self.run_dir} already holds a run: continue it with --ckpt_path last, start "
-                "another with --run NAME, or remove the folder"
-            )
+        raise InputError(
+            f"{self.run_dir} already holds a run: continue it with --ckpt_path last, start "
+            "another with --run NAME, or remove the folder"
+        )
 
     def _take_folder(self) -> None:
         """Keeps other processes from training into the run's folder while this one lives."""

@@ -1,5 +1,7 @@
 """What the command line makes one line and an exit code of, instead of a traceback."""
 
+import os
+
 
 class InputError(ValueError):
     """Something the user gave cannot be used: exit code 2.
@@ -19,3 +21,8 @@ class Stopped(SystemExit):
 
 class TrainingFailed(RuntimeError):
     """A run cannot go on, and it is not the command's fault: one line and exit code 1."""
+
+
+def is_first_on_machine() -> bool:
+    """Whether this process tells of errors: where several train, each would tell the same."""
+    return all(os.environ.get(name, "0") == "0" for name in ("LOCAL_RANK", "SLURM_LOCALID"))

@@ -41,7 +41,7 @@ def whole_file(path: Path, *, flush: bool = True) -> Iterator[IO[bytes]]:
         unfinished.unlink(missing_ok=True)
         raise
     if flush:
-        _flush_folder(path.parent)
+        flush_folder(path.parent)
 
 
 @contextlib.contextmanager
@@ -63,16 +63,16 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
             with file.open("rb+") as handle:
                 os.fsync(handle.fileno())
         if replace and path.exists():
-            _take_place(unfinished, path)
+            take_place(unfinished, path)
         else:
             unfinished.rename(path)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
-    _flush_folder(path.parent)
+    flush_folder(path.parent)
 
 
-def _take_place(new: Path, path: Path) -> None:
+def take_place(new: Path, path: Path) -> None:
     """Puts a folder where another is, which stays unless all goes well."""
     old = path.with_name(f"{path.name}.old-{os.getpid()}-{secrets.token_hex(3)}")
     path.rename(old)
@@ -108,7 +108,7 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
     """Makes a rename survive a power cut, where folders can be flushed (not on Windows)."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)

@@ -6,6 +6,8 @@ import sys
 
 from lightning.pytorch.cli import LightningArgumentParser
 
+from qwen_pl.errors import is_first_on_machine
+
 
 class RunParser(LightningArgumentParser):
     """Complains in one line, with the nearest name where one is misspelt."""
@@ -20,7 +22,8 @@ class RunParser(LightningArgumentParser):
             if near and unknown not in known:
                 line += f" (did you mean {near[0]}?)"
                 break
-        print(f"error: {line}", file=sys.stderr)
+        if is_first_on_machine():
+            print(f"error: {line}", file=sys.stderr)
         sys.exit(2)
 
     def _known_names(self) -> set[str]:

@@ -47,11 +47,19 @@ class PDFDataModule(pl.LightningDataModule):
         super().__init__()
         self.settings = DataSettings(**settings)
         self._prepared: Prepared | None = None
+        self._refusal: InputError | None = None
 
     def prepare_data(self) -> None:
         if self._is_predicting:
             return  # a checkpoint has its tokenizer in it, and prompts need no more
-        self._prepared = self._prepare(progress=True)
+        try:
+            self._prepared = self._prepare(progress=True)
+        except InputError as error:
+            if self.trainer is None or self.trainer.world_size == 1:
+                raise
+            # Others wait for this process, and then come to setup(), where all of them refuse.
+            self._refusal = error
+            return
         corpus = self._prepared.corpus
         if corpus.is_new or any(report.status != "ok" for report in corpus.reports):
             print(f"{status_table(corpus.reports)}\nreport: {corpus.folder / 'report.html'}")
@@ -60,6 +68,8 @@ class PDFDataModule(pl.LightningDataModule):
     def setup(self, stage: str) -> None:
         if self._is_predicting:
             return
+        if self._refusal is not None:
+            raise self._refusal
         # Other ranks of this machine come here without having prepared: they find it done.
         self._prepared = self._prepared or self._prepare()
         if stage == "fit" and not self._training_order.per_epoch:

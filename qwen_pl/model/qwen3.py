@@ -337,7 +337,8 @@ class Qwen3ForCausalLM(nn.Module):
         self.model = Qwen3Model(config)
         self.lm_head = Linear(config.hidden_size, config.vocab_size)
         self._tie_weights()
-        self.init_weights()
+        if not self.lm_head.weight.is_meta:
+            self.init_weights()
         self.register_load_state_dict_pre_hook(_fill_in_tied_head)
 
     def forward(

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from qwen_pl.errors import InputError
+from qwen_pl.errors import InputError, is_first_on_machine
 from qwen_pl.files import whole_file
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
@@ -18,6 +18,7 @@ from qwen_pl.training.averaging import AVERAGED, tell_of_average
 from qwen_pl.training.checkpoint_file import file_is_whole, write_file
 from qwen_pl.training.download import fetched, is_address
 from qwen_pl.training.full_disk import free_space, full_disk_in, size_of
+from qwen_pl.training.sharded import is_whole_folder, load_sharded
 
 FOLDER = "checkpoints"
 NAME = "step={step:08d}"
@@ -59,10 +60,12 @@ def load_checkpoint(path: Path, map_location: Any = "cpu", *, mmap: bool = False
     Raises:
         InputError: If it is missing, damaged, or holds more than tensors and plain data.
     """
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"no checkpoint {path}")
     if not is_whole(path):
         raise InputError(f"{path} is damaged: give an earlier checkpoint, or --ckpt_path last")
+    if path.is_dir():
+        return load_sharded(path)
     try:
         return torch.load(path, map_location=map_location, weights_only=True, mmap=mmap)
     except Exception as error:  # torch and pickle raise many kinds
@@ -76,6 +79,8 @@ def is_whole(path: Path) -> bool:
         status = path.stat()
     except OSError:
         return False
+    if path.is_dir():
+        return is_whole_folder(path)
     if time.time() - status.st_mtime < 2:  # another change may not show in its time yet
         return file_is_whole(path)
     return _known_to_be_whole(path, status.st_size, status.st_mtime_ns, status.st_ino)
@@ -100,7 +105,7 @@ def find_checkpoint(given: str, run_dir: Path) -> Path:
     if is_address(given):
         return fetched(given)
     path = run_dir / FOLDER / BEST if given == "best" else Path(given)
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"no checkpoint {path}: --ckpt_path takes last, best or a file")
     return path
 
@@ -115,7 +120,8 @@ def newest_checkpoint(run_dir: Path) -> Path:
     for _, path in found:
         if is_whole(path):
             return path
-        print(f"{path} is damaged, going back to the one before", file=sys.stderr)
+        if is_first_on_machine():
+            print(f"{path} is damaged, going back to the one before", file=sys.stderr)
     if found:
         raise InputError(
             f"every checkpoint in {run_dir / FOLDER} is damaged: put back a copy, or remove "

@@ -27,6 +27,7 @@ from qwen_pl.training.optimizer import (
     settings_of,
 )
 from qwen_pl.training.schedule import DecayShape, Schedule, ScheduleName
+from qwen_pl.training.sharding import sharded_network
 
 Batch = dict[str, Tensor]
 
@@ -136,7 +137,13 @@ class Qwen3Module(pl.LightningModule):
                     "model.from_pretrained is read by the command line: in Python, leave it out "
                     "and set module.model = load_pretrained(name)"
                 )
-            self.model = self.make_network(self.config)
+            mesh = self.device_mesh  # which FSDP2 has, see fully_sharded.py
+            if mesh is None:
+                self.model = self.make_network(self.config)
+            else:
+                self.model = sharded_network(
+                    self.make_network, self.config, mesh["data_parallel"], self.trainer.precision
+                )
         self.model.gradient_checkpointing = self.gradient_checkpointing
 
     def forward(self, input_ids: Tensor) -> Tensor:
