@@ -25,6 +25,7 @@ COMMANDS = {
     "serve": "answer OpenAI-style requests with a trained model",
     "check-resume": "show that a run of a config resumes exactly",
     "plot-schedule": "draw the learning rate of a config",
+    "inspect": "show what made a checkpoint",
     "locate": "show what a training step saw, or where a sentence comes from",
 }
 

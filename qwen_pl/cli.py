@@ -37,7 +37,7 @@ from qwen_pl.generation.writer import Writer, samples_of
 from qwen_pl.model.architectures import check_architecture, named_config
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
-from qwen_pl.runs import LOGS, run_dir
+from qwen_pl.runs import LOGS, checkpoints_in, run_dir
 from qwen_pl.training.averaging import WeightAveraging
 from qwen_pl.training.bad_steps import BadSteps
 from qwen_pl.training.beginning import has_begun
@@ -420,7 +420,11 @@ class QwenCLI(LightningCLI):
         if config.ckpt_path == "last":
             config.ckpt_path = None
             if rank_zero_only.rank == 0:
-                print(f"no checkpoint in {self.run_dir} yet: starting", file=sys.stderr)
+                others = sorted(
+                    {path.parents[1].name for path in checkpoints_in(self.run_dir.parent)}
+                )
+                known = f" (runs with checkpoints here: {', '.join(others[:5])})" if others else ""
+                print(f"no checkpoint in {self.run_dir} yet: starting{known}", file=sys.stderr)
 
     def _compare_to_checkpoint(self, path: Path) -> None:
         """Says what a resumed run goes on from, and which settings are not those it had.

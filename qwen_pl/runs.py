@@ -1,5 +1,6 @@
 """Where a run lives: lightning_logs/NAME, with its config, checkpoints and event files."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from qwen_pl.errors import InputError
@@ -18,14 +19,18 @@ def run_dir(name: str, root: str | Path | None = None) -> Path:
     return Path(root or ".") / LOGS / name
 
 
+def checkpoints_in(logs: Path) -> Iterator[Path]:
+    """The checkpoints of all runs."""
+    return logs.glob("*/checkpoints/*.ckpt")
+
+
 def newest_run() -> Path:
     """The run that saved a checkpoint last.
 
     Raises:
         InputError: If there is none.
     """
-    checkpoints = Path(LOGS).glob("*/checkpoints/*.ckpt")
-    newest = max(checkpoints, key=lambda path: path.stat().st_mtime, default=None)
+    newest = max(checkpoints_in(Path(LOGS)), key=lambda path: path.stat().st_mtime, default=None)
     if newest is None:
         raise InputError(f"no run with a checkpoint in {LOGS}: start one with fit")
     return newest.parent.parent

@@ -14,6 +14,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.trainer import call
 
 from qwen_pl.errors import Stopped
+from qwen_pl.training.averaging import WeightAveraging
 from qwen_pl.training.requeue import requeue
 from qwen_pl.training.saving import StepCheckpoint
 from qwen_pl.training.validating import validation_follows
@@ -106,6 +107,9 @@ class StopOnSignal(pl.Callback):
             return
         number = next(n for n in SIGNALS if decide(self._received == n, all=False))
         self._saves_step_end = trainer.validating and not self.checkpoint.is_saved(trainer)
+        for callback in trainer.callbacks:
+            if isinstance(callback, WeightAveraging):  # a validation may have shown the average
+                callback.hide(trainer.lightning_module)
         self.checkpoint.save_now(trainer)
         if trainer.is_global_zero:
             print(f"\nstopped and saved at step {trainer.global_step}", file=sys.stderr)

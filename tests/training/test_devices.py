@@ -1,0 +1,255 @@
+"""Runs on two devices: what they compute, what they leave, how they go on, and how they end."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import dying_rank
+import pytest
+import torch
+import yaml
+from conftest import REPOSITORY, Outcome, made_up_pages
+from pdf_writer import write_pdf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from two_processes import in_two_processes
+
+from qwen_pl.training.checkpoint import load_checkpoint
+from qwen_pl.training.ledger import read_ledger
+
+Run = Callable[..., Outcome]
+Pair = tuple[Outcome, Outcome]
+
+SETTINGS = {
+    "data": {"source": "small.pdf", "cache_dir": "cache", "vocab_size": 320, "seq_len": 24},
+    "model": {
+        "config": {
+            "hidden_size": 15,  # in two shards of 8 and 7 rows
+            "intermediate_size": 40,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "head_dim": 6,
+        },
+        "lr": 1e-2,
+        "warmup_steps": 2,
+    },
+    "checkpoint": {"every_n_train_steps": 5, "save_top_k": -1},
+    "trainer": {
+        "max_steps": 8,
+        "val_check_interval": 4,
+        "log_every_n_steps": 1,
+        "accelerator": "cpu",
+        "precision": "32-true",
+        "limit_val_batches": 3,
+    },
+}
+DDP = ["--config", REPOSITORY / "configs/strategy/ddp.yaml"]
+FSDP2 = ["--config", REPOSITORY / "configs/strategy/fsdp2.yaml"]
+SHARDED = [*FSDP2, "--trainer.strategy.save_distributed_checkpoint", "true"]
+SMALL = ["--config", "small.yaml"]
+UNTIED = ["--model.config.tie_word_embeddings", "false", "--model.gradient_checkpointing", "true"]
+
+
+def fit(run: str, strategy: list[Any], *options: Any) -> list[Any]:
+    """The arguments of a fit in two processes, with the global batch of one."""
+    return ["fit", *SMALL, *strategy, "--data.batch_size", 3, "--run", run, *options]
+
+
+def checkpoint(run: str, step: int) -> Path:
+    return Path(f"lightning_logs/{run}/checkpoints/step={step:08d}.ckpt")
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Pair]]:
+    """Runs in two processes by the names of their folders, in a folder that is the current one."""
+    folder = tmp_path_factory.mktemp("devices")
+    write_pdf(folder / "small.pdf", made_up_pages(8))
+    (folder / "small.yaml").write_text(yaml.safe_dump(SETTINGS))
+    commands = {
+        "ddp": fit("ddp", DDP),
+        "fsdp2": fit("fsdp2", FSDP2),
+        "sharded": fit("sharded", SHARDED),
+        "untied": fit("untied", FSDP2, *UNTIED),
+        "nothing to read": fit("refused", FSDP2, "--data.source", "nothing.pdf"),
+        "misspelt": fit("refused", FSDP2, "--trainer.max_step", 3),
+        "too many devices": fit("refused", DDP, "--trainer.devices", 3),
+        "ddp again": fit("ddp-again", DDP, "--ckpt_path", checkpoint("ddp", 5)),
+        "fsdp2 again": fit("fsdp2-again", FSDP2, "--ckpt_path", checkpoint("fsdp2", 5)),
+        "sharded again": fit("sharded-again", SHARDED, "--ckpt_path", checkpoint("sharded", 5)),
+        "ddp from sharded": fit("ddp-from-sharded", DDP, "--ckpt_path", checkpoint("sharded", 5)),
+        "validate": ["validate", *SMALL, *SHARDED, "--data.batch_size", 3, "--run", "sharded"],
+    }
+    outcomes = in_two_processes(folder, commands)
+    before = Path.cwd()
+    os.chdir(folder)
+    yield outcomes
+    os.chdir(before)
+
+
+@pytest.fixture
+def alone(ended: dict[str, Pair], qwen_pl: Run) -> Callable[..., Path]:
+    """Runs the same in one process, once for each set of options; gives the run's folder."""
+
+    def run(name: str, *options: Any) -> Path:
+        folder = Path("lightning_logs") / name
+        if not folder.exists():
+            outcome = qwen_pl("fit", *SMALL, "--data.batch_size", 6, "--run", name, *options)
+            assert outcome.code == 0, outcome.err
+        return folder
+
+    return run
+
+
+def scalars(folder: Path, name: str) -> dict[int, float]:
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    return {event.step: event.value for event in events.Scalars(name)}
+
+
+def tensors(value: Any, name: str = "") -> dict[str, torch.Tensor]:
+    """All tensors of weights and optimizer in a checkpoint, by the way that leads to them."""
+    if isinstance(value, torch.Tensor):
+        return {name: value}
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    nested = [(f"{name}.{key}", item) for key, item in items]
+    return {
+        key: tensor
+        for inner, item in nested
+        if isinstance(item, dict | list | torch.Tensor)
+        for key, tensor in tensors(item, inner).items()
+    }
+
+
+def learned(path: Path) -> dict[str, torch.Tensor]:
+    held = load_checkpoint(path)
+    return tensors({part: held[part] for part in ("state_dict", "optimizer_states")})
+
+
+def assert_same(one: Path, other: Path, **tolerances: float) -> None:
+    ours, theirs = learned(one), learned(other)
+    assert ours.keys() == theirs.keys()
+    assert len(ours) > 60
+    for name, tensor in ours.items():
+        exact = {"rtol": 0, "atol": 0}
+        torch.testing.assert_close(tensor, theirs[name], **(exact | tolerances), msg=name)
+
+
+@pytest.mark.parametrize(
+    ("run", "options"), [("ddp", []), ("fsdp2", []), ("sharded", []), ("untied", UNTIED)]
+)
+def test_two_processes_have_the_losses_of_one(
+    ended: dict[str, Pair], alone: Callable[..., Path], run: str, options: list[Any]
+) -> None:
+    assert [outcome.code for outcome in ended[run]] == [0, 0], ended[run][0].err
+    theirs = Path("lightning_logs") / run
+    ours = alone("one-untied" if options else "one", *options)
+    # A norm is the root of a sum over all weights, which differs by its order.
+    expected = (("train_loss", 8, 1e-6), ("val_loss", 2, 1e-6), ("gradient_norm", 8, 1e-5))
+    for name, times, most in expected:
+        values = scalars(ours, name)
+        assert len(values) == times
+        assert scalars(theirs, name) == pytest.approx(values, rel=0, abs=most)
+
+
+def test_two_processes_have_the_weights_and_moments_of_one(
+    ended: dict[str, Pair], alone: Callable[..., Path]
+) -> None:
+    alone("one")
+    for run in ("ddp", "fsdp2", "sharded"):
+        assert_same(checkpoint(run, 8), checkpoint("one", 8), atol=1e-4)
+
+
+@pytest.mark.parametrize("run", ["ddp", "fsdp2", "sharded"])
+def test_a_run_on_two_devices_resumes_bit_for_bit(ended: dict[str, Pair], run: str) -> None:
+    assert [outcome.code for outcome in ended[f"{run} again"]] == [0, 0]
+    assert_same(checkpoint(f"{run}-again", 8), checkpoint(run, 8))
+
+
+def test_any_form_of_checkpoint_resumes_on_any_number_of_devices(
+    ended: dict[str, Pair], alone: Callable[..., Path]
+) -> None:
+    assert_same(checkpoint("ddp-from-sharded", 8), checkpoint("sharded", 8), atol=2e-6)
+    for run in ("fsdp2", "sharded"):
+        name = f"one-from-{run}"
+        alone(name, "--ckpt_path", checkpoint(run, 5))
+        assert_same(checkpoint(name, 8), checkpoint(run, 8), atol=2e-6)
+
+
+def test_a_checkpoint_goes_into_one_file_and_back_with_all_that_is_in_it(
+    ended: dict[str, Pair], alone: Callable[..., Path], qwen_pl: Run
+) -> None:
+    for source, target in (("sharded", "file"), ("file", "folder")):
+        outcome = qwen_pl("consolidate", checkpoint(source, 5), checkpoint(target, 5))
+        assert outcome.code == 0, outcome.err
+        assert_same(checkpoint(target, 5), checkpoint("sharded", 5))
+    assert checkpoint("file", 5).is_file()
+    assert checkpoint("folder", 5).is_dir()
+    assert qwen_pl("consolidate", checkpoint("sharded", 5), checkpoint("file", 5)).code == 2
+    alone("one-from-sharded", "--ckpt_path", checkpoint("sharded", 5))
+    for form in ("file", "folder"):
+        alone(f"one-from-{form}", "--ckpt_path", checkpoint(form, 5))
+        assert_same(checkpoint(f"one-from-{form}", 8), checkpoint("one-from-sharded", 8))
+
+
+def test_a_sharded_checkpoint_serves_like_a_file(ended: dict[str, Pair], qwen_pl: Run) -> None:
+    for wanted in ("last", "best"):
+        written = [
+            qwen_pl("generate", "--run", run, "--ckpt_path", wanted, "--prompt", "Ba", "--seed", 1)
+            for run in ("fsdp2", "sharded")
+        ]
+        assert written[0].code == 0, written[0].err
+        assert written[0].out == written[1].out
+    first, second = ended["validate"]
+    assert (first.code, second.code) == (0, 0)
+    value = f"{scalars(Path('lightning_logs/sharded'), 'val_loss')[8]:.5f}"
+    assert value[:-1] in first.out
+
+
+def test_one_process_prepares_writes_and_tells(ended: dict[str, Pair]) -> None:
+    assert "report:" in ended["ddp"][0].out
+    for run in ("ddp", "fsdp2", "sharded", "ddp again"):
+        first, second = ended[run]
+        assert "parameters on 2 x cpu" in first.err
+        assert second.out + second.err == ""
+        folder = Path("lightning_logs") / run.replace(" ", "-")
+        assert len(list(folder.glob("events.out.tfevents.*"))) == 1
+        assert len(list(folder.glob("config*.yaml"))) == 1
+        (stretch,) = read_ledger(folder / "samples.jsonl")
+        assert stretch.samples_per_step == 6
+        assert not list(folder.glob("checkpoints/*.tmp-*"))
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("nothing to read", "no such file or folder: nothing.pdf"),
+        ("misspelt", "did you mean trainer.max_steps?"),
+        ("too many devices", "torchrun started 2 processes"),
+    ],
+)
+def test_a_bad_config_ends_both_processes_with_one_line(
+    ended: dict[str, Pair], command: str, said: str
+) -> None:
+    first, second = ended[command]
+    assert (first.code, second.code) == (2, 2)
+    assert first.err.count("\n") == 1
+    assert said in first.err
+    assert second.out + second.err == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_a_process_that_dies_takes_the_other_with_it(ended: dict[str, Pair]) -> None:
+    command = [sys.executable, dying_rank.__file__, *fit("dying", FSDP2, "--trainer.devices", 2)]
+    path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests")])
+    finished = subprocess.run(
+        [*map(str, command)],
+        env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        capture_output=True,  # which ends only when every process has ended
+        text=True,
+        timeout=120,
+    )
+    assert finished.returncode in (1, -9)  # it noticed, or Lightning's watch was first
+    assert "Traceback" not in finished.stderr
