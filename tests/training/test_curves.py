@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -14,6 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
+from qwen_pl.training.curves import TrainingCurves
 from qwen_pl.training.flops import flops_per_token
 from qwen_pl.training.peaks import peak_flops
 from qwen_pl.training.smoothing import SmoothedValue
@@ -245,3 +247,21 @@ def test_each_value_is_that_of_its_step(qwen_pl: Run, two_loggers: Path, folder:
     smoothed = SmoothedValue(steps=100)
     expected = [smoothed.add(loss) for loss in columns["train_loss"]]
     assert columns["train_loss_smoothed"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("world_size", "expected"), [(3, 5.5), (2, 4.5)])
+def test_each_process_gets_its_own_sum_back(world_size: int, expected: float) -> None:
+    curves = TrainingCurves()
+    curves.load_state_dict(curves.state_dict() | {"losses": [3.0, 5.0, 5.5]})
+    strategy = SimpleNamespace(root_device=torch.device("cpu"))
+    curves.on_train_start(
+        SimpleNamespace(
+            global_step=7,
+            world_size=world_size,
+            global_rank=2 if world_size == 3 else 1,
+            strategy=strategy,
+            train_dataloader=None,
+        ),
+        None,
+    )
+    assert curves.state_dict()["losses"] == [expected]
