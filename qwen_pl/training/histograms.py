@@ -1,5 +1,7 @@
 """Histograms of weights and gradients, for TensorBoard, where a user asks for them."""
 
+import sys
+
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -23,7 +25,8 @@ class Histograms(pl.Callback):
         self._last_step = trainer.global_step
         has_place = any(isinstance(logger, TensorBoardLogger) for logger in trainer.loggers)
         if not has_place and trainer.is_global_zero:
-            trainer.print("curves.histograms_every_n_steps: only TensorBoard shows histograms")
+            told = "curves.histograms_every_n_steps: only TensorBoard shows histograms"
+            print(told, file=sys.stderr)
 
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
