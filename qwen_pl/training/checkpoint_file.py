@@ -30,7 +30,7 @@ def write_file(checkpoint: dict[str, Any], file: IO[bytes]) -> None:
     with _no_checksums(), summed.pool:
         torch.save(checkpoint, summed)
     file.flush()
-    with Path(file.name).open("rb+") as written:
+    with Path(file.name).open("rb+", buffering=0) as written:
         _enter_checksums(written, summed.checksums)
         _seal(written)
 
@@ -53,7 +53,7 @@ def file_is_whole(path: Path) -> bool:
 class _Summed:
     """A file that takes the checksum of each large piece while it is being written."""
 
-    _LARGE = 1 << 16  # below it, handing a piece to another thread costs more than it saves
+    _LARGE = 1 << 20  # below it, handing a piece to another thread costs more than it saves
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file = file
