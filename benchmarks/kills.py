@@ -51,7 +51,7 @@ CONFIG = {
 }
 
 TWO = {"trainer.devices": 2, "trainer.accumulate_grad_batches": 2, "data.num_workers": 1}
-FSDP2 = TWO | {"trainer.strategy": "qwen_pl.training.fully_sharded.FullySharded"}
+FSDP2 = {"config": "configs/strategy/fsdp2.yaml"} | TWO
 SETTINGS: dict[str, dict[str, object]] = {
     "plain": {},
     "accumulation": {"trainer.accumulate_grad_batches": 3, "trainer.val_check_interval": 12},
@@ -64,7 +64,7 @@ SETTINGS: dict[str, dict[str, object]] = {
     "averaged": {"weight_averaging.decay": 0.9, "trainer.accumulate_grad_batches": 2},
     "ddp": TWO | {"trainer.strategy": "ddp"},
     "fsdp2": FSDP2,
-    "fsdp2-folders": FSDP2 | {"trainer.strategy.save_distributed_checkpoint": "true"},
+    "fsdp2-folders": FSDP2 | {"trainer.strategy.init_args.save_distributed_checkpoint": "true"},
 }
 KINDS = ("anywhere", "saving", "validating", "accumulating", "starting")
 
