@@ -70,17 +70,52 @@ def test_a_run_that_is_killed_over_and_over_ends_as_if_it_had_not_been(tmp_path:
     assert "0 left an unfinished" not in ended.stdout
 
 
+# Forks where check-resume would start a process, which takes seconds to load everything.
+FORKING = """
+import os
+import sys
+import torch
+from benchmarks.kills import fork_run
+from qwen_pl.__main__ import main
+from qwen_pl.commands import check_resume
+def fork(command, log):
+    process = fork_run(command[3:], log.name, 1)
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+check_resume._run_alone = fork
+torch.set_num_threads(1)
+main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not fork")
 def test_check_resume_kills_a_short_run_of_a_config_and_finds_it_exact(
     config: Path, folder: Path
 ) -> None:
-    command = [sys.executable, "-m", "qwen_pl", "check-resume", "--config", str(config)]
-    command += ["--steps", "2", "--kills", "1", "--folder", str(folder)]
+    command = [sys.executable, "-c", FORKING, "check-resume", "--config", str(config)]
+    command += ["--steps", "4", "--folder", str(folder)]
     ended = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "killed in a step" in ended.stdout
+    for moment in ("while saving", "in a step", "while validating"):
+        assert f"killed {moment}, after step" in ended.stdout
     assert ended.stdout.splitlines()[-1] == "exact: small resumes as if it had never been killed"
     assert not (folder / "lightning_logs").exists()
     assert not [*folder.glob("check-resume-*")]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not fork")
+def test_check_resume_finds_what_is_not_resumed(config: Path, folder: Path) -> None:
+    forgetting = FORKING.replace(
+        "main()\n",
+        "from qwen_pl.training.random_state import RandomState\n"
+        "RandomState.load_state_dict = lambda self, state: None\n"
+        "main()\n",
+    )
+    command = [sys.executable, "-c", forgetting, "check-resume", "--config", str(config)]
+    command += ["--steps", "4", "--kills", "2", "--folder", str(folder)]
+    ended = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
+    assert ended.returncode == 1, ended.stdout + ended.stderr
+    assert "samples and losses   DIFFERS  losses differ at step" in ended.stdout
+    assert "not exact: a resumed run differs, and two unbroken ones do not" in ended.stdout
 
 
 @pytest.mark.parametrize(

@@ -145,8 +145,8 @@ class ResumeCheck:
 
     def _moments(self) -> list[str]:
         """What each kill comes into, by turns."""
-        kinds = ["accumulating" if self.trainer.accumulate_grad_batches > 1 else "anywhere"]
-        kinds.append("saving")
+        is_split = self.trainer.accumulate_grad_batches > 1
+        kinds = ["saving", "accumulating" if is_split else "anywhere"]
         if self.trainer.limit_val_batches != 0:
             kinds.append("validating")
         return (kinds * self.kills)[: self.kills]

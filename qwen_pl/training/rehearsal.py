@@ -47,6 +47,7 @@ class Rehearsal(pl.Callback):
         self._inputs = 0
         self._losses: list[str] = []
         self._last_step = 0
+        self._is_ending = False
         self._ending = threading.Lock()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -59,7 +60,7 @@ class Rehearsal(pl.Callback):
         # All that belongs to the step before, its checkpoint and validation, is done by now.
         if self.until is not None and trainer.global_step >= self.until:
             trainer.strategy.barrier()
-            if trainer.is_global_zero:
+            if trainer.is_global_zero and not self._is_ending:
                 self._end(trainer, "until")
             time.sleep(60)  # the end comes from the first process
         if self._is_time(trainer, "anywhere"):
@@ -100,7 +101,7 @@ class Rehearsal(pl.Callback):
         return due and trainer.is_global_zero
 
     def _end_soon(self, trainer: pl.Trainer) -> None:
-        self.moment = "never"
+        self.moment, self._is_ending = "never", True
         delay = random.Random(os.urandom(8)).uniform(0, self.within_seconds)
         threading.Timer(delay, self._end, [trainer, "anywhere"]).start()
 
