@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from qwen_pl.runs import LOGS, run_dir
 from qwen_pl.training.checkpoint import FOLDER, find_checkpoint, load_checkpoint, step_of
 from qwen_pl.training.checkpoint_io import WholeCheckpointIO
 from qwen_pl.training.curves import TrainingCurves
+from qwen_pl.training.forgetting import MeasuredStart
 from qwen_pl.training.ledger import LEDGER
 from qwen_pl.training.module import Qwen3Module
 from qwen_pl.training.predictions import PredictionWriter
@@ -44,6 +46,9 @@ from qwen_pl.training.random_state import RandomState
 from qwen_pl.training.samples import SampleLedger
 from qwen_pl.training.saving import BestCheckpoint, StepCheckpoint, StopOnSignal
 from qwen_pl.training.summary import RunSummary
+
+NONE = "none"
+"""What ``--ckpt_path`` takes to measure published weights although a run has gone on from them."""
 
 VOCABULARY_MULTIPLE = 64  # matrix kernels like sizes that divide
 
@@ -181,11 +186,15 @@ class QwenCLI(LightningCLI):
         self.run_dir = run_dir(config.run, config.trainer.default_root_dir)
         config.checkpoint.dirpath = str(self.run_dir / FOLDER)
         if self.subcommand == "fit":
+            config.ckpt_path = None if config.ckpt_path == NONE else config.ckpt_path
             self._refuse_to_start_over(config.ckpt_path)
             if config.trainer.max_steps < 1:  # told now, and not when all is prepared
                 raise InputError("trainer.max_steps is not set: give the steps to train for")
-        elif config.ckpt_path is None:
-            config.ckpt_path = "last"
+        else:
+            self._find_what_to_measure(config)
+            if self.subcommand != "predict":
+                # Lightning's table would show each value once for every loader.
+                self._shows_measures, config.verbose = config.verbose, False
         if config.ckpt_path is not None:
             config.ckpt_path = str(find_checkpoint(config.ckpt_path, self.run_dir))
         if self.subcommand == "predict":
@@ -214,6 +223,7 @@ class QwenCLI(LightningCLI):
             callbacks.append(PredictionWriter(self.predictions))
         if self.subcommand == "fit" and config.get("enable_progress_bar") is not False:
             callbacks.append(StepProgress(curves))
+        callbacks.append(MeasuredStart())  # when the others are ready for a validation
         return super()._instantiate_trainer(config, callbacks)
 
     def after_instantiate_classes(self) -> None:
@@ -228,6 +238,12 @@ class QwenCLI(LightningCLI):
     def after_fit(self) -> None:
         if self.trainer.is_global_zero:
             self._print_results()
+
+    def after_validate(self) -> None:
+        if self._shows_measures and self.trainer.is_global_zero:
+            _print_rows(_measures(self.trainer))
+
+    after_test = after_validate
 
     def before_predict(self) -> None:
         sampling = self._get(self.config_init, "sampling")
@@ -297,10 +313,29 @@ class QwenCLI(LightningCLI):
             longest = max(longest, int(yarn.factor * yarn.original_max_position_embeddings))
         config.model.config.vocab_size = vocab_size
         config.model.config.max_position_embeddings = longest
-        if self.subcommand == "fit" and config.ckpt_path is None:
+        if config.ckpt_path is None:
             self.pretrained = find_pretrained(name)
             if rank_zero_only.rank == 0:
-                tell_of_start(name, published, given, vocab_size, config.data.tokenizer)
+                verb = "starting from" if self.subcommand == "fit" else "measuring"
+                tell_of_start(name, published, given, vocab_size, config.data.tokenizer, verb)
+
+    def _find_what_to_measure(self, config: Namespace) -> None:
+        """Without a checkpoint, published weights are measured where there are any.
+
+        Raises:
+            InputError: If no checkpoint is wanted, but nothing else is there.
+        """
+        if config.ckpt_path not in (None, NONE):
+            return
+        has_published = config.model.from_pretrained is not None and self.subcommand != "predict"
+        if config.ckpt_path == NONE and not has_published:
+            raise InputError(
+                f"--ckpt_path {NONE} measures the weights of model.from_pretrained, and "
+                f"{self.subcommand} has none: give last, best or a file"
+            )
+        has_checkpoint = any((self.run_dir / FOLDER).glob("step=*.ckpt"))
+        is_published = has_published and (config.ckpt_path == NONE or not has_checkpoint)
+        config.ckpt_path = None if is_published else "last"
 
     def _prepare_to_predict(self, config: Namespace) -> None:
         """Takes from the checkpoint what it takes to write: a config need not repeat it."""
@@ -354,9 +389,8 @@ class QwenCLI(LightningCLI):
         """Where everything is, and what to do next."""
         prepared, run = self.datamodule.prepared, self.run_dir.name
         checkpoints = sorted((self.run_dir / FOLDER).glob("*.ckpt"))
-        metrics = self.trainer.callback_metrics
         rows = [
-            *((name, f"{value:.4f}") for name, value in metrics.items()),
+            *_measures(self.trainer),
             *(("text", document.text_file) for document in prepared.documents[:3]),
             ("tokenizer", prepared.tokenizer_dir),
             *(("checkpoint", path) for path in checkpoints),
@@ -369,8 +403,7 @@ class QwenCLI(LightningCLI):
             print(
                 f"{run} had all its {self.trainer.max_steps:,} steps: --trainer.max_steps adds more"
             )
-        for name, value in rows:
-            print(f"{name:<17} {value}")
+        _print_rows(rows)
 
 
 class DataOnlyCLI(QwenCLI):
@@ -388,6 +421,20 @@ class DataOnlyCLI(QwenCLI):
 
     def _run_subcommand(self, subcommand: str) -> None:
         """Runs nothing."""
+
+
+def _measures(trainer: Trainer) -> list[tuple[str, str]]:
+    """What was measured last, and beside it what the weights of others knew before training."""
+    start = next(c for c in trainer.callbacks if isinstance(c, MeasuredStart)).values(trainer)
+    before = {name: f" ({value:.4f} before training)" for name, value in start.items()}
+    metrics = trainer.callback_metrics.items()
+    return [(name, f"{value:.4f}{before.get(name, '')}") for name, value in metrics]
+
+
+def _print_rows(rows: Sequence[tuple[str, object]]) -> None:
+    width = max(17, *(len(name) for name, _ in rows))
+    for name, value in rows:
+        print(f"{name:<{width}} {value}")
 
 
 def _complete(

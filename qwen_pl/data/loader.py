@@ -89,6 +89,7 @@ def evaluation_loader(
     num_workers: int,
     rank: int,
     world_size: int,
+    generator: torch.Generator | None = None,
 ) -> DataLoader[Batch]:
     """This process's share of the windows at ``starts``, once each and in order.
 
@@ -106,6 +107,7 @@ def evaluation_loader(
         collate_fn=_as_it_is,
         worker_init_fn=_leave_signals_alone,
         pin_memory=torch.cuda.is_available(),
+        generator=generator,
     )
 
 

@@ -58,7 +58,8 @@ class TrainingCurves(pl.Callback):
         self._started += time.perf_counter() - self._validation_started
         if not trainer.sanity_checking:
             metrics = trainer.callback_metrics.items()
-            values = {name: float(value) for name, value in metrics if name.startswith("val_")}
+            measured = ("val_", "reference_")
+            values = {name: float(value) for name, value in metrics if name.startswith(measured)}
             self._log(trainer, values)
 
     def _record(self, trainer: pl.Trainer) -> None:

@@ -75,6 +75,10 @@ class BestCheckpoint(ModelCheckpoint):
             enable_version_counter=False,
         )
 
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.monitor in trainer.callback_metrics:  # else only a reference text is measured
+            super().on_validation_end(trainer, pl_module)
+
 
 class StopOnSignal(pl.Callback):
     """On Ctrl-C or SIGTERM finishes the optimizer step, saves, and leaves with 130 or 143.
