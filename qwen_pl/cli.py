@@ -15,13 +15,14 @@ import torch
 from filelock import FileLock, Timeout
 from jsonargparse import Namespace, set_parsing_settings
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from qwen_pl.commands.published_start import LINKED_SIZES, tell_of_start
-from qwen_pl.commands.run_parser import RunParser
+from qwen_pl.commands.run_parser import RunParser, missing_package, why_not_made
 from qwen_pl.data.datamodule import PDFDataModule
 from qwen_pl.data.prompts import read_prompts
 from qwen_pl.data.tokenizer import load_tokenizer
@@ -39,7 +40,9 @@ from qwen_pl.training.checkpoint_io import WholeCheckpointIO
 from qwen_pl.training.curves import TrainingCurves
 from qwen_pl.training.forgetting import MeasuredStart
 from qwen_pl.training.ledger import LEDGER
+from qwen_pl.training.loggers import WrittenLogs, begin, let_folder_open, make_logger, place_of
 from qwen_pl.training.module import Qwen3Module
+from qwen_pl.training.named_callbacks import fitted
 from qwen_pl.training.predictions import PredictionWriter
 from qwen_pl.training.progress import StepProgress
 from qwen_pl.training.random_state import RandomState
@@ -115,6 +118,7 @@ class QwenCLI(LightningCLI):
     def __init__(self, **kwargs: Any) -> None:
         # The string under a setting is its help.
         set_parsing_settings(docstring_parse_attribute_docstrings=True)
+        let_folder_open()
         # Without it, --trainer.max_step would be taken for --trainer.max_steps.
         strict = {"allow_abbrev": False}
         super().__init__(
@@ -204,15 +208,29 @@ class QwenCLI(LightningCLI):
         if self.published is not None:
             self._fit_to_published(config)
 
+    def instantiate_classes(self) -> None:
+        # Loggers are made together with the trainer, when it is known what the run says to them.
+        trainer = self.config[self.subcommand].trainer
+        self._given_logger, trainer.logger = trainer.logger, None
+        try:
+            super().instantiate_classes()
+        except (ValueError, ImportError, MisconfigurationException) as error:
+            if isinstance(error, InputError) or (reason := why_not_made(error)) is None:
+                raise
+            raise InputError(reason) from None
+
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self._get(self.config, "trainer")
         kwargs["plugins"] = [*_as_list(self._get(self.config_init, "trainer").plugins)]
         kwargs["plugins"].append(WholeCheckpointIO())
-        if config.logger in (None, True):
-            kwargs["logger"] = self._tensorboard() if self.subcommand == "fit" else False
+        config.logger = self._given_logger
+        # What is measured later must not become a part of the run's curves.
+        kwargs["logger"] = self._loggers(config.logger) if self.subcommand == "fit" else False
         return super().instantiate_trainer(**kwargs)
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
+        config["callbacks"] = fitted(_as_list(config["callbacks"]), self.run_dir)
+        has_bar = any(isinstance(c, ProgressBar) for c in config["callbacks"])
         checkpoint = next(c for c in callbacks if isinstance(c, StepCheckpoint))
         curves = TrainingCurves()
         callbacks += [RandomState(), RunSummary(self.run_dir.name), curves]
@@ -221,8 +239,10 @@ class QwenCLI(LightningCLI):
         callbacks.append(BestCheckpoint(self.run_dir / FOLDER))
         if self.subcommand == "predict":
             callbacks.append(PredictionWriter(self.predictions))
-        if self.subcommand == "fit" and config.get("enable_progress_bar") is not False:
+        wants_bar = config.get("enable_progress_bar") is not False and not has_bar
+        if self.subcommand == "fit" and wants_bar:
             callbacks.append(StepProgress(curves))
+        callbacks.append(WrittenLogs())
         callbacks.append(MeasuredStart())  # when the others are ready for a validation
         return super()._instantiate_trainer(config, callbacks)
 
@@ -234,6 +254,7 @@ class QwenCLI(LightningCLI):
     def before_fit(self) -> None:
         if rank_zero_only.rank == 0:
             self._take_folder()
+            begin(self.trainer.loggers, self.run_dir)
 
     def after_fit(self) -> None:
         if self.trainer.is_global_zero:
@@ -273,6 +294,10 @@ class QwenCLI(LightningCLI):
             if is_new and not any((self.run_dir / FOLDER).glob("*.ckpt")):
                 shutil.rmtree(self.run_dir, ignore_errors=True)  # nothing came of it
             raise
+        except ModuleNotFoundError as error:
+            if (reason := missing_package(error)) is None:
+                raise
+            raise InputError(reason) from None
         except SystemExit as ended:
             if isinstance(ended.__context__, KeyboardInterrupt):
                 raise KeyboardInterrupt from None  # which Lightning has turned into an exit code 1
@@ -374,16 +399,19 @@ class QwenCLI(LightningCLI):
                 "another run with --run NAME"
             ) from None
 
-    def _tensorboard(self) -> TensorBoardLogger:
+    def _loggers(self, given: Any) -> list[Logger]:
+        """Those that the config names, or TensorBoard; each writes into the run's folder."""
+        if given is False:
+            return []
+        if given in (None, True):
+            given = Namespace(class_path="lightning.pytorch.loggers.TensorBoardLogger")
         resumed_from = self._get(self.config, "ckpt_path")
-        return TensorBoardLogger(
-            save_dir=self.run_dir.parent.parent,
-            name=LOGS,
-            version=self.run_dir.name,
-            default_hp_metric=False,
-            # Steps that were logged here before and are now taken again would show twice.
-            purge_step=step_of(Path(resumed_from)) + 1 if resumed_from else 0,
-        )
+        resumed_at = step_of(Path(resumed_from)) if resumed_from else None
+        loggers = []
+        for one in _as_list(given):
+            settings = {**(one.get("init_args") or {}), **(one.get("dict_kwargs") or {})}
+            loggers.append(make_logger(one.class_path, settings, self.run_dir, resumed_at))
+        return loggers
 
     def _print_results(self) -> None:
         """Where everything is, and what to do next."""
@@ -394,7 +422,7 @@ class QwenCLI(LightningCLI):
             *(("text", document.text_file) for document in prepared.documents[:3]),
             ("tokenizer", prepared.tokenizer_dir),
             *(("checkpoint", path) for path in checkpoints),
-            ("curves", f"tensorboard --logdir {self.run_dir.parent}"),
+            *(("curves", place_of(logger)) for logger in self.trainer.loggers),
             ("write", f'python -m qwen_pl generate --run {run} --prompt "..."'),
         ]
         print()
@@ -427,8 +455,11 @@ def _measures(trainer: Trainer) -> list[tuple[str, str]]:
     """What was measured last, and beside it what the weights of others knew before training."""
     start = next(c for c in trainer.callbacks if isinstance(c, MeasuredStart)).values(trainer)
     before = {name: f" ({value:.4f} before training)" for name, value in start.items()}
-    metrics = trainer.callback_metrics.items()
-    return [(name, f"{value:.4f}{before.get(name, '')}") for name, value in metrics]
+    return [
+        (name, f"{value:.4f}{before.get(name, '')}")
+        for name, value in trainer.callback_metrics.items()
+        if name.startswith(("val_", "reference_", "test_"))  # and not what else callbacks log
+    ]
 
 
 def _print_rows(rows: Sequence[tuple[str, object]]) -> None:
