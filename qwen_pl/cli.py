@@ -45,6 +45,7 @@ from qwen_pl.training.module import Qwen3Module
 from qwen_pl.training.named_callbacks import fitted
 from qwen_pl.training.predictions import PredictionWriter
 from qwen_pl.training.progress import StepProgress
+from qwen_pl.training.quiet_profiler import QuietProfiler
 from qwen_pl.training.random_state import RandomState
 from qwen_pl.training.samples import SampleLedger
 from qwen_pl.training.saving import BestCheckpoint, StepCheckpoint, StopOnSignal
@@ -224,6 +225,8 @@ class QwenCLI(LightningCLI):
         kwargs["plugins"] = [*_as_list(self._get(self.config_init, "trainer").plugins)]
         kwargs["plugins"].append(WholeCheckpointIO())
         config.logger = self._given_logger
+        if config.profiler is None:
+            kwargs["profiler"] = QuietProfiler()
         # What is measured later must not become a part of the run's curves.
         kwargs["logger"] = self._loggers(config.logger) if self.subcommand == "fit" else False
         return super().instantiate_trainer(**kwargs)

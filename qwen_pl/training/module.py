@@ -210,6 +210,13 @@ class Qwen3Module(pl.LightningModule):
             )
         self.measured = checkpoint["qwen_pl"].get("measured", {})
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "_current_fx_name":
+            # The Trainer sets it some 40 times a step, and looking for parameters takes time.
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
     def _noisy(self, input_ids: Tensor) -> Tensor:
         """``input_ids`` with a share of them replaced, ``(B, T)`` int64 as they are."""
         if not self.input_noise:
