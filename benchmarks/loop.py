@@ -18,7 +18,6 @@ the main thread does not. Checkpoints and validation are left out of both.
 
 import argparse
 import cProfile
-import os
 import pstats
 import statistics
 import tempfile
@@ -37,14 +36,29 @@ from qwen_pl.training.curves import TrainingCurves
 WARMUP_TURNS = 3
 
 CONFIG = """
-data: {{source: {folder}/text.txt, cache_dir: {folder}/cache, vocab_size: 300, seq_len: 32, batch_size: 2}}
+data:
+  source: {folder}/text.txt
+  cache_dir: {folder}/cache
+  vocab_size: 300
+  seq_len: 32
+  batch_size: 2
 model:
-  config: {{hidden_size: 16, intermediate_size: 32, num_hidden_layers: {layers},
-    num_attention_heads: 2, num_key_value_heads: 1, head_dim: 8}}
+  config:
+    hidden_size: 16
+    intermediate_size: 32
+    num_hidden_layers: {layers}
+    num_attention_heads: 2
+    num_key_value_heads: 1
+    head_dim: 8
   warmup_steps: 10
 checkpoint: {{every_n_train_steps: 1000000}}
-trainer: {{max_steps: {steps}, val_check_interval: 1000000, num_sanity_val_steps: 0, accelerator: cpu,
-  precision: 32-true, default_root_dir: {folder}}}
+trainer:
+  max_steps: {steps}
+  val_check_interval: 1000000
+  num_sanity_val_steps: 0
+  accelerator: cpu
+  precision: 32-true
+  default_root_dir: {folder}
 """
 
 
@@ -100,10 +114,8 @@ class RawLoop:
         configured = module.configure_optimizers()
         share = configured["lr_scheduler"]["scheduler"].lr_lambdas[0]
         groups = configured["optimizer"].param_groups
-        by_shape = {
-            p: q for p, q in zip(module.model.parameters(), self.network.parameters(), strict=True)
-        }
-        own = [group | {"params": [by_shape[p] for p in group["params"]]} for group in groups]
+        copies = dict(zip(module.model.parameters(), self.network.parameters(), strict=True))
+        own = [group | {"params": [copies[p] for p in group["params"]]} for group in groups]
         self.optimizer = type(configured["optimizer"])(own, fused=True)
         self.scheduler = LambdaLR(self.optimizer, share)
         self.clip = trainer.gradient_clip_val
@@ -169,7 +181,6 @@ def main() -> None:
         (folder / "text.txt").write_text(text)
         config = CONFIG.format(folder=folder, steps=options.steps + 1, layers=options.layers)
         (folder / "loop.yaml").write_text(config)
-        os.environ["COLUMNS"] = "100"
         TimedCLI(args=["fit", "--config", str(folder / "loop.yaml")])
     per_turn = turns._per_turn
     for place, kind in enumerate(("wall time", "processor time of the main thread")):

@@ -42,9 +42,9 @@ def test_early_stopping_ends_a_run_says_why_and_gives_way_to_more_patience(
     assert again.code == 0 and "stopped at step 8: val_loss" in again.err
     assert not checkpoint("stopped", 10).exists()
 
-    patient = with_callback(config, "EarlyStopping", patience=2, **watch)
+    patient = with_callback(config, "EarlyStopping", patience=3, **watch)
     more = qwen_pl("fit", "--config", patient, "--run", "stopped", "--ckpt_path", "last")
-    assert "stopped at step 12: val_loss has not improved" in more.err
+    assert more.code == 0 and "stopped at" not in more.err
     qwen_pl("fit", "--config", patient, "--run", "unbroken")
     assert same(checkpoint("stopped", 12), checkpoint("unbroken", 12))
 
