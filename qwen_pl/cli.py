@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,15 @@ from typing import Any
 from filelock import FileLock, Timeout
 from jsonargparse import Namespace, set_parsing_settings
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from qwen_pl.commands.launcher import end_with_parent, fit_to_launcher
 from qwen_pl.commands.published_start import LINKED_SIZES, tell_of_start
-from qwen_pl.commands.run_parser import RunParser
+from qwen_pl.commands.run_parser import RunParser, missing_package, why_not_made
 from qwen_pl.commands.trainer_settings import (
     check_trainer_settings,
     fitting_precision,
@@ -52,12 +54,16 @@ from qwen_pl.training.checkpoint_io import WholeCheckpointIO
 from qwen_pl.training.config_changes import changes, check_windows, plain_config
 from qwen_pl.training.curves import TrainingCurves
 from qwen_pl.training.elastic import ElasticAccumulation
+from qwen_pl.training.forgetting import MeasuredStart
 from qwen_pl.training.full_disk import chain, free_space, full_disk_in
 from qwen_pl.training.histograms import Histograms
 from qwen_pl.training.ledger import LEDGER
+from qwen_pl.training.loggers import begin, let_folder_open, make_logger, place_of
 from qwen_pl.training.module import Qwen3Module
+from qwen_pl.training.named_callbacks import fitted
 from qwen_pl.training.predictions import PredictionWriter
 from qwen_pl.training.progress import StepProgress
+from qwen_pl.training.quiet_profiler import QuietProfiler
 from qwen_pl.training.random_state import RandomState
 from qwen_pl.training.requeue import requeue
 from qwen_pl.training.rewind import has_validated, rewind
@@ -68,6 +74,9 @@ from qwen_pl.training.signals import REQUEUE, StopOnSignal, stop_on_signals
 from qwen_pl.training.summary import RunSummary
 from qwen_pl.training.text_samples import TextSamples
 from qwen_pl.training.validating import LastValidation, ValidateBetweenSteps
+
+NONE = "none"
+"""What ``--ckpt_path`` takes to measure published weights although a run has gone on from them."""
 
 VOCABULARY_MULTIPLE = 64  # matrix kernels like sizes that divide
 
@@ -174,6 +183,7 @@ class QwenCLI(LightningCLI):
     def __init__(self, **kwargs: Any) -> None:
         # The string under a setting is its help.
         set_parsing_settings(docstring_parse_attribute_docstrings=True)
+        let_folder_open()
         # Without it, --trainer.max_step would be taken for --trainer.max_steps.
         strict = {"allow_abbrev": False}
         super().__init__(
@@ -250,14 +260,18 @@ class QwenCLI(LightningCLI):
         self.run_dir = run_dir(config.run, config.trainer.default_root_dir)
         config.checkpoint.dirpath = str(self.run_dir / FOLDER)
         if self.subcommand == "fit":
+            config.ckpt_path = None if config.ckpt_path == NONE else config.ckpt_path
             if not has_begun(self.run_dir, config.checkpoint.every_n_train_steps):
                 self._start_where_none_has_begun(config)
             elif config.ckpt_path is None:
                 self._refuse_to_start_over()
             if config.trainer.max_steps < 1:  # told now, and not when all is prepared
                 raise InputError("trainer.max_steps is not set: give the steps to train for")
-        elif config.ckpt_path is None:
-            config.ckpt_path = "last"
+        else:
+            self._find_what_to_measure(config)
+            if self.subcommand != "predict":
+                # Lightning's table would show each value once for every loader.
+                self._shows_measures, config.verbose = config.verbose, False
         if config.ckpt_path is not None:
             config.ckpt_path = str(find_checkpoint(config.ckpt_path, self.run_dir))
         if self.subcommand == "predict":
@@ -271,15 +285,31 @@ class QwenCLI(LightningCLI):
         if self.subcommand == "fit" and config.ckpt_path is not None:
             self._compare_to_checkpoint(Path(config.ckpt_path))
 
+    def instantiate_classes(self) -> None:
+        # Loggers are made together with the trainer, when it is known what the run says to them.
+        trainer = self.config[self.subcommand].trainer
+        self._given_logger, trainer.logger = trainer.logger, None
+        try:
+            super().instantiate_classes()
+        except (ValueError, ImportError, MisconfigurationException) as error:
+            if isinstance(error, InputError) or (reason := why_not_made(error)) is None:
+                raise
+            raise InputError(reason) from None
+
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self._get(self.config, "trainer")
         kwargs["plugins"] = [*_as_list(self._get(self.config_init, "trainer").plugins)]
         kwargs["plugins"].append(WholeCheckpointIO())
-        if config.logger in (None, True):
-            kwargs["logger"] = self._tensorboard() if self.subcommand == "fit" else False
+        config.logger = self._given_logger
+        if config.profiler is None:
+            kwargs["profiler"] = QuietProfiler()
+        # What is measured later must not become a part of the run's curves.
+        kwargs["logger"] = self._loggers(config.logger) if self.subcommand == "fit" else False
         return super().instantiate_trainer(**kwargs)
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
+        config["callbacks"] = fitted(_as_list(config["callbacks"]), self.run_dir)
+        has_bar = any(isinstance(c, ProgressBar) for c in config["callbacks"])
         checkpoint = next(c for c in callbacks if isinstance(c, StepCheckpoint))
         curves = next(c for c in callbacks if isinstance(c, TrainingCurves))
         samples = next(c for c in callbacks if isinstance(c, TextSamples))
@@ -301,8 +331,10 @@ class QwenCLI(LightningCLI):
         callbacks.insert(0, BestCheckpoint(self.run_dir / FOLDER))
         if self.subcommand == "predict":
             callbacks.append(PredictionWriter(self.predictions))
-        if self.subcommand == "fit" and config.get("enable_progress_bar") is not False:
+        wants_bar = config.get("enable_progress_bar") is not False and not has_bar
+        if self.subcommand == "fit" and wants_bar:
             callbacks.append(StepProgress(curves))
+        callbacks.append(MeasuredStart())  # when the others are ready for a validation
         with refusals_in_one_line():
             return super()._instantiate_trainer(config, callbacks)
 
@@ -316,10 +348,17 @@ class QwenCLI(LightningCLI):
         if rank_zero_only.rank == 0:
             self._take_folder()
             self._rewind_loggers()
+            begin(self.trainer.loggers, self.run_dir)
 
     def after_fit(self) -> None:
         if self.trainer.is_global_zero:
             self._print_results()
+
+    def after_validate(self) -> None:
+        if self._shows_measures and self.trainer.is_global_zero:
+            _print_rows(_measures(self.trainer))
+
+    after_test = after_validate
 
     def before_predict(self) -> None:
         sampling = self._get(self.config_init, "sampling")
@@ -349,6 +388,10 @@ class QwenCLI(LightningCLI):
             if is_new and not (self.run_dir / LEDGER).exists():
                 shutil.rmtree(self.run_dir, ignore_errors=True)  # nothing came of it
             raise
+        except ModuleNotFoundError as error:
+            if (reason := missing_package(error)) is None:
+                raise
+            raise InputError(reason) from None
         except Exception as error:
             self._tell_of_full_disk(error)
             raise
@@ -392,10 +435,29 @@ class QwenCLI(LightningCLI):
             longest = max(longest, int(yarn.factor * yarn.original_max_position_embeddings))
         config.model.config.vocab_size = vocab_size
         config.model.config.max_position_embeddings = longest
-        if self.subcommand == "fit" and config.ckpt_path is None:
+        if config.ckpt_path is None:
             self.pretrained = find_pretrained(name)
             if rank_zero_only.rank == 0:
-                tell_of_start(name, published, given, vocab_size, config.data.tokenizer)
+                verb = "starting from" if self.subcommand == "fit" else "measuring"
+                tell_of_start(name, published, given, vocab_size, config.data.tokenizer, verb)
+
+    def _find_what_to_measure(self, config: Namespace) -> None:
+        """Without a checkpoint, published weights are measured where there are any.
+
+        Raises:
+            InputError: If no checkpoint is wanted, but nothing else is there.
+        """
+        if config.ckpt_path not in (None, NONE):
+            return
+        has_published = config.model.from_pretrained is not None and self.subcommand != "predict"
+        if config.ckpt_path == NONE and not has_published:
+            raise InputError(
+                f"--ckpt_path {NONE} measures the weights of model.from_pretrained, and "
+                f"{self.subcommand} has none: give last, best or a file"
+            )
+        has_checkpoint = any((self.run_dir / FOLDER).glob("step=*.ckpt"))
+        is_published = has_published and (config.ckpt_path == NONE or not has_checkpoint)
+        config.ckpt_path = None if is_published else "last"
 
     def _prepare_to_predict(self, config: Namespace) -> None:
         """Takes from the checkpoint what it takes to write: a config need not repeat it."""
@@ -495,29 +557,31 @@ class QwenCLI(LightningCLI):
         config.ckpt_path = None
         return self._parser(self.subcommand).dump(config)
 
-    def _tensorboard(self) -> TensorBoardLogger:
+    def _loggers(self, given: Any) -> list[Logger]:
+        """Those that the config names, or TensorBoard; each writes into the run's folder."""
+        if given is False:
+            return []
+        if given in (None, True):
+            given = Namespace(class_path="lightning.pytorch.loggers.TensorBoardLogger")
         resumed_from = self._get(self.config, "ckpt_path")
-        return TensorBoardLogger(
-            save_dir=self.run_dir.parent.parent,
-            name=LOGS,
-            version=self.run_dir.name,
-            default_hp_metric=False,
-            # Steps that were logged here before and are now taken again would show twice.
-            purge_step=step_of(Path(resumed_from)) + 1 if resumed_from else 0,
-        )
+        resumed_at = step_of(Path(resumed_from)) if resumed_from else None
+        loggers = []
+        for one in _as_list(given):
+            settings = {**(one.get("init_args") or {}), **(one.get("dict_kwargs") or {})}
+            loggers.append(make_logger(one.class_path, settings, self.run_dir, resumed_at))
+        return loggers
 
     def _print_results(self) -> None:
         """Where everything is, and what to do next."""
         prepared, run = self.datamodule.prepared, self.run_dir.name
         checkpoints = sorted((self.run_dir / FOLDER).glob("*.ckpt"))
-        metrics = self.trainer.callback_metrics
         rows = [
-            *((name, f"{value:.4f}") for name, value in metrics.items()),
+            *_measures(self.trainer),
             *(("text", document.text_file) for document in prepared.documents[:3]),
             ("tokenizer", prepared.tokenizer_dir),
             *(("checkpoint", path) for path in checkpoints),
-            ("curves", f"tensorboard --logdir {self.run_dir.parent}"),
             *(("samples", path) for path in [self.run_dir / SAMPLES] if path.is_file()),
+            *(("curves", place_of(logger)) for logger in self.trainer.loggers),
             ("write", f'python -m qwen_pl generate --run {run} --prompt "..."'),
         ]
         print()
@@ -526,8 +590,7 @@ class QwenCLI(LightningCLI):
             print(
                 f"{run} had all its {self.trainer.max_steps:,} steps: --trainer.max_steps adds more"
             )
-        for name, value in rows:
-            print(f"{name:<17} {value}")
+        _print_rows(rows)
 
 
 class DataOnlyCLI(QwenCLI):
@@ -548,6 +611,23 @@ class DataOnlyCLI(QwenCLI):
 
     def _run_subcommand(self, subcommand: str) -> None:
         """Runs nothing."""
+
+
+def _measures(trainer: Trainer) -> list[tuple[str, str]]:
+    """What was measured last, and beside it what the weights of others knew before training."""
+    start = next(c for c in trainer.callbacks if isinstance(c, MeasuredStart)).values(trainer)
+    before = {name: f" ({value:.4f} before training)" for name, value in start.items()}
+    return [
+        (name, f"{value:.4f}{before.get(name, '')}")
+        for name, value in trainer.callback_metrics.items()
+        if name.startswith(("val_", "reference_", "test_"))  # and not what else callbacks log
+    ]
+
+
+def _print_rows(rows: Sequence[tuple[str, object]]) -> None:
+    width = max(17, *(len(name) for name, _ in rows))
+    for name, value in rows:
+        print(f"{name:<{width}} {value}")
 
 
 def _complete(

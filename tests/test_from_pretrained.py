@@ -11,8 +11,10 @@ import torch
 import transformers
 import yaml
 from conftest import Outcome, made_up_pages
+from pdf_writer import write_pdf
 from safetensors.torch import load_file
 from test_bad_input import complains
+from test_runs import scalars
 from their_network import their_config
 
 from qwen_pl.data.tokenizer import save_tokenizer, train_tokenizer
@@ -294,3 +296,49 @@ def test_in_python_the_network_is_given_to_the_module(published: Path) -> None:
 def test_resizing_needs_something_to_resize(qwen_pl: Run, config: Path) -> None:
     outcome = qwen_pl("fit", "--config", config, "--model.resize_vocabulary", "true")
     complains(outcome, "model.resize_vocabulary needs model.from_pretrained")
+
+
+def test_published_weights_are_measured_before_the_first_step(
+    qwen_pl: Run, continued: Path, published: Path, folder: Path
+) -> None:
+    write_pdf(folder / "other.pdf", made_up_pages(2, seed=1))
+    noisy = ["--config", continued, "--model.input_noise", 0.1]  # which draws random numbers
+    options = [*noisy, "--data.reference_text", "other.pdf"]
+    before = rows(qwen_pl("validate", *options).out)
+    half = ["--trainer.limit_train_batches", 5, "--trainer.max_epochs", 1]
+    outcome = qwen_pl("fit", *options, *half)
+    assert outcome.code == 0, outcome.err
+    zero = f"reference_bits_per_byte {before['reference_bits_per_byte']}"
+    assert zero in outcome.err
+    logged = scalars(folder / "lightning_logs/small", "reference_bits_per_byte")
+    assert list(logged) == [0, 4]
+    assert f"{logged[0]:.4f}" == before["reference_bits_per_byte"]
+
+    outcome = qwen_pl("fit", *options, "--ckpt_path", "last")
+    assert "before training:" not in outcome.err
+    assert f"({before['reference_bits_per_byte']} before training)" in outcome.out
+    assert qwen_pl("fit", *noisy, "--run", "plain").code == 0
+    resumed, plain = weights("small", 12), weights("plain", 12)
+    assert all(torch.equal(resumed[name], plain[name]) for name in plain)
+    assert "before training" not in qwen_pl("validate", "--config", continued).out.split("val_")[0]
+
+
+def test_validate_measures_published_weights_where_there_is_no_checkpoint(
+    qwen_pl: Run, continued: Path, published: Path
+) -> None:
+    first = qwen_pl("validate", "--config", continued)
+    assert first.code == 0, first.err
+    assert "measuring the weights of published" in first.err
+    assert not Path("lightning_logs").exists()
+    qwen_pl("fit", "--config", continued)
+    trained = qwen_pl("validate", "--config", continued)
+    assert "measuring the weights" not in trained.err
+    again = qwen_pl("validate", "--config", continued, "--ckpt_path", "none")
+    assert rows(again.out) == rows(first.out)
+    assert rows(again.out)["val_loss"] > rows(trained.out)["val_loss"]
+
+
+def rows(out: str) -> dict[str, str]:
+    """The values that ``validate`` prints."""
+    pairs = (line.split() for line in out.splitlines() if line.startswith(("val_", "reference_")))
+    return {name: value for name, value, *_ in pairs}

@@ -37,6 +37,7 @@ def main(args: list[str]) -> None:
     check_cluster_options(options)
 
     from qwen_pl.data.prepare import find_prepared, prepare
+    from qwen_pl.data.reference import prepare_reference
     from qwen_pl.data.report import status_table
 
     prepared = None
@@ -54,7 +55,17 @@ def main(args: list[str]) -> None:
         write_text(_mark(settings, options.config, overrides), "checked\n")
     if prepared is None:
         return  # it was left to a cluster
-    _show(prepared, status_table(prepared.corpus.reports))
+    reference = None
+    if settings.reference_text is not None:
+        reference = prepare_reference(
+            settings.reference_text,
+            settings.recipe,
+            prepared,
+            settings.cache_dir,
+            num_proc=settings.num_proc,
+            progress=True,
+        )
+    _show(prepared, reference, status_table(prepared.corpus.reports))
 
 
 def _mark(settings: "DataSettings", config: str, overrides: list[str]) -> Path:
@@ -65,7 +76,7 @@ def _mark(settings: "DataSettings", config: str, overrides: list[str]) -> Path:
     return settings.cache_dir / "configs" / fingerprint([text, overrides, __version__])
 
 
-def _show(prepared: "Prepared", table: str) -> None:
+def _show(prepared: "Prepared", reference: "Prepared | None", table: str) -> None:
     """What there is and where it lies."""
     tokens = prepared.tokens
     for document in prepared.documents[:_LISTED]:
@@ -80,5 +91,8 @@ def _show(prepared: "Prepared", table: str) -> None:
         documents = f"{count:,} document{'' if count == 1 else 's'}"
         print(f"  {name:<8} {tokens.num_tokens(name):>14,} tokens of {documents}")
     print(f"  {tokens.bytes_per_token:.2f} bytes per token of held-out text")
+    if reference is not None:
+        count = reference.tokens.num_tokens("train")
+        print(f"reference  {reference.tokens.folder} ({count:,} tokens)")
     print(f"report     {prepared.corpus.folder / 'report.html'}")
     print(f"\n{table}")

@@ -11,10 +11,15 @@ LINKED_SIZES = ("vocab_size", "max_position_embeddings")  # these follow from th
 
 
 def tell_of_start(
-    name: str, published: Qwen3Config, given: Qwen3Config, vocab_size: int, tokenizer: str
+    name: str,
+    published: Qwen3Config,
+    given: Qwen3Config,
+    vocab_size: int,
+    tokenizer: str,
+    verb: str = "starting from",
 ) -> None:
     """One line on what a run starts from, and one on each thing that is not as published."""
-    print(f"starting from the weights of {name}, with tokenizer {tokenizer}", file=sys.stderr)
+    print(f"{verb} the weights of {name}, with tokenizer {tokenizer}", file=sys.stderr)
     for field in dataclasses.fields(published):
         theirs, mine = getattr(published, field.name), getattr(given, field.name)
         if theirs != mine and field.name not in LINKED_SIZES:

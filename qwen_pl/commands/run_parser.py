@@ -5,6 +5,7 @@ import re
 import sys
 
 from lightning.pytorch.cli import LightningArgumentParser
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from qwen_pl.errors import is_first_on_machine
 
@@ -15,6 +16,7 @@ class RunParser(LightningArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> None:
         line = re.sub(r"<class '([\w.]+)'>", r"\1", " ".join(str(message).split()))
         line = re.sub(r"Call to compute_fn of link '.*?' with args \(.*?\) failed: ", "", line)
+        line = _class_not_found(line) or line
         known = self._known_names()
         for name in re.findall(r"--([\w.]+)|option '([\w.]+)'", line):
             unknown = "".join(name)
@@ -33,3 +35,46 @@ class RunParser(LightningArgumentParser):
             parsers += self._subcommands_action._name_parser_map.values()
         options = {option for parser in parsers for option in parser._option_string_actions}
         return {option.lstrip("-") for option in options}
+
+
+def _class_not_found(line: str) -> str | None:
+    """What to say where a name that is to be a class is none."""
+    from lightning.pytorch import callbacks, loggers
+
+    pattern = r'Parser key "([\w.]+)".*?(?:dot import path string:|given class_path) \'?([\w.]+)'
+    found = re.search(pattern, line)
+    kinds = {"trainer.logger": loggers, "trainer.callbacks": callbacks}
+    if found is None or found[1] not in kinds:
+        return None
+    path, _, name = found[2].rpartition(".")
+    known = kinds[found[1]].__all__
+    if path and name in known:
+        return None  # it is there, and something else is wrong
+    near = difflib.get_close_matches(name, known, n=1)
+    suggestion = f" (did you mean {near[0]}?)" if near else ""
+    return f"{found[1]}: no class {found[2]}{suggestion}"
+
+
+def why_not_made(error: Exception) -> str | None:
+    """Why a class that the config names could not be made; None if that is not what went wrong."""
+    named = None
+    while True:
+        text = " ".join(str(error).split())
+        found = re.match(r"Problem with given class_path '([\w.]+)'", text)
+        named = found[1].rpartition(".")[2] if found else named
+        if error.__cause__ is None:
+            break
+        error = error.__cause__
+    if (package := missing_package(error)) is not None:
+        return package
+    if named is not None:
+        return f"{named}: {text}"
+    return text if isinstance(error, MisconfigurationException) else None
+
+
+def missing_package(error: BaseException) -> str | None:
+    """How to install what Lightning says is missing; None for any other error."""
+    found = re.search(r"Requirement '([^']+)' not met", str(error))
+    if found is None or not isinstance(error, ModuleNotFoundError):
+        return None
+    return f'the config needs a package that is not installed: pip install "{found[1]}"'

@@ -1,5 +1,6 @@
 """The LightningDataModule: PDFs on one side, batches of token windows on the other."""
 
+import sys
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ from qwen_pl.data.loader import (
 from qwen_pl.data.order import WindowOrder, with_gaps
 from qwen_pl.data.prepare import Prepared, prepare
 from qwen_pl.data.prompts import prompt_loader, read_prompts
+from qwen_pl.data.reference import check_reference, prepare_reference, share_in_training
 from qwen_pl.data.report import status_table
 from qwen_pl.data.same_tokenizer import check_same_tokenizer, tokenizer_state
 from qwen_pl.data.settings import DataSettings
@@ -27,6 +29,8 @@ from qwen_pl.data.tokenizer import load_tokenizer
 from qwen_pl.data.tokens import Passage, Span, TokenFile
 from qwen_pl.data.windows import TokenWindows, consecutive_starts
 from qwen_pl.errors import InputError
+
+_TOLD_SHARE = 0.005  # of the reference text, from which it is told that it is trained on too
 
 MOST_NAMED = 20
 """Documents that a checkpoint names; of a large corpus it tells the number."""
@@ -48,22 +52,29 @@ class PDFDataModule(pl.LightningDataModule):
         self.settings = DataSettings(**settings)
         self._prepared: Prepared | None = None
         self._refusal: InputError | None = None
+        self.reference: Prepared | None = None
+        """The reference text, if there is one to be measured."""
 
     def prepare_data(self) -> None:
         if self._is_predicting:
             return  # a checkpoint has its tokenizer in it, and prompts need no more
         try:
+            if self._has_reference:
+                check_reference(self.settings.reference_text)
             self._prepared = self._prepare(progress=True)
+            if self._has_reference:
+                self.reference = self._prepare_reference(progress=True)
         except InputError as error:
             if self.trainer is None or self.trainer.world_size == 1:
                 raise
             # Others wait for this process, and then come to setup(), where all of them refuse.
             self._refusal = error
             return
-        corpus = self._prepared.corpus
-        if corpus.is_new or any(report.status != "ok" for report in corpus.reports):
-            print(f"{status_table(corpus.reports)}\nreport: {corpus.folder / 'report.html'}")
+        _show_report(self._prepared)
         print(self.tokens.splits_line(), flush=True)
+        if self.reference is not None:
+            _show_report(self.reference)
+            self._tell_of_reference()
 
     def setup(self, stage: str) -> None:
         if self._is_predicting:
@@ -72,6 +83,8 @@ class PDFDataModule(pl.LightningDataModule):
             raise self._refusal
         # Other ranks of this machine come here without having prepared: they find it done.
         self._prepared = self._prepared or self._prepare()
+        if self._has_reference:
+            self.reference = self.reference or self._prepare_reference()
         if stage == "fit" and not self._training_order.per_epoch:
             raise InputError(
                 f"the training part has {self.train_tokens:,} tokens, fewer than one window "
@@ -85,17 +98,46 @@ class PDFDataModule(pl.LightningDataModule):
                 settings.recipe, settings.cache_dir, num_proc=settings.num_proc, progress=progress
             )
 
+    def _prepare_reference(self, *, progress: bool = False) -> Prepared:
+        settings = self.settings
+        return prepare_reference(
+            settings.reference_text,
+            settings.recipe,
+            self.prepared,
+            settings.cache_dir,
+            num_proc=settings.num_proc,
+            progress=progress,
+        )
+
+    def _tell_of_reference(self) -> None:
+        tokens = self.reference.tokens
+        count = tokens.num_documents("train")
+        documents = f"{count:,} document{'' if count == 1 else 's'}"
+        print(f"reference {tokens.num_tokens('train'):,} tokens in {documents}", flush=True)
+        share = share_in_training(self.reference, self.prepared, self.settings.recipe)
+        if share >= _TOLD_SHARE:
+            print(
+                f"{share:.0%} of data.reference_text {self.settings.reference_text} is in the "
+                "training text too: there it measures what is learned, not what is forgotten",
+                file=sys.stderr,
+                flush=True,
+            )
+
     def train_dataloader(self) -> TrainingLoader:
         order = self._training_order
-        windows = self._windows(order.seq_len, order.spans)
+        windows = self._windows(self.tokens, order.seq_len, order.spans)
         batches = EndlessBatches(order, self.settings.batch_size, *self._rank_and_world_size)
         return TrainingLoader(windows, batches, self.settings.num_workers)
 
     def val_dataloader(self) -> DataLoader[Batch] | list:
-        return self._evaluation_loader("val") if self.settings.recipe.val_fraction else []
+        """The validation part, and behind it the reference text where there is one."""
+        held_out = self._held_out_loader("val") if self.settings.recipe.val_fraction else []
+        if self.reference is None:
+            return held_out
+        return [held_out, self._evaluation_loader(self.reference.tokens, "train")]
 
     def test_dataloader(self) -> DataLoader[Batch]:
-        return self._evaluation_loader("test")
+        return self._held_out_loader("test")
 
     def predict_dataloader(self) -> DataLoader[list[str]]:
         rank, world_size = self._rank_and_world_size
@@ -115,6 +157,7 @@ class PDFDataModule(pl.LightningDataModule):
             "num_documents": len(self.tokens.documents),
             "num_tokens": {part: self.tokens.num_tokens(part) for part in SPLITS},
             "seq_len": self.settings.seq_len,
+            **({"reference": self.reference.tokens.fingerprint} if self.reference else {}),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -210,29 +253,45 @@ class PDFDataModule(pl.LightningDataModule):
         return self.trainer is not None and self.trainer.predicting
 
     @property
+    def _has_reference(self) -> bool:
+        is_testing = self.trainer is not None and self.trainer.testing
+        return self.settings.reference_text is not None and not is_testing
+
+    @property
     def _rank_and_world_size(self) -> tuple[int, int]:
         trainer = self.trainer
         return (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
 
-    def _windows(self, seq_len: int, spans: Sequence[Span], **options: Any) -> TokenWindows:
+    def _windows(
+        self, tokens: TokenFile, seq_len: int, spans: Sequence[Span], **options: Any
+    ) -> TokenWindows:
         if self.settings.mask_documents:
-            options["document_starts"] = self.tokens.document_starts
-        return TokenWindows(self.tokens.tokens, seq_len, spans=spans, **options)
+            options["document_starts"] = tokens.document_starts
+        return TokenWindows(tokens.tokens, seq_len, spans=spans, **options)
 
-    def _evaluation_loader(self, split: str) -> DataLoader[Batch]:
-        spans, seq_len = self.tokens.split(split), self.settings.seq_len
-        starts = consecutive_starts(spans, seq_len)
-        if not starts:
+    def _held_out_loader(self, split: str) -> DataLoader[Batch]:
+        if not consecutive_starts(self.tokens.split(split), self.settings.seq_len):
             raise InputError(
                 f"the {split} part has {self.tokens.num_tokens(split)} tokens: raise "
                 f"data.{split}_fraction, or give more text"
             )
+        return self._evaluation_loader(self.tokens, split)
+
+    def _evaluation_loader(self, tokens: TokenFile, split: str) -> DataLoader[Batch]:
+        spans, seq_len = tokens.split(split), self.settings.seq_len
         rank, world_size = self._rank_and_world_size
         return evaluation_loader(
-            self._windows(seq_len, spans, num_bytes=self.tokens.num_bytes),
-            starts,
+            self._windows(tokens, seq_len, spans, num_bytes=tokens.num_bytes),
+            consecutive_starts(spans, seq_len),
             batch_size=self.settings.batch_size,
             num_workers=self.settings.num_workers,
             rank=rank,
             world_size=world_size,
         )
+
+
+def _show_report(prepared: Prepared) -> None:
+    """The table of a corpus that is new or in trouble."""
+    corpus = prepared.corpus
+    if corpus.is_new or any(report.status != "ok" for report in corpus.reports):
+        print(f"{status_table(corpus.reports)}\nreport: {corpus.folder / 'report.html'}")

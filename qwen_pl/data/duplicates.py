@@ -115,7 +115,7 @@ def drop_repeated(documents: Sequence[Document]) -> list[Document]:
         flags = repeated[ends[number] : ends[number + 1]]
         if flags.any():
             sizes = document.index["num_bytes"]
-            dropped = _long_runs(flags, sizes)
+            dropped = long_runs(flags, sizes)
             gone = sum(int(sizes[first:end].sum()) for first, end in dropped)
             document = replace(document, dropped=dropped, num_bytes=document.num_bytes - gone)
         kept.append(document)
@@ -138,7 +138,7 @@ def _mark_repeated(
     repeated[all_positions[owner != owner[first][inverse]]] = True
 
 
-def _long_runs(flags: np.ndarray, sizes: np.ndarray) -> tuple[Range, ...]:
+def long_runs(flags: np.ndarray, sizes: np.ndarray) -> tuple[Range, ...]:
     """The runs of set flags whose sizes sum up to enough."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]])))
     runs = zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)

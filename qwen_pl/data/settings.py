@@ -43,6 +43,9 @@ class DataSettings:
         cleaning: Which cleaning steps are taken.
         duplicates: What is done with text that is there more than once.
         limits: What a single PDF may cost before it is given up.
+        reference_text: Text in the same forms as ``source`` that is measured at every validation,
+            as ``reference_bits_per_byte``, and never trained on: what a network is to go on
+            knowing while it learns the rest.
         prompts: For ``predict``: a text file with one prompt per line, or a ``.jsonl`` file of
             lines such as ``{"prompt": "..."}``, whose prompts may have several lines.
 
@@ -72,6 +75,7 @@ class DataSettings:
         cleaning: Cleaning = Cleaning(),  # noqa: B008 (frozen)
         duplicates: Duplicates = Duplicates(),  # noqa: B008 (frozen)
         limits: PdfLimits = PdfLimits(),  # noqa: B008 (frozen)
+        reference_text: str | list[str] | None = None,
         prompts: str | None = None,
     ) -> None:
         check_reader(reader)
@@ -95,6 +99,7 @@ class DataSettings:
         cores = available_cores() if num_proc is None else num_proc
         self.num_proc = _at_least_one("num_proc", cores)
         self.seed = seed
+        self.reference_text = reference_text
         self.prompts = prompts
 
 

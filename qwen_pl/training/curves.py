@@ -117,11 +117,6 @@ class TrainingCurves(pl.Callback):
             self._validated_at = trainer.global_step
             self._log(trainer, {k: float(v) for k, v in metrics if k.startswith(MEASURED)})
 
-    def on_save_checkpoint(self, trainer: pl.Trainer, *args: Any) -> None:
-        # A run that is killed and resumes from this checkpoint does not log again what came before.
-        for logger in trainer.loggers:
-            logger.save()
-
     def state_dict(self) -> dict[str, Any]:
         losses: list[Any] = [float(self._loss)]
         if dist.is_available() and dist.is_initialized():

@@ -130,6 +130,7 @@ class Qwen3Module(pl.LightningModule):
         self.from_pretrained = from_pretrained
         self.model: Qwen3ForCausalLM | None = None
         self.metric = LanguageModelMetric()
+        self.reference_metric = LanguageModelMetric()
         self.measured: dict[str, float] = {}
         """The latest validation of the fit and the step it followed, to go into checkpoints."""
         self.run_config: dict[str, Any] | None = None
@@ -172,7 +173,9 @@ class Qwen3Module(pl.LightningModule):
             z_loss=self.z_loss,
         )
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        # The loader behind that of the validation part has the reference text.
+        metric = self.reference_metric if dataloader_idx == 1 else self.metric
         nats = self.model(
             batch["input_ids"],
             batch["labels"],
@@ -180,16 +183,23 @@ class Qwen3Module(pl.LightningModule):
             reduction="sum",
         )
         num_tokens = (batch["labels"] >= 0).sum()
-        self.metric.update(nats.float(), num_tokens, batch["num_bytes"].sum())
+        metric.update(nats.float(), num_tokens, batch["num_bytes"].sum())
 
     def on_validation_epoch_end(self) -> None:
-        self._log_metric("val")
+        values = self._values_of("val", self.metric)
+        values |= self._values_of("reference", self.reference_metric)
+        if self.trainer.state.fn == "fit" and not self.trainer.sanity_checking:
+            self.measured = {"step": self.trainer.global_step}
+            self.measured |= {name: float(value) for name, value in values.items()}
+        # While fitting, the curves take the values to the loggers, since Lightning would count
+        # their steps from 0 and ours are counted from 1.
+        self.log_dict(values, sync_dist=False, logger=self.trainer.state.fn != "fit")
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         self.validation_step(batch, batch_idx)
 
     def on_test_epoch_end(self) -> None:
-        self._log_metric("test")
+        self.log_dict(self._values_of("test", self.metric), sync_dist=False)
 
     def predict_step(self, prompts: list[str], batch_idx: int) -> Any:
         assert self.write is not None, "predict needs something to write with"
@@ -315,6 +325,13 @@ class Qwen3Module(pl.LightningModule):
             group["initial_lr"], group["lr"] = self.lr, self.lr * share
         schedule._last_lr = [group["lr"] for group in groups]
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "_current_fx_name":
+            # The Trainer sets it some 40 times a step, and looking for parameters takes time.
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
     def _noisy(self, input_ids: Tensor) -> Tensor:
         """``input_ids`` with a share of them replaced, ``(B, T)`` int64 as they are."""
         if not self.input_noise:
@@ -322,12 +339,10 @@ class Qwen3Module(pl.LightningModule):
         chosen = torch.rand(input_ids.shape, device=input_ids.device) < self.input_noise
         return torch.where(chosen, torch.randint_like(input_ids, self.config.vocab_size), input_ids)
 
-    def _log_metric(self, split: str) -> None:
-        values = {f"{split}_{name}": value for name, value in self.metric.compute().items()}
-        if self.trainer.state.fn == "fit" and not self.trainer.sanity_checking:
-            self.measured = {"step": self.trainer.global_step}
-            self.measured |= {name: float(value) for name, value in values.items()}
-        # The metric has summed over the devices. While fitting, the curves take the values to the
-        # loggers, since Lightning would count their steps from 0 and ours are counted from 1.
-        self.log_dict(values, sync_dist=False, logger=self.trainer.state.fn != "fit")
-        self.metric.reset()
+    def _values_of(self, name: str, metric: LanguageModelMetric) -> dict[str, Tensor]:
+        """What a metric has measured on all devices, under ``name``; it then starts over."""
+        if not metric.update_called:
+            return {}
+        values = {f"{name}_{key}": value for key, value in metric.compute().items()}
+        metric.reset()
+        return values

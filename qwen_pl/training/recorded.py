@@ -36,7 +36,7 @@ def tokens_seen(checkpoint: Mapping[str, Any]) -> int | None:
 
 
 def _curves(folder: Path, step: int) -> dict[str, float]:
-    """The ``val_`` scalars of one step, where TensorBoard was the logger."""
+    """What validation measured at one step, where TensorBoard was the logger."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     if not any(folder.glob("events.out.tfevents.*")):
@@ -46,7 +46,7 @@ def _curves(folder: Path, step: int) -> dict[str, float]:
     return {
         name: event.value
         for name in events.Tags()["scalars"]
-        if name.startswith("val_")
+        if name.startswith(("val_", "reference_"))
         for event in events.Scalars(name)
         if event.step == step
     }

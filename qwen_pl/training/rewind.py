@@ -1,24 +1,23 @@
 """Takes back what a run logged after the step that it resumes from, since it comes again."""
 
-import csv
 import math
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 
 from qwen_pl.files import whole_file
 from qwen_pl.training.checkpoint import load_checkpoint
 from qwen_pl.training.curves import MEASURED
+from qwen_pl.training.loggers import read_rows, write_rows
 
 
 def rewind(logger: Logger, step: int, *, validated: bool = True) -> None:
     """Removes what was logged after ``step`` from a logger's files, before it opens them.
 
-    TensorBoard would hide scalars that come twice, but not texts, and only from itself. Lightning's
-    CSV logger would begin by removing all. Of loggers that keep their values elsewhere, nothing is
-    taken back.
+    TensorBoard would hide scalars that come twice, but not texts, and only from itself. Of loggers
+    that keep their values elsewhere, nothing is taken back.
 
     Args:
         validated: Whether the validation of ``step`` itself is done, and does not come again.
@@ -32,10 +31,8 @@ def rewind(logger: Logger, step: int, *, validated: bool = True) -> None:
 
 def has_validated(checkpoint: Path, step: int) -> bool:
     """Whether a checkpoint was saved after the validation of its own step, if there was one."""
-    if not checkpoint.is_file():
-        return True
     state = load_checkpoint(checkpoint, mmap=True).get("callbacks", {}).get("TrainingCurves", {})
-    return state.get("validated_at") == step
+    return not state or state["validated_at"] == step
 
 
 def _rewind_events(path: Path, step: int, validated: bool) -> None:
@@ -75,28 +72,17 @@ def _records(path: Path) -> Iterator[bytes]:
 
 
 def _rewind_table(logger: CSVLogger, step: int, validated: bool) -> None:
-    """Lets a CSV logger go on with its table, without the rows that come again."""
-    path = Path(logger.log_dir) / "metrics.csv"
-    aside = path.with_name("metrics.csv.kept")
-    if path.is_file():
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = [
-                row
-                for row in csv.DictReader(file)
-                if _step_of(row) < step
-                or (_step_of(row) == step and (validated or not _is_measured(row)))
-            ]
-        with aside.open("w", newline="", encoding="utf-8") as file:
-            table = csv.DictWriter(file, list(rows[0]) if rows else ["step"])
-            table.writeheader()
-            table.writerows(rows)
-    if aside.is_file():  # left there, if a kill came before it was in its place
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            experiment = logger.experiment  # once made, it removes the table that is there
-        aside.replace(path)
-        with path.open(newline="", encoding="utf-8") as file:
-            experiment.metrics_keys = next(csv.reader(file))
+    path = Path(logger.log_dir) / ExperimentWriter.NAME_METRICS_FILE
+    if not path.is_file():
+        return
+    rows, names = read_rows(path)
+    kept = [
+        row
+        for row in rows
+        if _step_of(row) < step or (_step_of(row) == step and (validated or not _is_measured(row)))
+    ]
+    if len(kept) < len(rows):
+        write_rows(path, kept, names)
 
 
 def _step_of(row: dict[str | None, str | None]) -> float:

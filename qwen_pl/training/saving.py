@@ -6,6 +6,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import TensorBoardLogger
 
 from qwen_pl.errors import InputError
 from qwen_pl.training.averaging import averaged_weights
@@ -203,7 +204,10 @@ class BestCheckpoint(AgreedCheckpoint):
 
 def _write_out_logs(trainer: pl.Trainer) -> None:
     for logger in trainer.loggers:
-        logger.save()
+        if isinstance(logger, TensorBoardLogger):
+            logger.experiment.flush()  # to save it would leave a file of no settings, too
+        else:
+            logger.save()
 
 
 def _goes_on_in(folder: Path, trainer: pl.Trainer) -> bool:
