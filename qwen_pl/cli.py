@@ -47,6 +47,7 @@ from qwen_pl.training.checkpoint import (
     FOLDER,
     find_checkpoint,
     load_checkpoint,
+    load_facts,
     step_of,
     way_on,
 )
@@ -494,7 +495,7 @@ class QwenCLI(LightningCLI):
         Raises:
             InputError: If it cannot go on with these.
         """
-        checkpoint = load_checkpoint(path, mmap=True)
+        checkpoint = load_facts(path)
         ours = checkpoint.get("qwen_pl", {})  # else the module complains
         theirs = ours.get("run_config") or {}
         data = theirs.get("data") or checkpoint.get("PDFDataModule", {})

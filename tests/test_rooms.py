@@ -94,6 +94,7 @@ def test_every_file_says_first_what_is_in_it(file: Path) -> None:
         "locate",
         "serve",
         "check-resume",
+        "inspect",
         "consolidate",
     ],
 )

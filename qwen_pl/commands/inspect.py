@@ -28,10 +28,10 @@ def main(args: list[str]) -> None:
     import yaml
 
     from qwen_pl.errors import InputError
-    from qwen_pl.training.checkpoint import load_checkpoint
+    from qwen_pl.training.checkpoint import load_facts
 
     path = checkpoint_of(options)
-    checkpoint = load_checkpoint(path, mmap=True)
+    checkpoint = load_facts(path)
     if not isinstance(checkpoint, dict) or "qwen_pl" not in checkpoint:
         raise InputError(f"{path} was not written by qwen_pl: it says nothing of itself")
     if options.config:

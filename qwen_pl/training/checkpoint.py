@@ -18,7 +18,7 @@ from qwen_pl.training.averaging import AVERAGED, tell_of_average
 from qwen_pl.training.checkpoint_file import file_is_whole, write_file
 from qwen_pl.training.download import fetched, is_address
 from qwen_pl.training.full_disk import free_space, full_disk_in, size_of
-from qwen_pl.training.sharded import is_whole_folder, load_sharded
+from qwen_pl.training.sharded import REST, is_whole_folder, load_sharded
 
 FOLDER = "checkpoints"
 NAME = "step={step:08d}"
@@ -71,6 +71,19 @@ def load_checkpoint(path: Path, map_location: Any = "cpu", *, mmap: bool = False
     except Exception as error:  # torch and pickle raise many kinds
         reason = str(error).splitlines()[0]
         raise InputError(f"{path} holds more than tensors and plain data: {reason}") from None
+
+
+def load_facts(path: Path) -> dict[str, Any]:
+    """What a checkpoint says of itself; its tensors stay on the disk, or are left out.
+
+    Raises:
+        InputError: As ``load_checkpoint`` does.
+    """
+    if not path.is_dir():
+        return load_checkpoint(path, mmap=True)
+    if not is_whole(path):
+        raise InputError(f"{path} is damaged: give an earlier checkpoint, or --ckpt_path last")
+    return torch.load(path / REST, map_location="cpu", weights_only=True)["checkpoint"]
 
 
 def is_whole(path: Path) -> bool:

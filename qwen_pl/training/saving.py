@@ -11,7 +11,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from qwen_pl.errors import InputError
 from qwen_pl.training.averaging import averaged_weights
 from qwen_pl.training.bad_steps import check_weights
-from qwen_pl.training.checkpoint import BEST, NAME, is_whole, load_checkpoint, numbered
+from qwen_pl.training.checkpoint import BEST, NAME, is_whole, load_facts, numbered
 from qwen_pl.training.validating import owes_validation, validate_first, validation_follows
 
 SET_ASIDE = "set-aside"
@@ -224,7 +224,7 @@ def _measured_loss(path: Path) -> float:
         print(f"{path} is damaged, the next validation makes another", file=sys.stderr)
         return float("inf")
     try:
-        measured = load_checkpoint(path, mmap=True)["qwen_pl"]["measured"]
+        measured = load_facts(path)["qwen_pl"]["measured"]
         return float(measured["val_loss"])
     except (InputError, KeyError, TypeError):  # not one of ours
         return float("inf")
