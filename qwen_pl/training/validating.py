@@ -57,7 +57,7 @@ class LastValidation(pl.Callback):
         self._show_steps(trainer, 1)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._show_steps(trainer, -1)  # to other callbacks; validate_first shows it again
+        self._show_steps(trainer, -1)  # to other hooks; validate_first shows it again
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._show_steps(trainer, -1)
@@ -100,4 +100,16 @@ def validate_first(trainer: pl.Trainer) -> None:
     epoch.val_loop.batch_progress.current.reset()
     epoch._batches_that_stepped -= 1  # it will be counted once more
     if trainer.global_step == trainer.max_steps:
-        epoch.max_steps += 1  # see LastValidation
+        _show_a_step_when_begun(trainer)
+
+
+def _show_a_step_when_begun(trainer: pl.Trainer) -> None:
+    """Shows one step more, for ``LastValidation``, once all hooks have seen the real number."""
+    strategy = trainer.strategy
+    begin = strategy.on_train_start  # the last thing that is called
+
+    def begin_with_a_step() -> None:
+        begin()
+        trainer.fit_loop.epoch_loop.max_steps += 1
+
+    strategy.on_train_start = begin_with_a_step
