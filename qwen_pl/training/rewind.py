@@ -35,7 +35,7 @@ def has_validated(checkpoint: Path, step: int) -> bool:
     if not checkpoint.is_file():
         return True
     state = load_checkpoint(checkpoint, mmap=True).get("callbacks", {}).get("TrainingCurves", {})
-    return state.get("validated_at") == step
+    return not state or state["validated_at"] == step
 
 
 def _rewind_events(path: Path, step: int, validated: bool) -> None:
