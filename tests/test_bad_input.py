@@ -29,7 +29,7 @@ def complains(outcome: Outcome, *words: str) -> None:
         (["--data.sq_len", "5"], ["--data.sq_len", "did you mean data.seq_len?"]),
         (["--trainer.max_step", "5"], ["did you mean trainer.max_steps?"]),
         (["--trainer.max_steps", "five"], ["trainer.max_steps", "five"]),
-        (["--ckpt_path", "last"], ["no checkpoint in", "without --ckpt_path"]),
+        (["--ckpt_path", "best"], ["no checkpoint", "last, best or a file"]),
         (["--ckpt_path", "none.ckpt"], ["no checkpoint none.ckpt"]),
         (["--data.vocab_size", "100"], ["vocab_size 100"]),
         (["--data.seq_len", "0"], ["data.seq_len is 0"]),

@@ -10,6 +10,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from qwen_pl.errors import InputError
+from qwen_pl.training.dtensors import whole
 from qwen_pl.training.flops import flops_per_token
 from qwen_pl.training.memory_use import take_peak_memory
 from qwen_pl.training.peaks import peak_flops
@@ -23,9 +24,9 @@ class TrainingCurves(pl.Callback):
     """Logs every ``log_every_n_steps`` steps, from a callback, since logging in each step is slow.
 
     ``train_loss`` is the mean over the batches since the last time. ``gradient_norm`` is that of
-    the last step, before clipping. Speeds count all processes and leave out the time that
-    validation took. What is summed up goes into checkpoints: a resumed run logs what the unbroken
-    one would. docs/curves.md tells what to read in each curve.
+    the last step, before clipping. Steps that were skipped have no part in either. Speeds count all
+    processes and leave out the time that validation took. What is summed up goes into checkpoints:
+    a resumed run logs what the unbroken one would. docs/curves.md tells what to read in each curve.
 
     Args:
         smoothing_steps: Steps after which a loss counts 1/e of what it did in train_loss_smoothed.
@@ -82,8 +83,11 @@ class TrainingCurves(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
         if (trainer.global_step + 1) % trainer.log_every_n_steps == 0:
-            gradients = [p.grad for p in pl_module.parameters() if p.grad is not None]
-            self._gradient_norm = torch.nn.utils.get_total_norm(gradients)
+            norm = pl_module.gradient_norm  # computed already, to see that it is finite
+            if norm is None:
+                gradients = [p.grad for p in pl_module.parameters() if p.grad is not None]
+                norm = torch.nn.utils.get_total_norm(gradients)
+            self._gradient_norm = norm
             # After the step the schedule has moved on to the next one's.
             self._learning_rate = optimizer.param_groups[0]["lr"]
 
@@ -96,14 +100,18 @@ class TrainingCurves(pl.Callback):
         batch_idx: int,
     ) -> None:
         # Lightning has divided the loss, so that the gradients of accumulated batches average.
-        self._loss += outputs["loss"].detach().float() * trainer.accumulate_grad_batches
-        self._batches += 1
+        self._step_loss += outputs["loss"].detach().float() * trainer.accumulate_grad_batches
+        self._step_batches += 1
         self._speed.tokens += batch["labels"].numel() * trainer.world_size
         self.tokens_seen += batch["labels"].numel() * trainer.world_size
         if trainer.global_step == self._last_step:
             return  # gradients are still being accumulated
         self._last_step = trainer.global_step
         self._steps += 1
+        if not pl_module.was_skipped:  # a loss that is no number would hide all others
+            self._loss += self._step_loss
+            self._batches += self._step_batches
+        self._step_loss, self._step_batches = 0.0, 0
         if trainer.global_step % trainer.log_every_n_steps == 0:
             self._record(trainer, pl_module, seq_len=batch["labels"].shape[1])
 
@@ -145,16 +153,14 @@ class TrainingCurves(pl.Callback):
         self._speed.started += seconds
 
     def _record(self, trainer: pl.Trainer, pl_module: pl.LightningModule, seq_len: int) -> None:
-        loss = float(trainer.strategy.reduce(self._loss / self._batches, reduce_op="mean"))
-        norm = self._gradient_norm
-        norm = norm.full_tensor() if hasattr(norm, "full_tensor") else norm  # a sharded one
-        values = {
-            "train_loss": loss,
-            "train_loss_smoothed": self._smoothed_loss.add(loss, self._steps),
-            "learning_rate": self._learning_rate,
-            "gradient_norm": float(norm),
-            "tokens_seen": self.tokens_seen,
-        }
+        values = {"learning_rate": self._learning_rate, "tokens_seen": self.tokens_seen}
+        if self._batches:
+            loss = float(trainer.strategy.reduce(self._loss / self._batches, reduce_op="mean"))
+            values["train_loss"] = loss
+            values["train_loss_smoothed"] = self._smoothed_loss.add(loss, self._steps)
+        norm = float(whole(self._gradient_norm))
+        if math.isfinite(norm):
+            values["gradient_norm"] = norm
         # Timed after the values above have arrived from the device: the work is done by then.
         seconds = time.perf_counter() - self._speed.started
         values["tokens_per_second"] = self._speed.tokens / seconds
@@ -182,6 +188,8 @@ class TrainingCurves(pl.Callback):
         self._learning_rate = math.nan
         self._batches = 0
         self._steps = 0
+        self._step_loss: Tensor | float = 0.0
+        self._step_batches = 0
 
 
 class _Speed:

@@ -84,6 +84,21 @@ def test_a_bad_step_moves_neither_weights_nor_moments_nor_average(
     assert counted == {2: 0, 4: 0, 5: 1, 6: 1}
 
 
+def test_a_bad_step_leaves_no_gap_in_the_curve_of_the_loss(
+    qwen_pl: Run, config: Path, folder: Path, spoil: Callable
+) -> None:
+    each = ("--trainer.log_every_n_steps", 1, "--trainer.max_steps", 4)
+    qwen_pl("fit", "--config", config, *each, "--run", "good")
+    spoil(3)
+    qwen_pl("fit", "--config", config, "--trainer.max_steps", 4)
+    runs = folder / "lightning_logs"
+    each_loss = scalars(runs / "good", "train_loss")
+    losses = scalars(runs / "small", "train_loss")  # of two steps each
+    assert losses[2] == pytest.approx((each_loss[1] + each_loss[2]) / 2)
+    assert losses[4] == pytest.approx(each_loss[3])
+    assert list(scalars(runs / "small", "train_loss_smoothed")) == [2, 4]
+
+
 def test_a_spoilt_document_is_named_by_its_sample(
     qwen_pl: Run, config: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
