@@ -1,12 +1,8 @@
 """How a run is put together: LightningCLI with fixed run folders and errors of one line."""
 
 import dataclasses
-import logging
-import os
 import shutil
 import sys
-import warnings
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,14 +11,20 @@ from filelock import FileLock, Timeout
 from jsonargparse import Namespace, set_parsing_settings
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback, ProgressBar
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
-from lightning.pytorch.loggers import Logger
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from qwen_pl.commands.completing import completer
 from qwen_pl.commands.launcher import end_with_parent, fit_to_launcher
-from qwen_pl.commands.published_start import LINKED_SIZES, tell_of_start
-from qwen_pl.commands.run_parser import RunParser, missing_package, why_not_made
+from qwen_pl.commands.published_start import LINKED_SIZES, fit_to_published, padded, tell_of_start
+from qwen_pl.commands.quiet import quieten
+from qwen_pl.commands.run_end import tell_of_mendable
+from qwen_pl.commands.run_loggers import rewind_loggers, run_loggers
+from qwen_pl.commands.run_parser import RunParser, why_not_made
+from qwen_pl.commands.run_results import SAMPLES, print_measures, print_results
+from qwen_pl.commands.run_start import compare_to_checkpoint, refuse_to_start_over, tell_of_new_run
+from qwen_pl.commands.saved_config import SaveRunConfig
 from qwen_pl.commands.trainer_settings import (
     check_trainer_settings,
     fitting_precision,
@@ -33,13 +35,12 @@ from qwen_pl.data.prompts import read_prompts
 from qwen_pl.data.tokenizer import load_tokenizer
 from qwen_pl.errors import InputError, Stopped
 from qwen_pl.export.pretrained import Pretrained, find_pretrained, published_config
-from qwen_pl.files import remove_unfinished, write_text
+from qwen_pl.files import remove_unfinished
 from qwen_pl.generation.sampling import Sampling
-from qwen_pl.generation.writer import Writer, samples_of
-from qwen_pl.model.architectures import check_architecture, named_config
+from qwen_pl.model.architectures import named_config
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
-from qwen_pl.runs import LOGS, checkpoints_in, run_dir
+from qwen_pl.runs import LOGS, run_dir
 from qwen_pl.training.averaging import WeightAveraging
 from qwen_pl.training.bad_steps import BadSteps
 from qwen_pl.training.beginning import has_begun
@@ -47,19 +48,16 @@ from qwen_pl.training.checkpoint import (
     FOLDER,
     find_checkpoint,
     load_checkpoint,
-    load_facts,
     step_of,
-    way_on,
 )
 from qwen_pl.training.checkpoint_io import WholeCheckpointIO
-from qwen_pl.training.config_changes import changes, check_windows, plain_config
+from qwen_pl.training.config_changes import plain_config
 from qwen_pl.training.curves import TrainingCurves
 from qwen_pl.training.elastic import ElasticAccumulation
 from qwen_pl.training.forgetting import MeasuredStart
-from qwen_pl.training.full_disk import chain, free_space, full_disk_in
 from qwen_pl.training.histograms import Histograms
 from qwen_pl.training.ledger import LEDGER
-from qwen_pl.training.loggers import begin, let_folder_open, make_logger, place_of
+from qwen_pl.training.loggers import begin, let_folder_open
 from qwen_pl.training.module import Qwen3Module
 from qwen_pl.training.named_callbacks import fitted
 from qwen_pl.training.predictions import PredictionWriter
@@ -67,7 +65,6 @@ from qwen_pl.training.progress import StepProgress
 from qwen_pl.training.quiet_profiler import QuietProfiler
 from qwen_pl.training.random_state import RandomState
 from qwen_pl.training.requeue import requeue
-from qwen_pl.training.rewind import has_validated, rewind
 from qwen_pl.training.run_texts import RunTexts
 from qwen_pl.training.samples import SampleLedger
 from qwen_pl.training.saving import BestCheckpoint, StepCheckpoint
@@ -78,11 +75,6 @@ from qwen_pl.training.validating import LastValidation, ValidateBetweenSteps
 
 NONE = "none"
 """What ``--ckpt_path`` takes to measure published weights although a run has gone on from them."""
-
-VOCABULARY_MULTIPLE = 64  # matrix kernels like sizes that divide
-
-SAMPLES = "samples.txt"
-"""Where a run writes down what the network writes while it learns."""
 
 TRAINER_DEFAULTS = {
     "max_epochs": -1,
@@ -97,7 +89,7 @@ TRAINER_DEFAULTS = {
 
 def main() -> None:
     """Runs ``fit``, ``validate``, ``test`` or ``predict`` as the command line says."""
-    _quieten()
+    quieten()
     end_with_parent()
     try:
         with stop_on_signals():
@@ -114,7 +106,7 @@ def data_of_config(args: list[str]) -> PDFDataModule:
     Raises:
         InputError: If a setting cannot be used; a misspelt one ends the process with a line.
     """
-    _quieten()
+    quieten()
     return DataOnlyCLI(args=["fit", *args]).datamodule
 
 
@@ -124,7 +116,7 @@ def prepared_config(args: list[str]) -> Namespace:
     Raises:
         InputError: If a setting cannot be used; a misspelt one ends the process with a line.
     """
-    _quieten()
+    quieten()
     cli = DataOnlyCLI(args=["fit", *args])
     cli.datamodule.prepare_data()
     return cli.config["fit"]
@@ -136,34 +128,12 @@ def module_of_config(args: list[str]) -> tuple[Qwen3Module, int]:
     Raises:
         InputError: If a setting cannot be used; a misspelt one ends the process with a line.
     """
-    _quieten()
+    quieten()
     cli = DataOnlyCLI(args=["fit", *args])
     max_steps = cli.config["fit"].trainer.max_steps
     if max_steps < 1:
         raise InputError("trainer.max_steps is not set: give the steps to train for")
     return cli.model, max_steps
-
-
-class SaveRunConfig(SaveConfigCallback):
-    """Writes the whole config into the run's folder: ``config.yaml`` at the start.
-
-    A run that resumes with another config leaves that one beside it, under the step it began at.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, save_to_log_dir=False, **kwargs)
-
-    def save_config(self, trainer: Trainer, pl_module: Qwen3Module, stage: str) -> None:
-        if stage != "fit":
-            return
-        text = self.parser.dump(self.config)
-        folder = Path(trainer.checkpoint_callback.dirpath).parent
-        first = folder / "config.yaml"
-        resumed_at = self.config.get("ckpt_path")
-        if resumed_at is None:
-            write_text(first, text)
-        elif not first.is_file() or first.read_text(encoding="utf-8") != text:
-            write_text(folder / f"config.from-step-{step_of(Path(resumed_at))}.yaml", text)
 
 
 class QwenCLI(LightningCLI):
@@ -263,9 +233,11 @@ class QwenCLI(LightningCLI):
         if self.subcommand == "fit":
             config.ckpt_path = None if config.ckpt_path == NONE else config.ckpt_path
             if not has_begun(self.run_dir, config.checkpoint.every_n_train_steps):
-                self._start_where_none_has_begun(config)
+                if config.ckpt_path == "last":  # one command, repeated, brings a run to its end
+                    config.ckpt_path = None
+                    tell_of_new_run(self.run_dir)
             elif config.ckpt_path is None:
-                self._refuse_to_start_over()
+                refuse_to_start_over(self.run_dir)
             if config.trainer.max_steps < 1:  # told now, and not when all is prepared
                 raise InputError("trainer.max_steps is not set: give the steps to train for")
         else:
@@ -281,10 +253,11 @@ class QwenCLI(LightningCLI):
         if config.trainer.precision is None:
             config.trainer.precision = fitting_precision(config.trainer.accelerator)
         if self.published is not None:
-            self._fit_to_published(config)
+            self._start_from_published(config)
         self.plain_config = plain_config(self._parser(self.subcommand).dump(config))
         if self.subcommand == "fit" and config.ckpt_path is not None:
-            self._compare_to_checkpoint(Path(config.ckpt_path))
+            checkpoint = Path(config.ckpt_path)
+            self.has_other_seed = compare_to_checkpoint(checkpoint, self.plain_config)
 
     def instantiate_classes(self) -> None:
         # Loggers are made together with the trainer, when it is known what the run says to them.
@@ -305,7 +278,11 @@ class QwenCLI(LightningCLI):
         if config.profiler is None:
             kwargs["profiler"] = QuietProfiler()
         # What is measured later must not become a part of the run's curves.
-        kwargs["logger"] = self._loggers(config.logger) if self.subcommand == "fit" else False
+        if self.subcommand == "fit":
+            resumed_from = self._get(self.config, "ckpt_path")
+            kwargs["logger"] = run_loggers(config.logger, self.run_dir, resumed_from)
+        else:
+            kwargs["logger"] = False
         return super().instantiate_trainer(**kwargs)
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
@@ -348,16 +325,20 @@ class QwenCLI(LightningCLI):
     def before_fit(self) -> None:
         if rank_zero_only.rank == 0:
             self._take_folder()
-            self._rewind_loggers()
-            begin(self.trainer.loggers, self.run_dir)
+            loggers = self.trainer.loggers
+            rewind_loggers(loggers, self.run_dir, self._get(self.config, "ckpt_path"))
+            begin(loggers, self.run_dir)
 
     def after_fit(self) -> None:
         if self.trainer.is_global_zero:
-            self._print_results()
+            resumed_from = self._get(self.config, "ckpt_path")
+            had = step_of(Path(resumed_from)) if resumed_from else -1
+            finished = had >= self.trainer.max_steps
+            print_results(self.trainer, self.run_dir, was_finished=finished)
 
     def after_validate(self) -> None:
         if self._shows_measures and self.trainer.is_global_zero:
-            _print_rows(_measures(self.trainer))
+            print_measures(self.trainer)
 
     after_test = after_validate
 
@@ -366,19 +347,7 @@ class QwenCLI(LightningCLI):
         if sampling.seed is None:
             sampling = replace(sampling, seed=self.datamodule.settings.seed)
         num_samples = self._get(self.config, "num_samples")
-        samples_of(sampling, num_samples)
-        writer: Writer | None = None
-
-        def write(network: Any, prompts: list[str]) -> list[list[dict[str, Any]]]:
-            nonlocal writer
-            if writer is None:
-                data = self.datamodule
-                writer = Writer(network, data.tokenizer, max_batch_size=data.settings.batch_size)
-                # Of all processes, so that none waits for one that has refused.
-                writer.check(read_prompts(data.settings.prompts), sampling)
-            return _complete(writer, prompts, sampling, num_samples)
-
-        self.model.write = write
+        self.model.write = completer(self.datamodule, sampling, num_samples)
 
     def _run_subcommand(self, subcommand: str) -> None:
         is_new = not self.run_dir.exists()
@@ -389,12 +358,8 @@ class QwenCLI(LightningCLI):
             if is_new and not (self.run_dir / LEDGER).exists():
                 shutil.rmtree(self.run_dir, ignore_errors=True)  # nothing came of it
             raise
-        except ModuleNotFoundError as error:
-            if (reason := missing_package(error)) is None:
-                raise
-            raise InputError(reason) from None
         except Exception as error:
-            self._tell_of_full_disk(error)
+            tell_of_mendable(error, self.run_dir)
             raise
         except SystemExit as ended:
             if isinstance(ended.__context__, KeyboardInterrupt):
@@ -410,37 +375,16 @@ class QwenCLI(LightningCLI):
             return self.published
         return None if model.architecture is None else named_config(model.architecture)
 
-    def _fit_to_published(self, config: Namespace) -> None:
-        """Compares the sizes given with the published ones, and settles those that are linked.
-
-        Raises:
-            InputError: If the weights have no place in the network, or their rows not enough ids.
-        """
-        name, published = config.model.from_pretrained, self.published
-        given = Qwen3Config(**config.model.config.as_dict())
-        check_architecture(given, published, name)
-        try:
-            num_ids = load_tokenizer(config.data.tokenizer).get_vocab_size()
-        except InputError as error:
-            raise InputError(f"{error}, or give data.tokenizer") from None
-        vocab_size = published.vocab_size
-        if config.model.resize_vocabulary:
-            vocab_size = _padded(num_ids)
-        elif num_ids > vocab_size:
-            raise InputError(
-                f"tokenizer {config.data.tokenizer} has {num_ids:,} ids, {name} has {vocab_size:,} "
-                "rows for them: give its own tokenizer, or model.resize_vocabulary=true"
-            )
-        longest = max(published.max_position_embeddings, config.data.seq_len)
-        if (yarn := given.rope_scaling) is not None and yarn != published.rope_scaling:
-            longest = max(longest, int(yarn.factor * yarn.original_max_position_embeddings))
-        config.model.config.vocab_size = vocab_size
-        config.model.config.max_position_embeddings = longest
+    def _start_from_published(self, config: Namespace) -> None:
+        """Fits the config to the published sizes, and finds the weights where they are needed."""
+        name = config.model.from_pretrained
+        given = fit_to_published(config, self.published)
         if config.ckpt_path is None:
             self.pretrained = find_pretrained(name)
             if rank_zero_only.rank == 0:
                 verb = "starting from" if self.subcommand == "fit" else "measuring"
-                tell_of_start(name, published, given, vocab_size, config.data.tokenizer, verb)
+                rows = config.model.config.vocab_size
+                tell_of_start(name, self.published, given, rows, config.data.tokenizer, verb)
 
     def _find_what_to_measure(self, config: Namespace) -> None:
         """Without a checkpoint, published weights are measured where there are any.
@@ -478,58 +422,6 @@ class QwenCLI(LightningCLI):
             # As generate computes: in less, a text would depend on what is written beside it.
             config.trainer.precision = "32-true"
 
-    def _start_where_none_has_begun(self, config: Namespace) -> None:
-        """Lets ``last`` start a run: one command, repeated, then brings it to its end."""
-        if config.ckpt_path == "last":
-            config.ckpt_path = None
-            if rank_zero_only.rank == 0:
-                others = sorted(
-                    {path.parents[1].name for path in checkpoints_in(self.run_dir.parent)}
-                )
-                known = f" (runs with checkpoints here: {', '.join(others[:5])})" if others else ""
-                print(f"no checkpoint in {self.run_dir} yet: starting{known}", file=sys.stderr)
-
-    def _compare_to_checkpoint(self, path: Path) -> None:
-        """Says what a resumed run goes on from, and which settings are not those it had.
-
-        Raises:
-            InputError: If it cannot go on with these.
-        """
-        checkpoint = load_facts(path)
-        ours = checkpoint.get("qwen_pl", {})  # else the module complains
-        theirs = ours.get("run_config") or {}
-        data = theirs.get("data") or checkpoint.get("PDFDataModule", {})
-        check_windows(data, self.plain_config["data"])
-        differing = changes(theirs, self.plain_config) if theirs else []
-        self.has_other_seed = any(line.startswith("seed_everything ") for line in differing)
-        if rank_zero_only.rank == 0:
-            print(f"resuming {path}", file=sys.stderr)
-            for line in differing:
-                print(f"  {line}", file=sys.stderr)
-
-    def _tell_of_full_disk(self, error: BaseException) -> None:
-        """Makes a line of an error, if a full disk is behind it.
-
-        Raises:
-            InputError: If it is.
-        """
-        full = full_disk_in(error)
-        if full is not None:
-            told = next((e for e in chain(error) if isinstance(e, InputError)), None)
-            if told is not None:  # other errors on the way out hide the one that says more
-                raise told from None
-            where = full.filename or self.run_dir
-            raise InputError(
-                f"no space left to write {where}: {free_space(self.run_dir)} are free; "
-                f"{way_on(self.run_dir / FOLDER)}"
-            ) from None
-
-    def _refuse_to_start_over(self) -> None:
-        raise InputError(
-            f"{self.run_dir} already holds a run: continue it with --ckpt_path last, start "
-            "another with --run NAME, or remove the folder"
-        )
-
     def _take_folder(self) -> None:
         """Keeps other processes from training into the run's folder while this one lives."""
         self.run_dir.mkdir(parents=True, exist_ok=True)
@@ -543,55 +435,11 @@ class QwenCLI(LightningCLI):
         # This process alone writes here now, so what others left unfinished is nobody's.
         remove_unfinished(self.run_dir, seconds=0)
 
-    def _rewind_loggers(self) -> None:
-        """Takes back what was logged after the step that the run goes on from."""
-        path = self._get(self.config, "ckpt_path")
-        step = step_of(Path(path)) if path else -1
-        for logger in self.trainer.loggers:
-            is_own = logger.log_dir is not None and Path(logger.log_dir) == self.run_dir
-            if path or is_own:  # other folders may hold what another run has logged
-                rewind(logger, step, validated=not path or has_validated(Path(path), step))
-
     def _config_text(self) -> str:
         """The whole config as YAML, but for what a resume changes."""
         config = self.config[self.subcommand].clone()
         config.ckpt_path = None
         return self._parser(self.subcommand).dump(config)
-
-    def _loggers(self, given: Any) -> list[Logger]:
-        """Those that the config names, or TensorBoard; each writes into the run's folder."""
-        if given is False:
-            return []
-        if given in (None, True):
-            given = Namespace(class_path="lightning.pytorch.loggers.TensorBoardLogger")
-        resumed_from = self._get(self.config, "ckpt_path")
-        resumed_at = step_of(Path(resumed_from)) if resumed_from else None
-        loggers = []
-        for one in _as_list(given):
-            settings = {**(one.get("init_args") or {}), **(one.get("dict_kwargs") or {})}
-            loggers.append(make_logger(one.class_path, settings, self.run_dir, resumed_at))
-        return loggers
-
-    def _print_results(self) -> None:
-        """Where everything is, and what to do next."""
-        prepared, run = self.datamodule.prepared, self.run_dir.name
-        checkpoints = sorted((self.run_dir / FOLDER).glob("*.ckpt"))
-        rows = [
-            *_measures(self.trainer),
-            *(("text", document.text_file) for document in prepared.documents[:3]),
-            ("tokenizer", prepared.tokenizer_dir),
-            *(("checkpoint", path) for path in checkpoints),
-            *(("samples", path) for path in [self.run_dir / SAMPLES] if path.is_file()),
-            *(("curves", place_of(logger)) for logger in self.trainer.loggers),
-            ("write", f'python -m qwen_pl generate --run {run} --prompt "..."'),
-        ]
-        print()
-        resumed_from = self._get(self.config, "ckpt_path")
-        if resumed_from and step_of(Path(resumed_from)) >= self.trainer.max_steps:
-            print(
-                f"{run} had all its {self.trainer.max_steps:,} steps: --trainer.max_steps adds more"
-            )
-        _print_rows(rows)
 
 
 class DataOnlyCLI(QwenCLI):
@@ -614,51 +462,11 @@ class DataOnlyCLI(QwenCLI):
         """Runs nothing."""
 
 
-def _measures(trainer: Trainer) -> list[tuple[str, str]]:
-    """What was measured last, and beside it what the weights of others knew before training."""
-    start = next(c for c in trainer.callbacks if isinstance(c, MeasuredStart)).values(trainer)
-    before = {name: f" ({value:.4f} before training)" for name, value in start.items()}
-    return [
-        (name, f"{value:.4f}{before.get(name, '')}")
-        for name, value in trainer.callback_metrics.items()
-        if name.startswith(("val_", "reference_", "test_"))  # and not what else callbacks log
-    ]
-
-
-def _print_rows(rows: Sequence[tuple[str, object]]) -> None:
-    width = max(17, *(len(name) for name, _ in rows))
-    for name, value in rows:
-        print(f"{name:<{width}} {value}")
-
-
-def _complete(
-    writer: Writer, prompts: list[str], sampling: Sampling, num_samples: int
-) -> list[list[dict[str, Any]]]:
-    """The lines of predictions of each prompt, one for each sample."""
-    completions = writer.write(prompts, sampling, num_samples)
-    lines = [
-        {
-            "prompt": completion.prompt,
-            "sample": index % num_samples,
-            "completion": completion.text,
-            "finish_reason": completion.finish_reason,
-            "num_prompt_tokens": completion.num_prompt_tokens,
-            "num_tokens": completion.num_tokens,
-        }
-        for index, completion in enumerate(completions)
-    ]
-    return [lines[i : i + num_samples] for i in range(0, len(lines), num_samples)]
-
-
 def _model_vocab_size(vocab_size: int, tokenizer: str | None) -> int:
     """Rows of the embedding: the ids asked for, or those of the tokenizer given, and padding."""
     if tokenizer is not None:
         vocab_size = load_tokenizer(Path(tokenizer)).get_vocab_size()
-    return _padded(vocab_size)
-
-
-def _padded(vocab_size: int) -> int:
-    return -(-vocab_size // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE
+    return padded(vocab_size)
 
 
 def _config_name(config: Namespace) -> str:
@@ -670,22 +478,3 @@ def _as_list(value: Any) -> list:
     if value is None:
         return []
     return list(value) if isinstance(value, list | tuple) else [value]
-
-
-def _quieten() -> None:
-    """Leaves out what Lightning says on every run and no user of this project can act on."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
-    for message in (
-        r".*does not have many workers.*",
-        r".*when using `ckpt_path`, callbacks used to create.*",
-        r".*The dirpath has changed from.*",
-        r".*Checkpoint directory .* exists and is not empty.*",
-        r".*isinstance\(treespec, LeafSpec\).*",
-        r".*but have no logger configured.*",
-        r".*It is recommended to use `self\.log\(.*sync_dist=True.*",
-        r".*Total length of `list` across ranks is zero.*",
-        r".*lr_scheduler\.step.* before .*optimizer\.step.*",
-    ):
-        warnings.filterwarnings("ignore", message)
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")

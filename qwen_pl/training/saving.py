@@ -76,6 +76,8 @@ class StepCheckpoint(AgreedCheckpoint):
             every_n_train_steps=every_n_train_steps,
             enable_version_counter=False,
         )
+        self._owes_validation = False
+        self._last_step = 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         super().on_train_start(trainer, pl_module)
@@ -184,7 +186,8 @@ class BestCheckpoint(AgreedCheckpoint):
         folder, lowest = Path(self.dirpath), float("inf")
         if trainer.is_global_zero and _goes_on_in(folder, trainer):
             lowest = _measured_loss(folder / BEST)
-        self._lowest = trainer.strategy.broadcast(lowest)
+        # It may be lower already, of weights that were measured before the first step.
+        self._lowest = min(self._lowest, trainer.strategy.broadcast(lowest))
 
     def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
         """Saves nothing: what a step is worth is known after its validation."""
