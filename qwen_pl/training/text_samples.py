@@ -73,7 +73,7 @@ class TextSamples(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: object
     ) -> None:
         step = trainer.global_step
-        if step == self._last_step or not self.every_n_steps:
+        if step == self._last_step or not self.every_n_steps or trainer.fast_dev_run:
             return
         self._last_step = step
         if step % self.every_n_steps and step != trainer.max_steps:
@@ -82,8 +82,9 @@ class TextSamples(pl.Callback):
         # A sharded network computes only when all processes do; else one writes, the others wait.
         is_sharded = any(hasattr(p, "full_tensor") for p in pl_module.model.parameters())
         if is_sharded or trainer.is_global_zero:
-            # In what it is trained in: of a sharded network the layers are there in nothing else.
-            is_mixed = str(trainer.precision).endswith("-mixed")
+            # Layers of a sharded network are there in half precision only. Whole ones write as they
+            # are: autocast would convert all weights again for every token.
+            is_mixed = is_sharded and str(trainer.precision).endswith("-mixed")
             with trainer.precision_plugin.forward_context() if is_mixed else nullcontext():
                 texts = self._write(pl_module.model)
             if trainer.is_global_zero:
