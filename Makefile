@@ -15,8 +15,7 @@ endif
 
 # Starts the run, or goes on with it: a finished one only writes again.
 train: .venv/.installed
-	$(BIN)/python -m qwen_pl fit --config configs/$(RUN).yaml \
-	    $(if $(wildcard lightning_logs/$(RUN)/checkpoints/step=*.ckpt),--ckpt_path last)
+	$(BIN)/python -m qwen_pl fit --config configs/$(RUN).yaml --ckpt_path last
 	$(BIN)/python -m qwen_pl generate --run $(RUN) --prompt "$(PROMPT)" --seed 1
 
 test: .venv/.installed-tests

@@ -300,7 +300,7 @@ class QwenCLI(LightningCLI):
         ]
         callbacks.append(RunSummary(self.run_dir.name))
         if self.subcommand == "fit":
-            callbacks.append(RunTexts(self._config_text()))
+            callbacks.append(RunTexts({**self.plain_config, "ckpt_path": None}))
         if curves.histograms_every_n_steps:
             callbacks.append(Histograms(curves.histograms_every_n_steps))
         callbacks.append(SampleLedger(self.run_dir / LEDGER))
@@ -434,12 +434,6 @@ class QwenCLI(LightningCLI):
             ) from None
         # This process alone writes here now, so what others left unfinished is nobody's.
         remove_unfinished(self.run_dir, seconds=0)
-
-    def _config_text(self) -> str:
-        """The whole config as YAML, but for what a resume changes."""
-        config = self.config[self.subcommand].clone()
-        config.ckpt_path = None
-        return self._parser(self.subcommand).dump(config)
 
 
 class DataOnlyCLI(QwenCLI):

@@ -54,7 +54,7 @@ def make_logger(
     kind = getattr(import_module(module), name)
     defaults = {key: p.default for key, p in inspect.signature(kind).parameters.items()}
     for key, value in _of_run(kind, run_dir, resumed_at).items():
-        if settings.get(key) == defaults.get(key):  # left open
+        if key not in settings or settings[key] == defaults.get(key):  # left open
             settings = settings | {key: value}
     try:
         logger = kind(**settings)

@@ -1,6 +1,9 @@
 """Keeps beside the curves what they were made of: the config of the run and its corpus."""
 
+from typing import Any
+
 import lightning.pytorch as pl
+import yaml
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from qwen_pl.training.layout import log_layout
@@ -11,11 +14,11 @@ class RunTexts(pl.Callback):
     """Logs the whole config and the report on the corpus, and again where a resume changes them.
 
     Args:
-        config: As YAML, without what changes from one resume to the next.
+        config: As plain data, without what changes from one resume to the next.
     """
 
-    def __init__(self, config: str) -> None:
-        self.config = config
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.config = yaml.safe_dump(config, sort_keys=False)
         self._logged: dict[str, str] = {}
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

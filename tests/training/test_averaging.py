@@ -64,7 +64,7 @@ def test_the_average_follows_its_formula_and_every_verb_takes_it(
 
 def val_loss(outcome: Outcome) -> float:
     [line] = [line for line in outcome.out.splitlines() if "val_loss" in line]
-    return float(line.split("│")[2])
+    return float(line.split()[1])
 
 
 def test_a_resumed_run_keeps_its_average_which_changes_no_step(

@@ -129,7 +129,7 @@ def test_a_run_that_goes_back_and_on_shows_what_the_unbroken_one_did(
     unbroken = shown(run_dir)
     assert unbroken.scalars.keys() == BY_THE_CLOCK | {
         *("train_loss", "train_loss_smoothed", "learning_rate", "gradient_norm", "tokens_seen"),
-        *("val_loss", "val_perplexity", "val_bits_per_byte"),
+        *("val_loss", "val_perplexity", "val_bits_per_byte", "skipped_steps", "loss_spikes"),
     }
     assert unbroken.scalars["tokens_seen"] == [(5, 5 * 2 * 3 * 24), (10, 10 * 2 * 3 * 24)]
     assert [step for step, _ in unbroken.scalars["val_loss"]] == [2, 4, 6, 8, 10, 12]

@@ -46,12 +46,12 @@ def test_a_csv_goes_on_beside_tensorboard_without_doubled_or_lost_rows(
 
 
 def test_rows_are_on_the_disk_before_the_run_ends(folder: Path) -> None:
-    rows = ContinuedRows(str(folder), -1)
+    rows = ContinuedRows(str(folder))
     rows.log_metrics({"train_loss": 2.0}, 4)
     rows.save()
     rows.log_metrics({"val_loss": 1.0}, 4)
     rows.save()
-    again = ContinuedRows(str(folder), 4)
+    again = ContinuedRows(str(folder))
     again.log_metrics({"val_loss": 0.5}, 8)
     again.save()
     assert (
@@ -102,6 +102,7 @@ class Service:
         part = types.ModuleType(name)
         part.run, part.init = None, self.init
         part.RunDisabled = part.Run = Service
+        part.Table = dict
         return part
 
     def init(self, **settings: object) -> "Service":

@@ -7,6 +7,7 @@ import pytest
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from qwen_pl.training.loggers import begin
 from qwen_pl.training.rewind import rewind
 
 LOGGED = {2: {"train_loss": 5.0}, 4: {"train_loss": 4.0}, 6: {"train_loss": 3.0}}
@@ -44,6 +45,7 @@ def test_a_logger_goes_on_after_the_step(
     fill(kind(tmp_path, "logs", "run"))
     again = kind(tmp_path, "logs", "run")
     rewind(again, 4, validated=validated)
+    begin([again], tmp_path)
     again.log_metrics({"train_loss": 2.5}, 6)
     again.save()
     val_steps = [2, 4] if validated else [2]
@@ -56,6 +58,7 @@ def test_a_row_that_a_kill_cut_off_is_dropped(tmp_path: Path) -> None:
     with (Path(logger.log_dir) / "metrics.csv").open("a") as file:
         file.write("1")  # of step 12
     rewind(again := CSVLogger(tmp_path, "logs", "run"), 9)
+    begin([again], tmp_path)
     again.log_metrics({"mfu": 0.5, "train_loss": 1.0}, 10)  # a column that was not there
     again.save()
     expected = {"train_loss": [2, 4, 6, 10], "val_loss": [2, 4, 6]}
