@@ -112,6 +112,7 @@ def test_check_resume_finds_what_is_not_resumed(config: Path, folder: Path) -> N
     )
     command = [sys.executable, "-c", forgetting, "check-resume", "--config", str(config)]
     command += ["--steps", "4", "--kills", "2", "--folder", str(folder)]
+    command += ["--trainer.accumulate_grad_batches", "2"]  # for a kill at a known moment
     ended = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
     assert ended.returncode == 1, ended.stdout + ended.stderr
     assert "samples and losses   DIFFERS  losses differ at step" in ended.stdout

@@ -10,6 +10,9 @@ TIMED = ("tokens_per_second", "mfu", "data_wait", "memory", "seconds", "time")
 """How names begin, or what stands in them, of values that no two runs have in common."""
 VALIDATION = ("val_", "reference_")
 
+_NAMES_RUN = ("run_config", "RunTexts")
+"""What of a checkpoint has the name of its run in it."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -165,7 +168,7 @@ def _differences(ours: Any, theirs: Any, name: str = "") -> Iterator[str]:
 
     if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
         for key in [*ours, *(key for key in theirs if key not in ours)]:
-            if _is_timed(str(key)) or key == "run_config":  # which has the name of the run
+            if _is_timed(str(key)) or key in _NAMES_RUN:
                 continue
             inside = f"{name}.{key}" if name else str(key)
             if key not in ours or key not in theirs:

@@ -21,4 +21,5 @@ def has_begun(run_dir: Path, every_n_train_steps: int) -> bool:
         step = load_checkpoint(folder / BEST, mmap=True)["global_step"]
     except (InputError, KeyError):
         return True
-    return step >= every_n_train_steps  # the run came to save one, which was then removed
+    # The best of a step is saved before the step is. Later, a step was saved and then removed.
+    return step > every_n_train_steps

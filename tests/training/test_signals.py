@@ -225,7 +225,9 @@ def test_a_second_ctrl_c_ends_at_once(
 def test_a_ctrl_c_that_torchrun_passes_on_is_no_second_one(
     qwen_pl: Run, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    torchrun = {"TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1"}
+    for name, value in (torchrun | {"RANK": "0", "LOCAL_RANK": "0"}).items():
+        monkeypatch.setenv(name, value)
     plain = Qwen3Module.training_step
 
     def twice(self: Qwen3Module, batch: Any, batch_idx: int) -> torch.Tensor:
