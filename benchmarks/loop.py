@@ -119,6 +119,7 @@ class RawLoop:
         self.optimizer = type(configured["optimizer"])(own, fused=True)
         self.scheduler = LambdaLR(self.optimizer, share)
         self.clip = trainer.gradient_clip_val
+        self.parameters = list(self.network.parameters())  # once, as looking for them takes time
         self.batches = iter(trainer.datamodule.train_dataloader())
         self.writer = SummaryWriter(Path(trainer.default_root_dir) / "raw")
         self.curves = next(c for c in trainer.callbacks if isinstance(c, TrainingCurves))
@@ -132,7 +133,7 @@ class RawLoop:
             loss = self.network(batch["input_ids"], batch["labels"])
             self.optimizer.zero_grad()
             loss.backward()
-            norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)
+            norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.clip)
             self.optimizer.step()
             self.scheduler.step()
             loss_sum += loss.detach()

@@ -71,6 +71,7 @@ from qwen_pl.training.saving import BestCheckpoint, StepCheckpoint
 from qwen_pl.training.signals import REQUEUE, StopOnSignal, stop_on_signals
 from qwen_pl.training.summary import RunSummary
 from qwen_pl.training.text_samples import TextSamples
+from qwen_pl.training.used_hooks import call_used_hooks_only
 from qwen_pl.training.validating import LastValidation, ValidateBetweenSteps
 
 NONE = "none"
@@ -277,6 +278,7 @@ class QwenCLI(LightningCLI):
         config.logger = self._given_logger
         if config.profiler is None:
             kwargs["profiler"] = QuietProfiler()
+            call_used_hooks_only()
         # What is measured later must not become a part of the run's curves.
         if self.subcommand == "fit":
             resumed_from = self._get(self.config, "ckpt_path")

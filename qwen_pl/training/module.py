@@ -244,7 +244,9 @@ class Qwen3Module(pl.LightningModule):
         if norm is None or not gradient_clip_val or gradient_clip_algorithm not in (None, "norm"):
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
         else:
-            clip_grads_with_norm_(self.parameters(), gradient_clip_val, norm)
+            # Of the optimizer, as to look for them in all modules takes a quarter of a millisecond.
+            parameters = [p for group in optimizer.param_groups for p in group["params"]]
+            clip_grads_with_norm_(parameters, gradient_clip_val, norm)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         # Plain data: a dataclass in it would keep the file from loading with weights_only.

@@ -1,6 +1,7 @@
 """When checkpoints are saved and which are kept: the newest, and the best by validation loss."""
 
 import sys
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,11 @@ class AgreedCheckpoint(ModelCheckpoint):
 
     What is kept follows from the files in the folder, so none of it is in the checkpoints.
     """
+
+    @cached_property
+    def state_key(self) -> str:
+        """As ever; the Trainer asks for it many times a step, and it takes some making."""
+        return ModelCheckpoint.state_key.fget(self)
 
     def state_dict(self) -> dict[str, Any]:
         return {}
