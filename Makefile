@@ -21,7 +21,7 @@ train: .venv/.installed
 test: .venv/.installed-tests
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 .venv/.installed: requirements.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10) and 'qwen_pl needs Python 3.10 or newer; name one with PYTHON=')"
