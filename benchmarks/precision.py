@@ -16,7 +16,7 @@ import yaml
 
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
-from qwen_pl.training.optimizer import adamw
+from qwen_pl.training.optimizer import make_optimizer
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
 
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     network = Qwen3ForCausalLM(config).to(device)
-    optimizer = adamw(network, lr=1e-3, weight_decay=0.1, betas=(0.9, 0.95))
+    optimizer = make_optimizer("adamw", network, lr=1e-3, weight_decay=0.1, betas=(0.9, 0.95))
     shape = (data["batch_size"], data["seq_len"] + 1)
     tokens = torch.randint(0, config.vocab_size, shape, device=device)
 

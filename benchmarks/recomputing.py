@@ -21,7 +21,7 @@ from benchmarks.memory import peak_of
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 from qwen_pl.model.recompute import GradientCheckpointing
-from qwen_pl.training.optimizer import adamw
+from qwen_pl.training.optimizer import make_optimizer
 
 KINDS: list[GradientCheckpointing] = [False, "selective", 4, 2, True]
 PRECISIONS = {
@@ -50,7 +50,7 @@ def measure(
         loss.backward()
 
     peak = peak_of(step, device)
-    optimizer = adamw(network, lr=1e-4, weight_decay=0.1, betas=(0.9, 0.95))
+    optimizer = make_optimizer("adamw", network, lr=1e-4, weight_decay=0.1, betas=(0.9, 0.95))
     optimizer.step()
     tensors = [p for parameter in network.parameters() for p in (parameter, parameter.grad)]
     for state in optimizer.state.values():

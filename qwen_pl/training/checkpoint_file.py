@@ -6,8 +6,9 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,9 +31,17 @@ def write_file(checkpoint: dict[str, Any], file: IO[bytes]) -> None:
     with _no_checksums(), summed.pool:
         torch.save(checkpoint, summed)
     file.flush()
-    with Path(file.name).open("rb+", buffering=0) as written:
-        _enter_checksums(written, summed.checksums)
-        _seal(written)
+    checksums = summed.checksums()
+    with Path(file.name).open("rb+") as written:
+        with mmap(written.fileno(), 0) as content, zipfile.ZipFile(written) as archive:
+            _enter_checksums(content, archive, checksums)
+            # torch writes no comment, so the file ends with the length of none.
+            content[-2:] = struct.pack("<H", _SEAL_SIZE)
+            digest = _digest_around(content, archive, len(content))
+            if os.name == "nt":  # elsewhere, flushing the file flushes what was changed here
+                content.flush()
+        written.seek(0, os.SEEK_END)
+        written.write(_SEAL + digest)
 
 
 def file_is_whole(path: Path) -> bool:
@@ -44,40 +53,55 @@ def file_is_whole(path: Path) -> bool:
             size = file.seek(0, os.SEEK_END)
             if not archive.comment:  # of an earlier version, or not of ours
                 return _end_of_zip(file, size) == size
-            is_ours = archive.comment == _SEAL + _digest_around(file, archive, size)
-            return is_ours and _end_of_zip(file, size) == size
+            with mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+                digest = _digest_around(content, archive, size - _SEAL_SIZE)
+            return archive.comment == _SEAL + digest and _end_of_zip(file, size) == size
     except Exception:  # damaged bytes make zipfile raise many kinds
         return False
 
 
 class _Summed:
-    """A file that takes the checksum of each large piece while it is being written."""
+    """A file that takes the checksum of each piece in another thread, while it is written."""
 
-    _LARGE = 1 << 20  # below it, handing a piece to another thread costs more than it saves
+    _LARGE = 1 << 20  # smaller pieces are copied, and handed to the thread together
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file = file
         self.pool = ThreadPoolExecutor(1)
-        self.checksums: dict[int, int] = {}
-        """CRC-32 of the piece at each offset."""
         self._offset = 0
+        self._summed: list[Future[dict[int, int]]] = []
+        self._pieces: dict[int, bytes | memoryview] = {}
+        self._size = 0
 
     def write(self, piece: memoryview) -> int:
-        if len(piece) < self._LARGE:
-            checksum = zlib.crc32(piece)
-            self.file.write(piece)
-        else:
-            summing = self.pool.submit(zlib.crc32, piece)
-            try:
-                self.file.write(piece)
-            finally:
-                checksum = summing.result()  # the piece is torch's to free after this
-        self.checksums[self._offset] = checksum
-        self._offset += len(piece)
-        return len(piece)
+        size = len(piece)
+        is_large = size >= self._LARGE
+        self._pieces[self._offset] = piece if is_large else bytes(piece)
+        self._size += size
+        self._offset += size
+        if self._size >= self._LARGE:
+            self._hand_over()
+        self.file.write(piece)
+        if is_large:
+            self._summed[-1].result()  # the piece is torch's to free after this
+        return size
 
     def flush(self) -> None:
         self.file.flush()
+
+    def checksums(self) -> dict[int, int]:
+        """CRC-32 of the piece at each offset, when all is written."""
+        self._summed.append(Future())
+        self._summed[-1].set_result(_sums(self._pieces))
+        return {offset: value for done in self._summed for offset, value in done.result().items()}
+
+    def _hand_over(self) -> None:
+        self._summed.append(self.pool.submit(_sums, self._pieces))
+        self._pieces, self._size = {}, 0
+
+
+def _sums(pieces: dict[int, bytes | memoryview]) -> dict[int, int]:
+    return {offset: zlib.crc32(piece) for offset, piece in pieces.items()}
 
 
 @contextmanager
@@ -91,53 +115,34 @@ def _no_checksums() -> Iterator[None]:
         set_crc32_options(before)
 
 
-def _enter_checksums(file: IO[bytes], checksums: dict[int, int]) -> None:
+def _enter_checksums(content: mmap, archive: zipfile.ZipFile, checksums: dict[int, int]) -> None:
     """Writes the CRC-32 of every record to where a zip has it: behind the record and at the end."""
-    with zipfile.ZipFile(file) as archive:
-        records, place = archive.infolist(), archive.start_dir
-    for record in records:
-        start = _start_of_data(file, record)
-        checksum = struct.pack("<I", checksums[start] if record.file_size else 0)
-        if record.flag_bits & _HAS_DESCRIPTOR:
-            file.seek(start + record.compress_size + 4)
-        else:
-            file.seek(record.header_offset + 14)
-        file.write(checksum)
-        file.seek(place)
-        header = struct.unpack("<28x3H12x", file.read(_CENTRAL))
-        file.seek(place + 16)
-        file.write(checksum)
-        place += _CENTRAL + sum(header)
+    place = archive.start_dir
+    for record in archive.infolist():
+        start = _start_of_data(content, record)
+        checksum = checksums[start] if record.file_size else 0
+        in_front = record.header_offset + 14
+        behind = start + record.compress_size + 4
+        has_descriptor = record.flag_bits & _HAS_DESCRIPTOR
+        struct.pack_into("<I", content, behind if has_descriptor else in_front, checksum)
+        struct.pack_into("<I", content, place + 16, checksum)
+        place += _CENTRAL + sum(struct.unpack_from("<3H", content, place + 28))
 
 
-def _seal(file: IO[bytes]) -> None:
-    """Appends the comment that vouches for the bytes between the records."""
-    size = file.seek(0, os.SEEK_END)
-    file.seek(size - 2)  # torch writes no comment, so the file ends with the length of none
-    file.write(struct.pack("<H", _SEAL_SIZE))
-    with zipfile.ZipFile(file) as archive:
-        digest = _digest_around(file, archive, size + _SEAL_SIZE)
-    file.seek(size)
-    file.write(_SEAL + digest)
-
-
-def _digest_around(file: IO[bytes], archive: zipfile.ZipFile, size: int) -> bytes:
-    """SHA-256 of all bytes but those of the records, which have a CRC-32 each, and the comment."""
+def _digest_around(content: mmap, archive: zipfile.ZipFile, size: int) -> bytes:
+    """SHA-256 of the first ``size`` bytes, less the records, which have a CRC-32 each."""
     digest = hashlib.sha256()
     place = 0
     for record in sorted(archive.infolist(), key=lambda record: record.header_offset):
-        start = _start_of_data(file, record)
-        file.seek(place)
-        digest.update(file.read(start - place))
+        start = _start_of_data(content, record)
+        digest.update(content[place:start])
         place = start + record.compress_size
-    file.seek(place)
-    digest.update(file.read(size - _SEAL_SIZE - place))
+    digest.update(content[place:size])
     return digest.hexdigest().encode()
 
 
-def _start_of_data(file: IO[bytes], record: zipfile.ZipInfo) -> int:
-    file.seek(record.header_offset)
-    name, extra = struct.unpack("<26x2H", file.read(_LOCAL))
+def _start_of_data(content: mmap, record: zipfile.ZipInfo) -> int:
+    name, extra = struct.unpack_from("<2H", content, record.header_offset + 26)
     return record.header_offset + _LOCAL + name + extra
 
 
