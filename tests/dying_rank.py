@@ -16,6 +16,6 @@ def training_step(self: Qwen3Module, *args: Any) -> Any:
     return plain(self, *args)
 
 
-Qwen3Module.training_step = training_step
-if __name__ == "__main__":
+if __name__ == "__main__":  # in the second process too, and in no test that imports this
+    Qwen3Module.training_step = training_step
     main()
