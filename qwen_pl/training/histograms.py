@@ -7,6 +7,8 @@ import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
+from qwen_pl.training.dtensors import whole
+
 BINS = 64
 
 
@@ -48,10 +50,7 @@ class Histograms(pl.Callback):
                 self._log(trainer, f"weights/{_short(name)}", parameter.detach(), step)
 
     def _log(self, trainer: pl.Trainer, name: str, tensor: Tensor, step: int) -> None:
-        if hasattr(
-            tensor, "full_tensor"
-        ):  # a sharded one, which all processes have to put together
-            tensor = tensor.full_tensor()
+        tensor = whole(tensor)  # which takes all processes, where it is sharded
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger) and trainer.is_global_zero:
                 logger.experiment.add_histogram_raw(name, **histogram(tensor), global_step=step)

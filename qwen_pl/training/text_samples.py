@@ -13,6 +13,7 @@ import torch
 from qwen_pl.errors import InputError
 from qwen_pl.files import write_text
 from qwen_pl.training.curves import TrainingCurves
+from qwen_pl.training.dtensors import is_sharded
 from qwen_pl.training.texts import log_text, plain
 
 END_OF_TEXT = "<|endoftext|>"
@@ -80,11 +81,11 @@ class TextSamples(pl.Callback):
             return
         started = time.perf_counter()
         # A sharded network computes only when all processes do; else one writes, the others wait.
-        is_sharded = any(hasattr(p, "full_tensor") for p in pl_module.model.parameters())
-        if is_sharded or trainer.is_global_zero:
+        in_parts = is_sharded(pl_module.model)
+        if in_parts or trainer.is_global_zero:
             # Layers of a sharded network are there in half precision only. Whole ones write as they
             # are: autocast would convert all weights again for every token.
-            is_mixed = is_sharded and str(trainer.precision).endswith("-mixed")
+            is_mixed = in_parts and str(trainer.precision).endswith("-mixed")
             with trainer.precision_plugin.forward_context() if is_mixed else nullcontext():
                 texts = self._write(pl_module.model)
             if trainer.is_global_zero:
