@@ -82,8 +82,8 @@ class BadSteps(pl.Callback):
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
-        parameters = (p for group in optimizer.param_groups for p in group["params"])
-        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"]]
+        norm = torch.nn.utils.get_total_norm([g for g in gradients if g is not None])
         pl_module.gradient_norm = norm
         # The Trainer has divided each loss by the number of batches, so their sum is the mean.
         loss = trainer.strategy.reduce(torch.stack(self._losses).sum(), reduce_op="mean")

@@ -102,17 +102,19 @@ class TrainingCurves(pl.Callback):
         # Lightning has divided the loss, so that the gradients of accumulated batches average.
         self._step_loss += outputs["loss"].detach().float() * trainer.accumulate_grad_batches
         self._step_batches += 1
-        self._speed.tokens += batch["labels"].numel() * trainer.world_size
-        self.tokens_seen += batch["labels"].numel() * trainer.world_size
-        if trainer.global_step == self._last_step:
+        tokens = batch["labels"].numel() * trainer.world_size
+        self._speed.tokens += tokens
+        self.tokens_seen += tokens
+        step = trainer.global_step
+        if step == self._last_step:
             return  # gradients are still being accumulated
-        self._last_step = trainer.global_step
+        self._last_step = step
         self._steps += 1
         if not pl_module.was_skipped:  # a loss that is no number would hide all others
             self._loss += self._step_loss
             self._batches += self._step_batches
         self._step_loss, self._step_batches = 0.0, 0
-        if trainer.global_step % trainer.log_every_n_steps == 0:
+        if step % trainer.log_every_n_steps == 0:
             self._record(trainer, pl_module, seq_len=batch["labels"].shape[1])
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -1,6 +1,7 @@
 """The LightningModule: a Qwen3, its optimizer and schedule, and what is measured on the way."""
 
 import dataclasses
+import inspect
 import math
 import sys
 from collections.abc import Callable
@@ -172,6 +173,9 @@ class Qwen3Module(pl.LightningModule):
             document_ids=batch.get("document_ids"),
             z_loss=self.z_loss,
         )
+
+    # The Trainer asks for it at each step, and finds it sooner than it puts one together.
+    training_step.__signature__ = inspect.signature(training_step)
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         # The loader behind that of the validation part has the reference text.
