@@ -14,6 +14,8 @@ import yaml
 from conftest import REPOSITORY, Outcome
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from qwen_pl.commands.saved_config import config_in_force
+
 Run = Callable[..., Outcome]
 
 
@@ -213,6 +215,34 @@ def test_what_the_user_writes_wins_over_the_checkpoint(
     qwen_pl("fit", "--config", config, "--ckpt_path", "last", "--trainer.gradient_clip_val", 0.5)
     later = folder / "lightning_logs/small/config.from-step-5.yaml"
     assert yaml.safe_load(later.read_text())["trainer"]["gradient_clip_val"] == 0.5
+
+
+def test_a_run_keeps_each_config_from_the_step_that_it_was_in_force(
+    qwen_pl: Run, config: Path, folder: Path
+) -> None:
+    run = folder / "lightning_logs/small"
+
+    def fit(max_steps: int, lr: float, *options: object) -> dict[str, float]:
+        settings = ("--trainer.max_steps", max_steps, "--model.lr", lr)
+        outcome = qwen_pl("fit", "--config", config, *settings, *options)
+        assert outcome.code == 0, outcome.err
+        kept = {file.name: yaml.safe_load(file.read_text()) for file in run.glob("config*.yaml")}
+        assert not any(settings.get("ckpt_path") for settings in kept.values())
+        return {name: settings["model"]["lr"] for name, settings in kept.items()}
+
+    first, later, last = "config.yaml", "config.from-step-5.yaml", "config.from-step-10.yaml"
+    fit(10, 0.01)
+    at_5, at_10 = (("--ckpt_path", run / f"checkpoints/step={n:08d}.ckpt") for n in (5, 10))
+    assert fit(10, 0.01, *at_5) == {first: 0.01}
+    assert fit(10, 0.02, *at_5) == {first: 0.01, later: 0.02}
+    assert fit(15, 0.01, *at_10) == {first: 0.01, later: 0.02, last: 0.01}
+    assert [config_in_force(run, step).name for step in (5, 6, 10, 11)] == [
+        first,
+        later,
+        later,
+        last,
+    ]
+    assert fit(15, 0.03, *at_10) == {first: 0.01, later: 0.02, last: 0.03}
 
 
 def test_validate_and_test_measure_the_last_checkpoint(qwen_pl: Run, config: Path) -> None:

@@ -115,12 +115,12 @@ def _stretch(folder: Path, step: int) -> "Stretch":
 
 def _tokens(folder: Path, stretch: "Stretch") -> "TokenFile":
     """The token file that a step was cut from, once its tokenizer is there too."""
+    from qwen_pl.commands.saved_config import config_in_force
     from qwen_pl.data.tokens import TokenFile
     from qwen_pl.files import sha256
 
     # A run that was resumed may have had other settings from there on, its cache among them.
-    config = folder / f"config.from-step-{stretch.from_step}.yaml"
-    config = config if config.is_file() else folder / "config.yaml"
+    config = config_in_force(folder, stretch.from_step + 1) or folder / "config.yaml"
     again = f"python -m qwen_pl prepare --config {config} makes it again"
     tokens, tokenizer = Path(stretch.tokens), Path(stretch.tokenizer) / "tokenizer.json"
     for file in (tokens / "tokens.bin", tokens / "index.json", tokenizer):

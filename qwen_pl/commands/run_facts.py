@@ -1,6 +1,5 @@
 """Gathers what a model card tells of a run, from a checkpoint and the run's folder."""
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,12 +86,11 @@ def _config(folder: Path, steps: int) -> dict[str, Any] | None:
     """The config that was in force at a step: that of the start, or of the last resume before."""
     import yaml
 
-    def begins_at(file: Path) -> int:
-        match = re.fullmatch(r"config\.from-step-(\d+)\.yaml", file.name)
-        return int(match[1]) if match else 0
+    from qwen_pl.commands.saved_config import config_in_force
 
-    files = [folder / "config.yaml", *folder.glob("config.from-step-*.yaml")]
-    file = max((file for file in files if begins_at(file) < max(1, steps)), key=begins_at)
+    file = config_in_force(folder, max(1, steps))
+    if file is None:
+        return None
     try:
         config = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):  # edited since, maybe
