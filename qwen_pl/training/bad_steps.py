@@ -15,6 +15,7 @@ from qwen_pl.errors import InputError, TrainingFailed
 from qwen_pl.training.checkpoint import newest_checkpoint
 from qwen_pl.training.dtensors import own_weights, whole
 from qwen_pl.training.provenance import SeenBatch, suspects
+from qwen_pl.training.samples import samples_seen
 from qwen_pl.training.usual_loss import UsualLoss
 
 
@@ -72,7 +73,7 @@ class BadSteps(pl.Callback):
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        self._batches.append(SeenBatch(batch, _samples_seen(trainer)))
+        self._batches.append(SeenBatch(batch, samples_seen(trainer)))
 
     def on_before_backward(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, loss: Tensor
@@ -198,7 +199,3 @@ def _failed(trainer: pl.Trainer, what: str) -> BaseException:
             message = f"{what}, and no checkpoint was saved before: lower model.lr"
     trainer.strategy.barrier()  # a process that ended sooner would take the others with it
     return TrainingFailed(message) if trainer.is_global_zero else SystemExit(1)
-
-
-def _samples_seen(trainer: pl.Trainer) -> int:
-    return getattr(trainer.train_dataloader, "samples_seen", 0)

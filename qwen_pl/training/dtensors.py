@@ -1,8 +1,10 @@
 """Tensors that processes share, whole and in parts; of plain tensors all is here already."""
 
+import torch
 from torch import Tensor, nn
+from torch.distributed import DeviceMesh
 from torch.distributed.fsdp import FSDPModule
-from torch.distributed.tensor import DTensor, Replicate
+from torch.distributed.tensor import DTensor, Shard
 
 
 def whole(tensor: Tensor) -> Tensor:
@@ -11,12 +13,30 @@ def whole(tensor: Tensor) -> Tensor:
 
 
 def sharded_like(tensor: Tensor, other: Tensor) -> Tensor:
-    """This process's part of a whole tensor that all of them have, laid out as ``other`` is."""
+    """This process's rows of a whole tensor that all of them have, as ``other`` has its own.
+
+    They are a copy, on the device of ``other``; where that is no sharded one, it is all of them.
+    """
     if not isinstance(other, DTensor):
         return tensor
-    everywhere = [Replicate()] * other.device_mesh.ndim
-    distributed = DTensor.from_local(tensor, other.device_mesh, everywhere, run_check=False)
-    return distributed.redistribute(placements=other.placements)
+    rows = own_rows(tensor, other.device_mesh).to(
+        other.to_local().device, copy=True, memory_format=torch.contiguous_format
+    )
+    return DTensor.from_local(
+        rows,
+        other.device_mesh,
+        [Shard(0)],
+        run_check=False,
+        shape=tensor.shape,
+        stride=torch.empty(tensor.shape, device="meta").stride(),  # row-major
+    )
+
+
+def own_rows(whole: Tensor, mesh: DeviceMesh) -> Tensor:
+    """The rows of ``whole`` that this process holds when it is sharded; a view, maybe empty."""
+    parts = whole.chunk(mesh.size())
+    rank = mesh.get_local_rank()
+    return parts[rank] if rank < len(parts) else whole[:0]
 
 
 def own_weights(module: nn.Module) -> list[tuple[str, nn.Parameter]]:

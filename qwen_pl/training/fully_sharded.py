@@ -11,8 +11,8 @@ from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 
 from qwen_pl.training.checkpoint import load_checkpoint
+from qwen_pl.training.dtensors import sharded_like
 from qwen_pl.training.sharded import load_sharded, save_sharded
-from qwen_pl.training.sharding import as_sharded
 
 
 class FullySharded(ModelParallelStrategy):
@@ -123,5 +123,5 @@ def _sharded_as(value: Any, held: Any) -> Any:
     """A tensor of the shape of one that is held in shards, sharded as that is; all else as is."""
     is_whole = isinstance(value, Tensor) and not isinstance(value, DTensor)
     if is_whole and isinstance(held, DTensor) and value.shape == held.shape:
-        return as_sharded(value, held)
+        return sharded_like(value, held)
     return value

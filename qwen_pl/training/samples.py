@@ -23,7 +23,7 @@ class SampleLedger(pl.Callback):
         self._has_begun = False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._last_step, self._seen = trainer.global_step, _samples_seen(trainer)
+        self._last_step, self._seen = trainer.global_step, samples_seen(trainer)
         batch_size = trainer.datamodule.settings.batch_size
         self._per_step = batch_size * trainer.world_size * trainer.accumulate_grad_batches
         self._append(trainer, self._per_step)
@@ -32,7 +32,7 @@ class SampleLedger(pl.Callback):
     def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
         if trainer.global_step == self._last_step:
             return  # gradients are still being accumulated
-        seen = _samples_seen(trainer)
+        seen = samples_seen(trainer)
         if seen - self._seen != self._per_step:
             self._per_step = seen - self._seen
             self._append(trainer, self._per_step)
@@ -70,9 +70,10 @@ class SampleLedger(pl.Callback):
     def _end(self, trainer: pl.Trainer) -> None:
         """Notes how far the run came: a step that failed has been begun, and is looked for most."""
         if self._has_begun and trainer.is_global_zero:
-            append_end(self.path, self._last_step + (_samples_seen(trainer) > self._seen))
+            append_end(self.path, self._last_step + (samples_seen(trainer) > self._seen))
         self._has_begun = False
 
 
-def _samples_seen(trainer: pl.Trainer) -> int:
-    return trainer.train_dataloader.samples_seen
+def samples_seen(trainer: pl.Trainer) -> int:
+    """How many samples the run has begun on; 0 with a loader that does not count them."""
+    return getattr(trainer.train_dataloader, "samples_seen", 0)

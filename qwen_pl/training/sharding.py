@@ -4,14 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
-from torch.distributed.tensor import DTensor, Shard
+from torch.distributed.tensor import DTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
+from qwen_pl.training.dtensors import own_rows
 
 MakeNetwork = Callable[[Qwen3Config], Qwen3ForCausalLM]
 
@@ -93,23 +93,3 @@ class SameDraws(TorchDispatchMode):
         if not tensor.is_meta:
             tensor.to_local().copy_(own_rows(whole, tensor.device_mesh))
         return tensor
-
-
-def own_rows(whole: Tensor, mesh: DeviceMesh) -> Tensor:
-    """The rows of ``whole`` that this process holds when it is sharded; a view, maybe empty."""
-    parts = whole.chunk(mesh.size())
-    rank = mesh.get_local_rank()
-    return parts[rank] if rank < len(parts) else whole[:0]
-
-
-def as_sharded(whole: Tensor, like: DTensor) -> DTensor:
-    """``whole``, which every process has, sharded like ``like`` and on its device; a copy."""
-    rows = own_rows(whole, like.device_mesh).to(like.to_local().device, copy=True)
-    return DTensor.from_local(
-        rows,
-        like.device_mesh,
-        [Shard(0)],
-        run_check=False,
-        shape=whole.shape,
-        stride=torch.empty(whole.shape, device="meta").stride(),  # row-major
-    )
