@@ -16,7 +16,7 @@ class RunParser(LightningArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> None:
         line = re.sub(r"<class '([\w.]+)'>", r"\1", " ".join(str(message).split()))
         line = re.sub(r"Call to compute_fn of link '.*?' with args \(.*?\) failed: ", "", line)
-        line = _class_not_found(line) or line
+        line = _class_not_found(line) or wrong_value(line) or line
         known = self._known_names()
         for name in re.findall(r"--([\w.]+)|option '([\w.]+)'", line):
             unknown = "".join(name)
@@ -35,6 +35,45 @@ class RunParser(LightningArgumentParser):
             parsers += self._subcommands_action._name_parser_map.values()
         options = {option for parser in parsers for option in parser._option_string_actions}
         return {option.lstrip("-") for option in options}
+
+
+def wrong_value(line: str) -> str | None:
+    """What to say of a value that is none of those allowed; None of any other complaint.
+
+    >>> wrong_value('Parser key "model.lr": Expected a float. Got value: 1e-3x')
+    'model.lr is 1e-3x: give a number'
+    >>> wrong_value("Parser key 'a'") is None
+    True
+    """
+    found = re.search(
+        r'Parser key "([\w.]+)":? (?:Expected an? (.*?)\. Got value:|'
+        r"Does not validate against any of the Union subtypes Subtypes: \[(.*?)\] Errors: .* "
+        r"Given value:) (.*)",
+        line,
+    )
+    if found is None:
+        return None
+    key, single, several, value = found.groups()
+    kinds = re.findall(r"typing\.Literal\[[^\]]*\]|[^,\s][^,]*", single or several)
+    allowed: list[str] = []
+    for kind in kinds:
+        if kind.startswith("typing.Literal["):
+            allowed += re.findall(r"[^\[\]', ]+", kind.removeprefix("typing.Literal"))
+        elif kind in _WORDS:
+            allowed.append(_WORDS[kind])
+        else:
+            return None  # a class maybe, of which jsonargparse has more to say
+    *others, last = dict.fromkeys(allowed)
+    return f"{key} is {value}: give " + (f"{', '.join(others)} or {last}" if others else last)
+
+
+_WORDS = {
+    "bool": "true, false",
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a text",
+    "NoneType": "null",
+}
 
 
 def _class_not_found(line: str) -> str | None:
