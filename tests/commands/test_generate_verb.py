@@ -160,12 +160,12 @@ class Terminal:
         return self.until("> ")
 
     def until(self, end: str, seconds: float = 60) -> str:
-        shown, last = "", time.monotonic() + seconds
-        while not shown.endswith(end):
+        shown, last = b"", time.monotonic() + seconds
+        while not shown.endswith(end.replace("\n", "\r\n").encode()):
             ready, _, _ = select.select([self.master], [], [], max(0, last - time.monotonic()))
             assert ready, f"nothing more than {shown!r}"
-            shown += os.read(self.master, 4096).decode(errors="replace").replace("\r\n", "\n")
-        return shown
+            shown += os.read(self.master, 1)  # not beyond the end, however much is there
+        return shown.decode(errors="replace").replace("\r\n", "\n")
 
     def close(self) -> int:
         self.type("\x04")
@@ -197,13 +197,14 @@ def test_the_loop_writes_changes_settings_and_outlives_ctrl_c(
     assert "/nonsense is not known" in terminal.say("/nonsense 3")
     assert "/settings" in terminal.say("/help")
     assert "3 of 3" in (terminal.say("/num_samples 3") + terminal.say("low"))
-    terminal.say("/num_samples 1")
 
     terminal.say("/max_new_tokens 1000000")
+    terminal.say("/num_samples 1000")
     terminal.type("endless\r")
-    terminal.until("endless\nendless")
+    terminal.until("--- 2 of 1000 ---\nendless")
     terminal.type("\x03")
-    terminal.until("\n> ")
+    assert "--- 999 of 1000 ---" not in terminal.until("\n> ")
+    terminal.say("/num_samples 1")
     terminal.say("/max_new_tokens 5")
     assert "low" in terminal.say("low")
     assert terminal.close() == 0
