@@ -135,6 +135,8 @@ def _leave_signals_alone(worker: int) -> None:
 @atexit.register
 def _end_workers() -> None:
     """Ends the workers that are left when the process ends, and would not hear SIGTERM."""
+    if hasattr(signal, "SIGCHLD"):
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch would take it for a failure
     for process in multiprocessing.active_children():
         if process.daemon:
             process.kill()

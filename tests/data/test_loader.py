@@ -1,9 +1,13 @@
 import itertools
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import torch
+from conftest import REPOSITORY
 
 from qwen_pl.data.loader import EndlessBatches, TrainingLoader, evaluation_loader
 from qwen_pl.data.order import WindowOrder
@@ -79,3 +83,22 @@ def test_evaluation_sees_every_label_once_however_many_processes(world_size: int
         labels += [label for b in batches for label in b["labels"].flatten().tolist()]
     assert sorted(label for label in labels if label != -100) == list(range(101, 295))
     assert len(counts) == 1  # processes that wait for each other need the same number of batches
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows starts workers from a file only")
+def test_workers_that_are_left_at_the_end_are_ended_without_a_word() -> None:
+    script = """
+import sys
+import torch
+from qwen_pl.data.loader import _leave_signals_alone
+loader = torch.utils.data.DataLoader(
+    range(100), num_workers=2, worker_init_fn=_leave_signals_alone
+)
+kept = iter(loader)  # which would else end them itself
+next(kept)
+sys.exit(3)
+"""
+    command = [sys.executable, "-c", script]
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stderr) == (3, "")
