@@ -16,7 +16,7 @@ class RunParser(LightningArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> None:
         line = re.sub(r"<class '([\w.]+)'>", r"\1", " ".join(str(message).split()))
         line = re.sub(r"Call to compute_fn of link '.*?' with args \(.*?\) failed: ", "", line)
-        line = _class_not_found(line) or wrong_value(line) or line
+        line = _class_not_found(line) or _wrong_value(line) or line
         known = self._known_names()
         for name in re.findall(r"--([\w.]+)|option '([\w.]+)'", line):
             unknown = "".join(name)
@@ -37,12 +37,23 @@ class RunParser(LightningArgumentParser):
         return {option.lstrip("-") for option in options}
 
 
-def wrong_value(line: str) -> str | None:
+_WORDS = {
+    "bool": ["true", "false"],
+    "int": ["a whole number"],
+    "float": ["a number"],
+    "str": ["a text"],
+    "NoneType": ["null"],
+}
+
+
+def _wrong_value(line: str) -> str | None:
     """What to say of a value that is none of those allowed; None of any other complaint.
 
-    >>> wrong_value('Parser key "model.lr": Expected a float. Got value: 1e-3x')
+    >>> _wrong_value('Parser key "model.lr": Expected a float. Got value: 1e-3x')
     'model.lr is 1e-3x: give a number'
-    >>> wrong_value("Parser key 'a'") is None
+    >>> _wrong_value('Parser key "model.compile": Expected a bool. Got value: maybe')
+    'model.compile is maybe: give true or false'
+    >>> _wrong_value("Parser key 'a'") is None
     True
     """
     found = re.search(
@@ -60,20 +71,11 @@ def wrong_value(line: str) -> str | None:
         if kind.startswith("typing.Literal["):
             allowed += re.findall(r"[^\[\]', ]+", kind.removeprefix("typing.Literal"))
         elif kind in _WORDS:
-            allowed.append(_WORDS[kind])
+            allowed += _WORDS[kind]
         else:
             return None  # a class maybe, of which jsonargparse has more to say
     *others, last = dict.fromkeys(allowed)
     return f"{key} is {value}: give " + (f"{', '.join(others)} or {last}" if others else last)
-
-
-_WORDS = {
-    "bool": "true, false",
-    "int": "a whole number",
-    "float": "a number",
-    "str": "a text",
-    "NoneType": "null",
-}
 
 
 def _class_not_found(line: str) -> str | None:

@@ -69,7 +69,7 @@ class WeightAveraging(pl.Callback):
         self._averages = [
             parameter.detach().clone().float()
             if restored is None
-            else sharded_like(restored[name].to(parameter.device), parameter)
+            else sharded_like(restored[name], parameter)
             for name, parameter in own_weights(pl_module)
         ]
 
@@ -121,8 +121,7 @@ class WeightAveraging(pl.Callback):
         elif averages is not None:
             with torch.no_grad():
                 for name, parameter in own_weights(pl_module):
-                    average = averages[name].to(parameter.device)
-                    parameter.copy_(sharded_like(average, parameter))
+                    parameter.copy_(sharded_like(averages[name], parameter))
 
     @torch.no_grad()
     def show(self, pl_module: pl.LightningModule) -> None:

@@ -15,10 +15,11 @@ def whole(tensor: Tensor) -> Tensor:
 def sharded_like(tensor: Tensor, other: Tensor) -> Tensor:
     """This process's rows of a whole tensor that all of them have, as ``other`` has its own.
 
-    They are a copy, on the device of ``other``; where that is no sharded one, it is all of them.
+    They are a copy, and all that goes to the device of ``other``. Where that is not sharded, it is
+    the whole tensor on that device, and no copy if it is there already.
     """
     if not isinstance(other, DTensor):
-        return tensor
+        return tensor.to(other.device)
     rows = own_rows(tensor, other.device_mesh).to(
         other.to_local().device, copy=True, memory_format=torch.contiguous_format
     )
