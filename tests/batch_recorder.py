@@ -7,6 +7,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from quiet_trainer import quiet_trainer
 from torch import Tensor
 
 from qwen_pl.data.datamodule import PDFDataModule
@@ -31,13 +32,8 @@ class Recorder(pl.LightningModule):
 def record(data: dict[str, Any], steps: int, **trainer: Any) -> list[Tensor]:
     """The batches that this process gets in so many optimizer steps."""
     module = Recorder()
-    pl.Trainer(
+    quiet_trainer(
         max_steps=steps,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
         use_distributed_sampler=False,
         check_val_every_n_epoch=None,
         limit_val_batches=0,

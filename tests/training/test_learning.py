@@ -7,6 +7,7 @@ import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
+from quiet_trainer import quiet_trainer
 from torch.utils.data import DataLoader
 
 from qwen_pl.data.windows import TokenWindows
@@ -42,15 +43,7 @@ def windows(tokens: np.ndarray, batch_size: int) -> DataLoader:
 
 
 def fit(module: Qwen3Module, loader: DataLoader, steps: int, **trainer: object) -> pl.Trainer:
-    trainer = pl.Trainer(
-        max_steps=steps,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        **trainer,
-    )
+    trainer = quiet_trainer(max_steps=steps, **trainer)
     trainer.fit(module, loader)
     return trainer
 

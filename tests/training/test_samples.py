@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as pl
 import pytest
 import torch
 from batch_recorder import Recorder, record
+from quiet_trainer import quiet_trainer
 
 from qwen_pl.data.datamodule import PDFDataModule
 from qwen_pl.data.order import WindowOrder, with_gaps
@@ -60,13 +60,8 @@ def test_a_step_that_fails_is_in_the_ledger(data: dict[str, Any], tmp_path: Path
                 raise RuntimeError("out of memory")
             return super().training_step(batch, batch_idx)
 
-    trainer = pl.Trainer(
+    trainer = quiet_trainer(
         max_steps=9,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
         limit_val_batches=0,
         callbacks=[SampleLedger(tmp_path / "samples.jsonl")],
     )

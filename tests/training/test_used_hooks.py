@@ -8,6 +8,7 @@ import pytest
 import torch
 from lightning.pytorch.demos.boring_classes import BoringModel
 from lightning.pytorch.trainer import call
+from quiet_trainer import quiet_trainer
 
 from qwen_pl.training import used_hooks
 from qwen_pl.training.used_hooks import OF_A_STEP, call_used_hooks_only
@@ -42,18 +43,8 @@ def events_of_a_run(folder: Path) -> Events:
     module, callbacks = Module(), [Empty(), Some(), Every(), Heir(), Empty()]
     for owner in (module, *callbacks):
         owner.events = events
-    pl.Trainer(
-        max_steps=3,
-        accumulate_grad_batches=2,
-        limit_val_batches=1,
-        accelerator="cpu",
-        callbacks=callbacks,
-        default_root_dir=folder,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    ).fit(module)
+    settings = {"max_steps": 3, "accumulate_grad_batches": 2, "limit_val_batches": 1}
+    quiet_trainer(callbacks=callbacks, default_root_dir=folder, **settings).fit(module)
     return events
 
 
@@ -77,16 +68,7 @@ def test_every_hook_is_called_as_by_the_trainer(tmp_path: Path) -> None:
 def test_the_module_can_still_end_an_epoch(tmp_path: Path, answer: int | None) -> None:
     call_used_hooks_only()
     ending = type("Ending", (BoringModel,), {"on_train_batch_start": lambda *args: answer})
-    trainer = pl.Trainer(
-        max_epochs=1,
-        limit_train_batches=4,
-        limit_val_batches=0,
-        accelerator="cpu",
-        default_root_dir=tmp_path,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
+    limits = {"limit_train_batches": 4, "limit_val_batches": 0}
+    trainer = quiet_trainer(max_epochs=1, default_root_dir=tmp_path, **limits)
     trainer.fit(ending())
     assert trainer.global_step == (0 if answer == -1 else 4)
