@@ -87,8 +87,8 @@ def _own_megabytes(process: str) -> float:
 
 def measure(folder: Path, options: argparse.Namespace) -> dict[str, float]:
     """Seconds and megabytes of preparing a corpus and of reading windows from it."""
-    from qwen_pl.data.prepare import prepare
-    from qwen_pl.data.settings import DataSettings
+    from qwen_pl.data.prepare.prepare import prepare
+    from qwen_pl.data.prepare.settings import DataSettings
 
     settings = DataSettings(
         source=str(folder / "texts"),

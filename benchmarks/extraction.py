@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from qwen_pl.data.pdf_readers import installed_version
+from qwen_pl.data.pdf.readers import installed_version
 
 _BARE = """
 import json, logging, sys, time
@@ -30,7 +30,7 @@ _OURS = """
 import json, sys, time
 from importlib import import_module
 from qwen_pl.data import pdf_lines
-reader = import_module(f"qwen_pl.data.{sys.argv[3]}_file")
+reader = import_module(f"qwen_pl.data.pdf.{sys.argv[3]}_file")
 started = time.process_time()
 file = reader.open_file(sys.argv[1], "")
 for index in range(min(file.num_pages, int(sys.argv[2]))):

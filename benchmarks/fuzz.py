@@ -17,8 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
-from qwen_pl.data.pdf import MAX_LOST_PAGES, PdfLimits, Status, read_pdf
-from qwen_pl.data.pdf_readers import READERS
+from qwen_pl.data.pdf.read import MAX_LOST_PAGES, PdfLimits, Status, read_pdf
+from qwen_pl.data.pdf.readers import READERS
 
 LIMITS = PdfLimits(page_seconds=5, file_seconds=15, memory_mb=512)
 _NUMBER = re.compile(rb"-?\d+(\.\d+)?")

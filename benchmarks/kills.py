@@ -29,7 +29,7 @@ import yaml
 from lightning.pytorch.utilities import rank_zero_only
 
 from qwen_pl.__main__ import main as qwen_pl
-from qwen_pl.commands.compare_runs import Finding, compare_runs
+from qwen_pl.commands.parts.compare_runs import Finding, compare_runs
 
 CONFIG = {
     "data": {"vocab_size": 320, "seq_len": 24, "batch_size": 2},
@@ -178,7 +178,7 @@ class Trial:
         notes, unfinished = run_dir / "notes", self.unfinished(run_dir)
         kind = rehearsal.get("moment", "never")
         command = [*self.command, "--run", run]
-        command += ["--trainer.callbacks+", "qwen_pl.training.rehearsal.Rehearsal"]
+        command += ["--trainer.callbacks+", "qwen_pl.commands.parts.rehearsal.Rehearsal"]
         command += ["--trainer.callbacks.notes", str(notes)]
         if kind in KINDS and kind != "starting":
             for name, value in rehearsal.items():

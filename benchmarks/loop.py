@@ -30,8 +30,8 @@ import torch
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.tensorboard import SummaryWriter
 
-from qwen_pl.cli import QwenCLI
-from qwen_pl.training.curves import TrainingCurves
+from qwen_pl.run.cli import QwenCLI
+from qwen_pl.training.monitoring.curves import TrainingCurves
 
 WARMUP_TURNS = 3
 

@@ -16,7 +16,7 @@ import yaml
 
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
-from qwen_pl.training.optimizer import make_optimizer
+from qwen_pl.training.optim.optimizer import make_optimizer
 
 
 def main() -> None:

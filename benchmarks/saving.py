@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from qwen_pl.training.checkpoint import is_whole, save_checkpoint
+from qwen_pl.training.checkpoints.checkpoint import is_whole, save_checkpoint
 
 RECORDS = 60  # tensors of a small network, with the moments of its optimizer
 

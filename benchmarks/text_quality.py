@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from qwen_pl.data.clean import clean_pages
-from qwen_pl.data.pdf import read_pdf
-from qwen_pl.data.pdf_readers import READERS
+from qwen_pl.data.cleaning.clean import clean_pages
+from qwen_pl.data.pdf.read import read_pdf
+from qwen_pl.data.pdf.readers import READERS
 
 _FIRST_BAND = 128
 _UNREACHED = np.int32(1 << 30)

@@ -15,13 +15,13 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from qwen_pl.data.clean import Paragraph
-from qwen_pl.data.document import Document, read_texts, written_document
-from qwen_pl.data.prepare import prepare
+from qwen_pl.data.cleaning.clean_text import Paragraph
+from qwen_pl.data.corpus.document import Document, read_texts, written_document
+from qwen_pl.data.prepare.prepare import prepare
+from qwen_pl.data.prepare.settings import DataSettings
 from qwen_pl.data.processes import available_cores
-from qwen_pl.data.settings import DataSettings
-from qwen_pl.data.splits import Piece
-from qwen_pl.data.tokenize import write_token_file
+from qwen_pl.data.tokens.splits import Piece
+from qwen_pl.data.tokens.write import write_token_file
 
 _BATCH = 4096  # paragraphs
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from qwen_pl.data.loader import EndlessBatches, TrainingLoader
-from qwen_pl.data.order import WindowOrder
-from qwen_pl.data.windows import TokenWindows
+from qwen_pl.data.batches.loader import EndlessBatches, TrainingLoader
+from qwen_pl.data.batches.order import WindowOrder
+from qwen_pl.data.batches.windows import TokenWindows
 
 
 def main() -> None:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pypdf
 
-from qwen_pl.data.corpus import read_corpus
-from qwen_pl.data.duplicates import Duplicates
-from qwen_pl.data.pdf_readers import READERS
-from qwen_pl.data.reading import Reading
+from qwen_pl.data.corpus.corpus import read_corpus
+from qwen_pl.data.corpus.duplicates import Duplicates
+from qwen_pl.data.corpus.reading import Reading
+from qwen_pl.data.pdf.readers import READERS
 
 
 def cut(file: Path, parts: int, folder: Path) -> None:

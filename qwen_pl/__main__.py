@@ -53,7 +53,7 @@ def _run(verb: str) -> int:
             module.main(sys.argv[2:])
         else:
             # Lightning starts further processes with this same command line, so it stays as it is.
-            import_module("qwen_pl.cli").main()
+            import_module("qwen_pl.run.cli").main()
     except InputError as error:
         return _complain(str(error))
     except TrainingFailed as error:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from qwen_pl.data.clean import Paragraph
-from qwen_pl.data.document import Document, written_document
+from qwen_pl.data.cleaning.clean_text import Paragraph
+from qwen_pl.data.corpus.document import Document, written_document
 
 
 def make_document(

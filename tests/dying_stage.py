@@ -3,7 +3,7 @@
 import os
 import signal
 
-from qwen_pl.data.cluster_stages import Job
+from qwen_pl.data.prepare.cluster_stages import Job
 
 
 def work(job: Job, rank: int, world_size: int) -> None:

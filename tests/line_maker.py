@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterable
 
-from qwen_pl.data.pdf import Line, Page
+from qwen_pl.data.page.line import Line, Page
 
 
 def set_lines(

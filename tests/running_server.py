@@ -10,7 +10,7 @@ import torch
 from conftest import made_up_pages
 from openai import OpenAI
 
-from qwen_pl.data.tokenizer import train_tokenizer
+from qwen_pl.data.tokens.tokenizer import train_tokenizer
 from qwen_pl.generation.writer import Writer
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import torch
 
-from qwen_pl.data.same_tokenizer import tokenizer_state
-from qwen_pl.data.tokenizer import train_tokenizer
+from qwen_pl.data.tokens.same_tokenizer import tokenizer_state
+from qwen_pl.data.tokens.tokenizer import train_tokenizer
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
-from qwen_pl.training.checkpoint import save_checkpoint
+from qwen_pl.training.checkpoints.checkpoint import save_checkpoint
 
 
 def build(**sizes) -> Qwen3ForCausalLM:

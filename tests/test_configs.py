@@ -8,8 +8,8 @@ import pytest
 import yaml
 from conftest import REPOSITORY, Outcome
 
-from qwen_pl.cli import data_of_config
 from qwen_pl.model.config import Qwen3Config
+from qwen_pl.run.cli import data_of_config
 
 CONFIGS = sorted((REPOSITORY / "configs").glob("*.yaml"))
 

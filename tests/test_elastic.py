@@ -14,11 +14,11 @@ import yaml
 from conftest import REPOSITORY
 
 from qwen_pl.__main__ import main
-from qwen_pl.commands.compare_runs import read_curves
-from qwen_pl.data.order import WindowOrder, with_gaps
-from qwen_pl.data.tokens import TokenFile
-from qwen_pl.training.ledger import read_ledger, stretch_of
-from qwen_pl.training.rehearsal import read_notes
+from qwen_pl.commands.parts.compare_runs import read_curves
+from qwen_pl.commands.parts.rehearsal import read_notes
+from qwen_pl.data.batches.order import WindowOrder, with_gaps
+from qwen_pl.data.tokens.token_file import TokenFile
+from qwen_pl.training.steps.ledger import read_ledger, stretch_of
 
 STEPS = 9
 
@@ -72,7 +72,7 @@ class Runs:
         """Trains to the end; the folder of the run."""
         run = self.folder / "lightning_logs" / name
         command = ["fit", "--config", str(self.config), "--run", name, *layout.options()]
-        command += ["--trainer.callbacks+", "qwen_pl.training.rehearsal.Rehearsal"]
+        command += ["--trainer.callbacks+", "qwen_pl.commands.parts.rehearsal.Rehearsal"]
         command += ["--trainer.callbacks.notes", str(run / "notes")]
         command += [] if start is None else ["--ckpt_path", str(start)]
         if layout.processes > 1:

@@ -13,7 +13,7 @@ import torch
 from conftest import REPOSITORY, Outcome
 
 from qwen_pl.commands import check_resume
-from qwen_pl.commands.compare_runs import compare_runs, read_curves
+from qwen_pl.commands.parts.compare_runs import compare_runs, read_curves
 from qwen_pl.training.module import Qwen3Module
 
 Run = Callable[..., Outcome]
@@ -26,7 +26,7 @@ def noted(folder: Path) -> Callable[[str], list[str]]:
 
     def options(run: str) -> list[str]:
         notes = folder / "lightning_logs" / run / "notes"
-        rehearsal = ["--trainer.callbacks+", "qwen_pl.training.rehearsal.Rehearsal"]
+        rehearsal = ["--trainer.callbacks+", "qwen_pl.commands.parts.rehearsal.Rehearsal"]
         return ["--run", run, *rehearsal, "--trainer.callbacks.notes", str(notes)]
 
     return options
@@ -106,7 +106,7 @@ def test_check_resume_kills_a_short_run_of_a_config_and_finds_it_exact(
 def test_check_resume_finds_what_is_not_resumed(config: Path, folder: Path) -> None:
     forgetting = FORKING.replace(
         "main()\n",
-        "from qwen_pl.training.random_state import RandomState\n"
+        "from qwen_pl.training.resume.random_state import RandomState\n"
         "RandomState.load_state_dict = lambda self, state: None\n"
         "main()\n",
     )

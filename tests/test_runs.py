@@ -14,7 +14,7 @@ import yaml
 from conftest import REPOSITORY, Outcome
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from qwen_pl.commands.saved_config import config_in_force
+from qwen_pl.run.saved_config import config_in_force
 
 Run = Callable[..., Outcome]
 

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qwen_pl.commands.arguments import VerbParser
+from qwen_pl.commands.options.arguments import VerbParser
 from qwen_pl.errors import InputError
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
 
-    from qwen_pl.commands.compare_runs import Finding
+    from qwen_pl.commands.parts.compare_runs import Finding
 
 HELP = """\
 Train a few steps of a config twice, once unbroken and once killed with kill -9 and resumed, and
@@ -104,7 +104,7 @@ class ResumeCheck:
 
     def run(self) -> bool:
         """Trains both, prints the verdict, and tells whether they are the same."""
-        from qwen_pl.commands.compare_runs import compare_runs
+        from qwen_pl.commands.parts.compare_runs import compare_runs
 
         print(f"{self.name}: {self.steps} steps, unbroken and with {self.kills} kills", flush=True)
         self._live("unbroken")
@@ -166,7 +166,7 @@ class ResumeCheck:
         }
         command = [sys.executable, "-m", "qwen_pl", *self.command, "--run", run]
         command += ["--ckpt_path", "last"]
-        command += ["--trainer.callbacks+", "qwen_pl.training.rehearsal.Rehearsal"]
+        command += ["--trainer.callbacks+", "qwen_pl.commands.parts.rehearsal.Rehearsal"]
         for name, value in rehearsal.items():
             command += [f"--trainer.callbacks.{name}", str(value)]
         before = len(self._kills(run))
@@ -182,7 +182,7 @@ class ResumeCheck:
             self._tell_of_kill(**kills[-1])
 
     def _tell_of_kill(self, moment: str, step: int) -> None:
-        from qwen_pl.training.checkpoint import FOLDER, step_of
+        from qwen_pl.training.checkpoints.checkpoint import FOLDER, step_of
 
         self.num_killed += 1
         saved = (self._run_dir("killed") / FOLDER).glob("step=*.ckpt")
@@ -192,7 +192,7 @@ class ResumeCheck:
 
     def _explain(self) -> None:
         """Trains unbroken once more: a machine that computes by chance is not resume's fault."""
-        from qwen_pl.commands.compare_runs import compare_runs
+        from qwen_pl.commands.parts.compare_runs import compare_runs
 
         self._live("control")
         findings = compare_runs(*(self._run_dir(n) for n in ("unbroken", "control")), self.steps)
@@ -210,14 +210,14 @@ class ResumeCheck:
         return run_dir(run, self.folder)
 
     def _kills(self, run: str) -> list[dict[str, Any]]:
-        from qwen_pl.training.rehearsal import read_notes
+        from qwen_pl.commands.parts.rehearsal import read_notes
 
         return read_notes(self._run_dir(run) / "notes", "kills.jsonl")
 
 
 def _prepared_config(given: list[str]) -> "Namespace":
     """All settings of a run, once its data are prepared."""
-    from qwen_pl.cli import prepared_config
+    from qwen_pl.run.cli import prepared_config
 
     config = prepared_config(given)
     if config.trainer.max_steps < 1:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from qwen_pl.commands.arguments import VerbParser
+from qwen_pl.commands.options.arguments import VerbParser
 from qwen_pl.errors import InputError
 
 
@@ -33,8 +33,8 @@ def consolidate(source: Path, target: Path) -> None:
     Raises:
         InputError: If the source cannot be read or the target cannot be written.
     """
-    from qwen_pl.training.checkpoint import load_checkpoint, save_checkpoint
-    from qwen_pl.training.sharded import belongs_to_weights, save_sharded
+    from qwen_pl.training.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+    from qwen_pl.training.checkpoints.sharded_folder import belongs_to_weights, save_sharded
 
     if target.exists():
         raise InputError(f"{target} is there already: give another name, or remove it")
@@ -51,7 +51,7 @@ def consolidate(source: Path, target: Path) -> None:
 
 def _target(source: Path, given: Path) -> Path:
     """``given``, or a path in it if it is a folder and no checkpoint."""
-    from qwen_pl.training.sharded import REST
+    from qwen_pl.training.checkpoints.sharded_folder import REST
 
     is_folder = given.is_dir() and not (given / REST).exists()
     return given / source.name if is_folder else given

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qwen_pl.commands.arguments import VerbParser
-from qwen_pl.commands.checkpoint_arguments import (
+from qwen_pl.commands.options.arguments import VerbParser
+from qwen_pl.commands.options.checkpoint_arguments import (
     Trained,
     add_checkpoint_options,
     checkpoint_of,
     load_trained,
 )
-from qwen_pl.commands.run_facts import name_of_run
+from qwen_pl.commands.parts.run_facts import name_of_run
 from qwen_pl.errors import InputError
 from qwen_pl.files import whole_folder, write_text
 
@@ -112,8 +112,8 @@ def _export_hugging_face(checkpoint: Path, out: Path, dtype: str | None, check: 
 
     import torch
 
-    from qwen_pl.commands.run_facts import card_facts, passages
-    from qwen_pl.data.tokenizer import END_OF_TEXT, write_tokenizer
+    from qwen_pl.commands.parts.run_facts import card_facts, passages
+    from qwen_pl.data.tokens.tokenizer import END_OF_TEXT, write_tokenizer
     from qwen_pl.export.hf_check import check_hugging_face, transformers_version
     from qwen_pl.export.hugging_face import write_hugging_face
     from qwen_pl.export.model_card import model_card, usage_of_hugging_face
@@ -156,7 +156,7 @@ def _export_hugging_face(checkpoint: Path, out: Path, dtype: str | None, check: 
 
 def _export_gguf(checkpoint: Path, out: Path, dtype: str | None, check: bool) -> str:
     """Writes and checks a folder for llama.cpp and Ollama; returns what is in it."""
-    from qwen_pl.commands.run_facts import card_facts, passages
+    from qwen_pl.commands.parts.run_facts import card_facts, passages
     from qwen_pl.export.gguf import import_gguf, write_gguf
     from qwen_pl.export.gguf_check import check_gguf
     from qwen_pl.export.model_card import model_card, usage_of_gguf

@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO
 
-from qwen_pl.commands.arguments import VerbParser, add_corpus_options, corpus_of
+from qwen_pl.commands.options.arguments import VerbParser, add_corpus_options, corpus_of
 from qwen_pl.errors import InputError
 from qwen_pl.files import whole_file
 
@@ -32,10 +32,10 @@ def main(args: list[str]) -> None:
     )
     options = parser.parse_args(args)
 
-    from qwen_pl.data.corpus import problem
-    from qwen_pl.data.duplicates import Duplicates
-    from qwen_pl.data.report import status_table
-    from qwen_pl.data.sources import find_sources
+    from qwen_pl.data.corpus.corpus import problem
+    from qwen_pl.data.corpus.duplicates import Duplicates
+    from qwen_pl.data.corpus.sources import find_sources
+    from qwen_pl.data.report.table import status_table
 
     sources = find_sources(options.source)
     targets = dict(zip(map(str, sources), _targets(sources, options.out), strict=True))

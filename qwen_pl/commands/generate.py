@@ -4,8 +4,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from qwen_pl.commands.arguments import VerbParser
-from qwen_pl.commands.checkpoint_arguments import (
+from qwen_pl.commands.options.arguments import VerbParser, unescaped
+from qwen_pl.commands.options.checkpoint_arguments import (
     add_checkpoint_options,
     checkpoint_of,
     load_writer,
@@ -14,7 +14,6 @@ from qwen_pl.errors import InputError
 
 if TYPE_CHECKING:
     from qwen_pl.generation.sampling import Sampling
-    from qwen_pl.generation.writer import Writer
 
 
 def main(args: list[str]) -> None:
@@ -52,10 +51,12 @@ def main(args: list[str]) -> None:
     if hasattr(sys.stdout, "reconfigure"):  # a terminal may lack letters that the model knows
         sys.stdout.reconfigure(errors="replace")
     if is_asking:
-        from qwen_pl.commands.prompt_loop import PromptLoop
+        from qwen_pl.commands.parts.prompt_loop import PromptLoop
 
         PromptLoop(writer, sampling, options.num_samples).run()
     else:
+        from qwen_pl.commands.parts.print_texts import print_texts
+
         print_texts(writer, prompt, sampling, options.num_samples)
 
 
@@ -108,49 +109,6 @@ def sampling_of(options: argparse.Namespace) -> "Sampling":
         seed=options.seed,
         when_full=options.when_full,
     )
-
-
-def unescaped(text: str) -> str:
-    r"""A new line where a shell passes on a backslash and an n, and so for tabs.
-
-    >>> unescaped(r"one\ntwo")
-    'one\ntwo'
-    """
-    return text.replace(r"\n", "\n").replace(r"\t", "\t")
-
-
-def print_texts(writer: "Writer", prompt: str, sampling: "Sampling", num_samples: int) -> None:
-    """Prints a prompt and what is written after it as it comes; several samples under headings.
-
-    All samples are written at once. The first is shown as it grows, and each of the others as far
-    as it is when the one before it has ended.
-
-    Raises:
-        InputError: If the prompt cannot be written on from.
-    """
-    pieces = writer.stream_samples(prompt, sampling, num_samples)
-
-    def open_text(index: int) -> None:
-        if num_samples > 1:
-            print("\n" * (index > 0) + f"--- {index + 1} of {num_samples} ---")
-        print(prompt, end="", flush=True)
-
-    held = [""] * num_samples
-    ended = [False] * num_samples
-    shown = 0
-    open_text(0)
-    for index, piece, is_last in pieces:
-        held[index] += piece
-        ended[index] = is_last
-        while shown < num_samples:
-            print(held[shown], end="", flush=True)
-            held[shown] = ""
-            if not ended[shown]:
-                break
-            print(flush=True)
-            shown += 1
-            if shown < num_samples:
-                open_text(shown)
 
 
 def _read_prompt() -> str:

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qwen_pl.commands.arguments import VerbParser
-from qwen_pl.commands.checkpoint_arguments import add_checkpoint_options, checkpoint_of
+from qwen_pl.commands.options.arguments import VerbParser
+from qwen_pl.commands.options.checkpoint_arguments import add_checkpoint_options, checkpoint_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ def main(args: list[str]) -> None:
     import yaml
 
     from qwen_pl.errors import InputError
-    from qwen_pl.training.checkpoint import load_facts
+    from qwen_pl.training.checkpoints.checkpoint import load_facts
 
     path = checkpoint_of(options)
     checkpoint = load_facts(path)
@@ -46,8 +46,8 @@ def main(args: list[str]) -> None:
 
 def _rows(path: Path, checkpoint: dict[str, Any]) -> "Iterator[tuple[str, str]]":
     from qwen_pl.model.config import Qwen3Config
-    from qwen_pl.training.full_disk import in_bytes
-    from qwen_pl.training.recorded import tokens_seen
+    from qwen_pl.training.checkpoints.full_disk import in_bytes
+    from qwen_pl.training.monitoring.recorded import tokens_seen
 
     ours, data = checkpoint["qwen_pl"], checkpoint.get("PDFDataModule", {})
     # A checkpoint in parts is a folder.

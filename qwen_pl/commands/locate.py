@@ -5,16 +5,16 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qwen_pl.commands.arguments import VerbParser
-from qwen_pl.commands.data_settings import data_settings
+from qwen_pl.commands.options.arguments import VerbParser
+from qwen_pl.commands.options.data_settings import data_settings
 from qwen_pl.errors import InputError
 from qwen_pl.runs import newest_run, run_dir
 
 if TYPE_CHECKING:
-    from qwen_pl.data.search import Hit
-    from qwen_pl.data.splits import Piece
-    from qwen_pl.data.tokens import TokenFile
-    from qwen_pl.training.ledger import Stretch
+    from qwen_pl.data.corpus.search import Hit
+    from qwen_pl.data.tokens.splits import Piece
+    from qwen_pl.data.tokens.token_file import TokenFile
+    from qwen_pl.training.steps.ledger import Stretch
 
 HELP = """\
 Show the text that the model saw at a training step and the pages it comes from, or find the pages
@@ -63,8 +63,8 @@ def main(args: list[str]) -> None:
 
 def _show_step(folder: Path, step: int, only: int | None) -> None:
     """Prints one sample of a step as a whole, or the beginnings of all."""
-    from qwen_pl.data.order import WindowOrder, with_gaps
-    from qwen_pl.data.tokenizer import load_tokenizer
+    from qwen_pl.data.batches.order import WindowOrder, with_gaps
+    from qwen_pl.data.tokens.tokenizer import load_tokenizer
 
     stretch = _stretch(folder, step)
     samples = stretch.samples_of(step)
@@ -93,7 +93,7 @@ def _show_step(folder: Path, step: int, only: int | None) -> None:
 
 def _stretch(folder: Path, step: int) -> "Stretch":
     """The line of the run's ledger that a step belongs to."""
-    from qwen_pl.training.ledger import LEDGER, read_ledger, stretch_of
+    from qwen_pl.training.steps.ledger import LEDGER, read_ledger, stretch_of
 
     if step < 1:
         raise InputError(f"--step is {step}: steps are counted from 1")
@@ -115,9 +115,9 @@ def _stretch(folder: Path, step: int) -> "Stretch":
 
 def _tokens(folder: Path, stretch: "Stretch") -> "TokenFile":
     """The token file that a step was cut from, once its tokenizer is there too."""
-    from qwen_pl.commands.saved_config import config_in_force
-    from qwen_pl.data.tokens import TokenFile
+    from qwen_pl.data.tokens.token_file import TokenFile
     from qwen_pl.files import sha256
+    from qwen_pl.run.saved_config import config_in_force
 
     # A run that was resumed may have had other settings from there on, its cache among them.
     config = config_in_force(folder, stretch.from_step + 1) or folder / "config.yaml"
@@ -141,9 +141,9 @@ def _pages(first: int, last: int) -> str:
 
 def _show_text(text: str, config: Path) -> None:
     """Prints the places of a sentence in the corpus of a config."""
-    from qwen_pl.data.corpus import read_corpus
-    from qwen_pl.data.prepare import Plan
-    from qwen_pl.data.search import find_text, normal
+    from qwen_pl.data.corpus.corpus import read_corpus
+    from qwen_pl.data.corpus.search import find_text, normal
+    from qwen_pl.data.prepare.prepare import Plan
 
     if not normal(text):
         raise InputError("--text is empty: give the sentence to look for")

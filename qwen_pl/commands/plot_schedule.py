@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from qwen_pl.commands.arguments import VerbParser
+from qwen_pl.commands.options.arguments import VerbParser
 from qwen_pl.errors import InputError
 from qwen_pl.files import write_text
 
@@ -27,8 +27,8 @@ def main(args: list[str]) -> None:
     if options.out.is_dir():
         raise InputError(f"--out {options.out} is a folder: give a file")
 
-    from qwen_pl.cli import module_of_config
-    from qwen_pl.training.schedule_picture import schedule_svg
+    from qwen_pl.commands.parts.schedule_picture import schedule_svg
+    from qwen_pl.run.cli import module_of_config
 
     module, max_steps = module_of_config(["--config", options.config, *overrides])
     schedule, lr = module.schedule, module.lr

@@ -4,18 +4,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qwen_pl import __version__
-from qwen_pl.commands.arguments import VerbParser
-from qwen_pl.commands.cluster_arguments import (
+from qwen_pl.commands.options.arguments import VerbParser
+from qwen_pl.commands.options.cluster_arguments import (
     add_cluster_options,
     check_cluster_options,
     prepare_as_asked,
 )
-from qwen_pl.commands.data_settings import checked_data_settings, data_settings_alone
+from qwen_pl.commands.options.data_settings import checked_data_settings, data_settings_alone
 from qwen_pl.files import write_text
 
 if TYPE_CHECKING:
-    from qwen_pl.data.prepare import Prepared
-    from qwen_pl.data.settings import DataSettings
+    from qwen_pl.data.prepare.prepare import Prepared
+    from qwen_pl.data.prepare.settings import DataSettings
 
 _LISTED = 5
 
@@ -36,9 +36,9 @@ def main(args: list[str]) -> None:
     options, overrides = parser.parse_known_args(args)
     check_cluster_options(options)
 
-    from qwen_pl.data.prepare import find_prepared, prepare
-    from qwen_pl.data.reference import prepare_reference
-    from qwen_pl.data.report import status_table
+    from qwen_pl.data.prepare.prepare import find_prepared, prepare
+    from qwen_pl.data.prepare.reference import prepare_reference
+    from qwen_pl.data.report.table import status_table
 
     prepared = None
     settings = data_settings_alone(options.config, overrides)
@@ -70,7 +70,7 @@ def main(args: list[str]) -> None:
 
 def _mark(settings: "DataSettings", config: str, overrides: list[str]) -> Path:
     """A file that is there once this config, as it is now, was checked to the last key."""
-    from qwen_pl.data.reading import fingerprint
+    from qwen_pl.files import fingerprint
 
     text = Path(config).read_text(encoding="utf-8")
     return settings.cache_dir / "configs" / fingerprint([text, overrides, __version__])

@@ -7,8 +7,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from qwen_pl.commands.arguments import VerbParser
-from qwen_pl.commands.checkpoint_arguments import (
+from qwen_pl.commands.options.arguments import VerbParser
+from qwen_pl.commands.options.checkpoint_arguments import (
     add_checkpoint_options,
     checkpoint_of,
     load_writer,

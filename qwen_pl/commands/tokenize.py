@@ -5,7 +5,7 @@ import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qwen_pl.commands.arguments import VerbParser
+from qwen_pl.commands.options.arguments import VerbParser
 from qwen_pl.errors import InputError
 
 if TYPE_CHECKING:
@@ -57,12 +57,12 @@ def _piece(tokenizer: "Tokenizer", token_id: int) -> str:
 
 
 def _tokenizer(run: str | None, name: str | None) -> "Tokenizer":
-    from qwen_pl.data.tokenizer import load_tokenizer
+    from qwen_pl.data.tokens.tokenizer import load_tokenizer
 
     if run is not None:
-        from qwen_pl.commands.checkpoint_arguments import load_trained
+        from qwen_pl.commands.options.checkpoint_arguments import load_trained
         from qwen_pl.runs import run_dir
-        from qwen_pl.training.checkpoint import newest_checkpoint
+        from qwen_pl.training.checkpoints.checkpoint import newest_checkpoint
 
         return load_trained(newest_checkpoint(run_dir(run)), name).tokenizer
     if name is None:

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from qwen_pl.commands.arguments import VerbParser, add_corpus_options, corpus_of
+from qwen_pl.commands.options.arguments import VerbParser, add_corpus_options, corpus_of
 from qwen_pl.errors import InputError
 
 
@@ -22,9 +22,9 @@ def main(args: list[str]) -> None:
     parser.add_argument("--out", type=Path, default=Path("data/tokenizer"), help="a new folder")
     options = parser.parse_args(args)
 
-    from qwen_pl.data.duplicates import Duplicates
-    from qwen_pl.data.prepare import Plan, Recipe
-    from qwen_pl.data.tokenizer import save_tokenizer, unfilled
+    from qwen_pl.data.corpus.duplicates import Duplicates
+    from qwen_pl.data.prepare.prepare import Plan, Recipe
+    from qwen_pl.data.tokens.tokenizer import save_tokenizer, unfilled
 
     if options.out.exists():
         raise InputError(f"{options.out} already exists: give another --out, or remove it")

@@ -11,23 +11,18 @@ from lightning.pytorch.utilities.seed import isolate_rng
 from tokenizers import Tokenizer
 from torch.utils.data import DataLoader
 
-from qwen_pl.data.loader import (
-    Batch,
-    EndlessBatches,
-    TrainingLoader,
-    evaluation_loader,
-)
-from qwen_pl.data.order import WindowOrder, with_gaps
-from qwen_pl.data.prepare import Prepared, prepare
-from qwen_pl.data.prompts import prompt_loader, read_prompts
-from qwen_pl.data.reference import check_reference, prepare_reference, share_in_training
-from qwen_pl.data.report import status_table
-from qwen_pl.data.same_tokenizer import check_same_tokenizer, tokenizer_state
-from qwen_pl.data.settings import DataSettings
-from qwen_pl.data.splits import SPLITS
-from qwen_pl.data.tokenizer import load_tokenizer
-from qwen_pl.data.tokens import Passage, Span, TokenFile
-from qwen_pl.data.windows import TokenWindows, consecutive_starts
+from qwen_pl.data.batches.loader import Batch, EndlessBatches, TrainingLoader, evaluation_loader
+from qwen_pl.data.batches.order import WindowOrder, with_gaps
+from qwen_pl.data.batches.prompts import prompt_loader, read_prompts
+from qwen_pl.data.batches.windows import TokenWindows, consecutive_starts
+from qwen_pl.data.prepare.prepare import Prepared, prepare
+from qwen_pl.data.prepare.reference import check_reference, prepare_reference, share_in_training
+from qwen_pl.data.prepare.settings import DataSettings
+from qwen_pl.data.report.table import status_table
+from qwen_pl.data.tokens.same_tokenizer import check_same_tokenizer, tokenizer_state
+from qwen_pl.data.tokens.splits import SPLITS
+from qwen_pl.data.tokens.token_file import Passage, Span, TokenFile
+from qwen_pl.data.tokens.tokenizer import load_tokenizer
 from qwen_pl.errors import InputError
 
 _TOLD_SHARE = 0.005  # of the reference text, from which it is told that it is trained on too

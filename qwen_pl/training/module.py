@@ -20,18 +20,18 @@ from qwen_pl.model.architectures import check_architecture, named_config
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 from qwen_pl.model.recompute import GradientCheckpointing
-from qwen_pl.training.averaging import tell_of_average
-from qwen_pl.training.compiling import compile_layers
-from qwen_pl.training.fp8 import check_fp8, multiply_in_fp8
+from qwen_pl.training.checkpoints.checkpoint import tell_of_average
+from qwen_pl.training.devices.compiling import compile_layers
+from qwen_pl.training.devices.fp8 import check_fp8, multiply_in_fp8
+from qwen_pl.training.devices.sharding import MakeNetwork, sharded_network
 from qwen_pl.training.metrics import LanguageModelMetric
-from qwen_pl.training.optimizer import (
+from qwen_pl.training.optim.optimizer import (
     OptimizerName,
     check_optimizer,
     make_optimizer,
     settings_of,
 )
-from qwen_pl.training.schedule import DecayShape, Schedule, ScheduleName
-from qwen_pl.training.sharding import MakeNetwork, sharded_network
+from qwen_pl.training.optim.schedule import DecayShape, Schedule, ScheduleName
 
 Batch = dict[str, Tensor]
 

@@ -12,9 +12,9 @@ from conftest import Outcome, made_up_pages
 from pdf_writer import write_pdf
 from tokenizers import Tokenizer
 
-from qwen_pl.data.tokens import TokenFile
-from qwen_pl.training.ledger import Stretch, append_stretch
+from qwen_pl.data.tokens.token_file import TokenFile
 from qwen_pl.training.module import Qwen3Module
+from qwen_pl.training.steps.ledger import Stretch, append_stretch
 
 Run = Callable[..., Outcome]
 Seen = dict[int, list[list[int]]]

@@ -9,9 +9,9 @@ import pytest
 from conftest import REPOSITORY
 from test_runs import Run
 
+from qwen_pl.commands.parts.schedule_picture import COLORS, schedule_svg
 from qwen_pl.training.module import Qwen3Module
-from qwen_pl.training.schedule import Schedule
-from qwen_pl.training.schedule_picture import COLORS, schedule_svg
+from qwen_pl.training.optim.schedule import Schedule
 
 
 def points(svg: str, kind: str) -> list[tuple[float, float]]:

@@ -8,8 +8,8 @@ import pytest
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, normalizers, pre_tokenizers, processors
 
-from qwen_pl.data import tokenizer as data_tokenizer
-from qwen_pl.data.tokenizer import END_OF_TEXT, train_tokenizer
+from qwen_pl.data.tokens import tokenizer as data_tokenizer
+from qwen_pl.data.tokens.tokenizer import END_OF_TEXT, train_tokenizer
 from qwen_pl.errors import InputError
 from qwen_pl.export import gguf_vocabulary as vocabulary_module
 from qwen_pl.export.gguf import DTYPES, write_gguf

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from test_hugging_face import random_network
 from tokenizers import Tokenizer
 
-from qwen_pl.data.tokenizer import END_OF_TEXT, train_tokenizer, write_tokenizer
+from qwen_pl.data.tokens.tokenizer import END_OF_TEXT, train_tokenizer, write_tokenizer
 from qwen_pl.errors import InputError
 from qwen_pl.export.hf_check import check_hugging_face, require_transformers
 from qwen_pl.export.hugging_face import write_hugging_face

@@ -10,7 +10,7 @@ import torch
 from llama_bindings import BINDINGS, Answer, Question, ask, skip_without
 from tokenizers import Tokenizer
 
-from qwen_pl.data.tokenizer import END_OF_TEXT, train_tokenizer
+from qwen_pl.data.tokens.tokenizer import END_OF_TEXT, train_tokenizer
 from qwen_pl.export.gguf import write_gguf
 from qwen_pl.generation.generate import generate
 from qwen_pl.generation.sampling import Sampling

@@ -4,7 +4,7 @@ import pytest
 from small_networks import build
 from tokenizers import Tokenizer
 
-from qwen_pl.data.tokenizer import END_OF_TEXT, train_tokenizer
+from qwen_pl.data.tokens.tokenizer import END_OF_TEXT, train_tokenizer
 from qwen_pl.errors import InputError
 from qwen_pl.generation.sampling import Sampling
 from qwen_pl.generation.writer import Writer, samples_of

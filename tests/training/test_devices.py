@@ -16,8 +16,8 @@ from pdf_writer import write_pdf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from two_processes import in_two_processes
 
-from qwen_pl.training.checkpoint import load_checkpoint
-from qwen_pl.training.ledger import read_ledger
+from qwen_pl.training.checkpoints.checkpoint import load_checkpoint
+from qwen_pl.training.steps.ledger import read_ledger
 
 Run = Callable[..., Outcome]
 Pair = tuple[Outcome, Outcome]

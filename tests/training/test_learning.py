@@ -10,11 +10,11 @@ import torch
 from quiet_trainer import quiet_trainer
 from torch.utils.data import DataLoader
 
-from qwen_pl.data.windows import TokenWindows
+from qwen_pl.data.batches.windows import TokenWindows
 from qwen_pl.errors import InputError
 from qwen_pl.model.config import Qwen3Config
-from qwen_pl.training.curves import TrainingCurves
 from qwen_pl.training.module import Qwen3Module
+from qwen_pl.training.monitoring.curves import TrainingCurves
 
 VOCABULARY = 61
 SIZES = Qwen3Config(

@@ -1,0 +1,149 @@
+"""The prompt loop of ``generate``: a prompt a line, with history, until Ctrl-D."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qwen_pl.commands.options.arguments import unescaped
+from qwen_pl.commands.parts.print_texts import print_texts
+from qwen_pl.errors import InputError
+
+if TYPE_CHECKING:
+    from qwen_pl.generation.sampling import Sampling
+    from qwen_pl.generation.writer import Writer
+
+HISTORY_LINES = 1000
+
+SETTINGS: dict[str, Callable[[str], Any]] = {
+    "max_new_tokens": int,
+    "temperature": float,
+    "top_k": int,
+    "top_p": float,
+    "min_p": float,
+    "repetition_penalty": float,
+    "stop": lambda text: (unescaped(text),),
+    "seed": int,
+    "when_full": str,
+}
+"""Settings that can be changed inside, and what reads their values."""
+
+HELP = f"""a line is a prompt, and what is written after it follows; Ctrl-C ends a text, Ctrl-D all
+/SETTING VALUE    changes one of {", ".join(SETTINGS)}, num_samples;
+                  none as value takes it away
+/settings         shows them
+/help             shows this"""
+
+
+class PromptLoop:
+    """Asks for prompts on a terminal and writes on from them.
+
+    Lines go into a history that the up arrow brings back, also in a later loop, where Python has
+    readline.
+
+    Args:
+        writer: What writes.
+        sampling: The settings at the start.
+        num_samples: Texts to a prompt.
+    """
+
+    def __init__(self, writer: "Writer", sampling: "Sampling", num_samples: int = 1) -> None:
+        self.writer = writer
+        self.sampling = sampling
+        self.num_samples = num_samples
+
+    def run(self) -> None:
+        """Goes on until Ctrl-D."""
+        print("type a prompt, /help for help, Ctrl-D to end", file=sys.stderr, flush=True)
+        with _history():
+            while True:
+                try:
+                    line = _ask()
+                    if line.startswith("/"):
+                        self._obey(*line[1:].split(maxsplit=1))
+                    elif line:
+                        print_texts(self.writer, line, self.sampling, self.num_samples)
+                except EOFError:
+                    print(flush=True)
+                    return
+                except KeyboardInterrupt:
+                    print(flush=True)
+                except InputError as error:
+                    print(f"error: {error}", file=sys.stderr, flush=True)
+
+    def _obey(self, name: str = "help", value: str | None = None) -> None:
+        """Does what stands after a slash.
+
+        Raises:
+            InputError: If it is not known or the value cannot be used.
+        """
+        if name == "settings":
+            known = {setting: getattr(self.sampling, setting) for setting in SETTINGS}
+            for setting, now in (known | {"num_samples": self.num_samples}).items():
+                print(f"/{setting} {now}", file=sys.stderr)
+        elif name == "help":
+            print(HELP, file=sys.stderr)
+        elif name not in SETTINGS and name != "num_samples":
+            raise InputError(f"/{name} is not known: /help shows what is")
+        elif value is None:
+            raise InputError(f"/{name} needs a value")
+        else:
+            self._set(name, value.strip())
+
+    def _set(self, name: str, value: str) -> None:
+        try:
+            read = SETTINGS.get(name, int)(value) if value != "none" else _unset(name)
+        except ValueError:
+            raise InputError(f"/{name} {value}: the value is not a number") from None
+        if name == "num_samples":
+            if read < 1:
+                raise InputError(f"num_samples is {read}: give 1 or more")
+            self.num_samples = read
+        else:
+            self.sampling = replace(self.sampling, **{name: read})
+
+
+def _unset(name: str) -> Any:
+    """The value that has no effect."""
+    empty = {"top_k": None, "top_p": None, "min_p": None, "seed": None, "stop": ()}
+    if name == "repetition_penalty":
+        return 1.0
+    if name not in empty:
+        raise InputError(f"{name} needs a value")
+    return empty[name]
+
+
+def _ask() -> str:
+    """The next line; its prompt sign is no part of what is written."""
+    if sys.stdout.isatty():
+        return input("> ")
+    print("> ", end="", file=sys.stderr, flush=True)
+    return input()
+
+
+@contextlib.contextmanager
+def _history():
+    """Reads earlier lines for the up arrow, and keeps those of this loop."""
+    try:
+        import readline
+    except ImportError:  # as on Windows
+        yield
+        return
+    file = _history_file()
+    with contextlib.suppress(OSError):
+        readline.read_history_file(file)
+    readline.set_history_length(HISTORY_LINES)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            readline.write_history_file(file)
+
+
+def _history_file() -> Path:
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
+    return Path(state) / "qwen_pl/prompts"

@@ -1,0 +1,128 @@
+"""Turns the lines of a document's pages into its paragraphs, without what only the paper needed."""
+
+from collections.abc import Sequence
+from functools import reduce
+from itertools import pairwise
+
+from qwen_pl.data.cleaning.characters import fix_characters
+from qwen_pl.data.cleaning.clean_text import EVERY_STEP, Cleaning, CleanText, Paragraph
+from qwen_pl.data.cleaning.contents import find_contents
+from qwen_pl.data.cleaning.drop_caps import join_initial, place_drop_caps
+from qwen_pl.data.cleaning.footnotes import Note, find_note_beginnings, take_footnotes
+from qwen_pl.data.cleaning.hyphens import LineJoiner
+from qwen_pl.data.cleaning.paragraphs import PlacedLine, group_paragraphs, usual_size
+from qwen_pl.data.cleaning.plain_text import find_passages
+from qwen_pl.data.cleaning.running_heads import find_running_heads, names_of_heads
+from qwen_pl.data.cleaning.tex_codes import read_tex_codes
+from qwen_pl.data.page.legibility import garbage_ratio, glued_ratio
+from qwen_pl.data.page.line import Page
+
+CLEANING_VERSION = 2
+"""Changes whenever the same pages could give other paragraphs."""
+
+_MOST_GARBAGE = 0.3
+
+
+def clean_pages(pages: Sequence[Page], cleaning: Cleaning = EVERY_STEP) -> CleanText:
+    """Finds the paragraphs of a document.
+
+    Args:
+        pages: All pages of one document, in order, since what repeats tells head from text.
+        cleaning: The steps to take.
+    """
+    result = CleanText()
+    if cleaning.characters:
+        pages = read_tex_codes(list(pages))
+    pages = [_fix_lines(page, cleaning) for page in pages]
+    pages = _drop_garbage(pages, cleaning, result)
+    if cleaning.running_heads:
+        heads = find_running_heads(pages) - find_note_beginnings(pages, usual_size(pages))
+        result.running_heads = names_of_heads([pages[p][i].text for p, i in sorted(heads)])
+        pages = _without(pages, heads)
+    if cleaning.contents:
+        contents = find_contents(pages)
+        result.num_contents_lines = len(contents)
+        pages = _without(pages, contents)
+    if cleaning.drop_caps:
+        pages = place_drop_caps(pages)
+    joiner = LineJoiner((line.text for page in pages for line in page), cleaning.hyphens)
+    notes: dict[tuple[int, int], list[Note]] = {}
+    if cleaning.footnotes:
+        footnotes = take_footnotes(pages, usual_size(pages))
+        pages, notes = footnotes.pages, footnotes.called_by
+    for lines in group_paragraphs(pages):
+        text = _join(lines, joiner, cleaning)
+        result.paragraphs.append(Paragraph(text, lines[0].page + 1))
+        for line in lines:
+            for note in notes.get((line.page, line.index), []):
+                text = reduce(joiner.join, note.lines)
+                result.paragraphs.append(Paragraph(text, line.page + 1))
+    result.num_footnotes = sum(map(len, notes.values()))
+    _measure(result, joiner)
+    return result
+
+
+def clean_plain_text(text: str, cleaning: Cleaning = EVERY_STEP) -> CleanText:
+    """Finds the paragraphs of a text or Markdown file and joins their wrapped lines.
+
+    Args:
+        text: The whole file; a form feed begins a new page.
+        cleaning: The steps to take; those about pages do not apply.
+    """
+    result = CleanText()
+    fix = fix_characters if cleaning.characters else _on_one_line
+    pages = [page.splitlines() for page in text.split("\f")]
+    joiner = LineJoiner((fix(line) for page in pages for line in page), cleaning.hyphens)
+    for number, page in enumerate(pages, start=1):
+        for passage in find_passages(page):
+            if passage.is_code:
+                result.paragraphs.append(Paragraph(passage.lines[0], number))
+            elif lines := [fixed for line in passage.lines if (fixed := fix(line))]:
+                result.paragraphs.append(Paragraph(reduce(joiner.join, lines), number))
+    _measure(result, joiner)
+    return result
+
+
+def _measure(result: CleanText, joiner: LineJoiner) -> None:
+    text = " ".join(paragraph.text for paragraph in result.paragraphs)
+    result.num_dehyphenated = joiner.num_dehyphenated
+    result.glued_ratio = glued_ratio(text)
+
+
+def _fix_lines(page: Page, cleaning: Cleaning) -> Page:
+    """The lines that have text, stripped."""
+    fix = fix_characters if cleaning.characters else _on_one_line
+    lines = [line._replace(text=fix(line.text)) for line in page]
+    return [line for line in lines if line.text]
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.splitlines()).strip()
+
+
+def _drop_garbage(pages: list[Page], cleaning: Cleaning, result: CleanText) -> list[Page]:
+    texts = ["\n".join(line.text for line in page) for page in pages]
+    result.garbage_ratio = garbage_ratio("\n".join(texts))
+    if not cleaning.garbage_pages:
+        return pages
+    bad = {number for number, text in enumerate(texts) if garbage_ratio(text) > _MOST_GARBAGE}
+    result.garbage_pages = [number + 1 for number in sorted(bad)]
+    return [[] if number in bad else page for number, page in enumerate(pages)]
+
+
+def _without(pages: list[Page], lines: set[tuple[int, int]]) -> list[Page]:
+    return [
+        [line for index, line in enumerate(page) if (number, index) not in lines]
+        for number, page in enumerate(pages)
+    ]
+
+
+def _join(lines: list[PlacedLine], joiner: LineJoiner, cleaning: Cleaning) -> str:
+    """The text of one paragraph."""
+    text = lines[0].text
+    for before, line in pairwise(lines):
+        if cleaning.drop_caps and before.may_be_drop_cap and line.is_beside(before):
+            text = join_initial(text, line.text, joiner)
+        else:
+            text = joiner.join(text, line.text)
+    return text

@@ -1,0 +1,60 @@
+"""What cleaning gives: paragraphs, and what was done to find them."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Paragraph(NamedTuple):
+    """A paragraph or heading."""
+
+    text: str
+    """One line, without a newline."""
+    page: int
+    """The page it begins on, counted from 1."""
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """Which steps of the cleaning are done."""
+
+    characters: bool = True
+    """Ligatures, odd spaces and loose accents become plain characters in NFC; marks that cannot be
+    seen and spaces that only stretch a line of Chinese or Japanese are removed."""
+    garbage_pages: bool = True
+    """Pages are dropped whose fonts do not tell which characters they show."""
+    running_heads: bool = True
+    """Running heads and feet are removed, and page numbers with them."""
+    contents: bool = True
+    """Tables of contents, of figures and of tables are removed."""
+    footnotes: bool = True
+    """Footnotes are moved behind the paragraph that calls them, and their marks removed."""
+    hyphens: bool = True
+    """Words broken at the end of a line are made whole where the document's own words agree; only
+    the hyphen is removed."""
+    drop_caps: bool = True
+    """A large initial is put before the rest of its word and joined to it; nothing is removed."""
+
+
+EVERY_STEP = Cleaning()
+
+
+@dataclass
+class CleanText:
+    """A cleaned document and what was done to it."""
+
+    paragraphs: list[Paragraph] = field(default_factory=list)
+    running_heads: Counter[str] = field(default_factory=Counter)
+    """The lines removed as running heads, with ``#`` for their page numbers."""
+    num_contents_lines: int = 0
+    """Lines removed as tables of contents."""
+    num_footnotes: int = 0
+    """Footnotes moved behind the paragraphs that call them."""
+    num_dehyphenated: int = 0
+    """Words made whole."""
+    garbage_pages: list[int] = field(default_factory=list)
+    """Pages dropped, counted from 1."""
+    garbage_ratio: float = 0.0
+    """Share of the characters that no one can read, before pages were dropped."""
+    glued_ratio: float = 0.0
+    """Share of the letters in words of more than 24: above 0.02, spaces were lost."""

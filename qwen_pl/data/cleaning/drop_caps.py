@@ -1,0 +1,83 @@
+"""Puts large initials before the words that they begin."""
+
+import re
+
+from qwen_pl.data.cleaning.hyphens import LineJoiner
+from qwen_pl.data.page.line import Line, Page
+
+_OPENING_QUOTES = "“‘«„\"'"
+_INITIAL = re.compile(rf"[{_OPENING_QUOTES}]?[^\W\d_]|[{_OPENING_QUOTES}]")
+_ONE_LETTER_WORDS = "AIOYÀÓÚАВИКОСУЯΗΟ"
+_ARTICLES = "AIΗΟ"  # and the like, which begin a text more often than other words of one letter
+_LARGER = 1.5  # times the size of the lines beside it
+
+
+def may_be_drop_cap(text: str) -> bool:
+    """Whether a line is one letter, or an opening quotation mark, or both."""
+    return _INITIAL.fullmatch(text) is not None
+
+
+def is_beside(line: Line, initial: Line) -> bool:
+    """Whether a line stands to the right of a large initial, in its height."""
+    is_right = line.x > initial.x - 1.0 and initial.size > line.size > 0
+    # The font may not have the size that would fill the lines: then it stands lower.
+    is_close = 0.3 * initial.size < line.x - initial.x < 1.2 * initial.size
+    reach = 1.3 if is_close else 1.0
+    return is_right and initial.y - 1.0 < line.y < initial.y + reach * initial.size
+
+
+def place_drop_caps(pages: list[Page]) -> list[Page]:
+    """Moves each large initial before the first line beside it.
+
+    In the file it often comes before a heading above it, or after its paragraph.
+    """
+    return [_place_initials(page) for page in pages]
+
+
+def _place_initials(page: Page) -> Page:
+    initials = [line for line in page if may_be_drop_cap(line.text)]
+    for initial in initials:
+        beside = [
+            line
+            for line in page
+            if line is not initial
+            and is_beside(line, initial)
+            and initial.size > _LARGER * line.size
+            and not may_be_drop_cap(line.text)
+        ]
+        smallest = min((line.size for line in beside), default=0.0)
+        beside = [line for line in beside if line.size < 1.1 * smallest]  # a heading is larger
+        if beside:
+            page = [line for line in page if line is not initial]
+            highest = max(beside, key=lambda line: line.y)
+            page.insert(_index(page, highest), initial)
+    return page
+
+
+def _index(page: Page, wanted: Line) -> int:
+    return next(index for index, line in enumerate(page) if line is wanted)
+
+
+def join_initial(initial: str, rest: str, joiner: LineJoiner) -> str:
+    """Joins T and "he end" to "The end", but leaves a space in "A man".
+
+    >>> joiner = LineJoiner(["a man and an adverb", "dvertisement"])
+    >>> join_initial("A", "man", joiner), join_initial("A", "dvertisement", joiner)
+    ('A man', 'Advertisement')
+    """
+    word = re.match(r"[^\W\d_]+", rest)
+    if word is None:
+        return initial + ("" if rest[0] in "’'" else " ") + rest
+    if initial[-1] in _ONE_LETTER_WORDS and not _is_one_word(initial[-1], word[0], joiner):
+        return f"{initial} {rest}"
+    return initial + rest
+
+
+def _is_one_word(letter: str, rest: str, joiner: LineJoiner) -> bool:
+    """Whether the document has the whole word or, if it has no part of it, words that begin so."""
+    whole, part = joiner.counts(letter + rest), joiner.counts(rest) - 1  # without this one
+    if whole or part > 0:
+        return whole > 0
+    whole = joiner.counts_beginning(letter + rest[:3])
+    part = joiner.counts_beginning(rest[:3]) - 1
+    return whole > part or (whole == part and letter not in _ARTICLES)

@@ -1,0 +1,272 @@
+"""Finds the lines at the top and bottom of pages that belong to the page and not to the text."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+from qwen_pl.data.page.line import Line, Page
+
+EDGE_ROWS = 2
+"""Rows of a page, from the top and from the bottom, that are looked at."""
+
+_NEARBY = 8  # pages; heads change with the chapter, so repetition counts within this distance
+_REPEATS = 3
+_ALIKE = 12  # letters that are the same in two heads, at the beginning or at the end
+_SHARE_OF_PAGES = 0.35
+_LONGEST_HEAD = 130
+_ROW_HEIGHT = 2.0  # points; baselines closer than this are one row
+_SAME_HEIGHT = 12.0  # points; a head stays within this from page to page
+_APART = 1.4  # times the usual distance of lines
+_TOGETHER = 1.2  # times that distance, between two rows of one head
+_NUMBER = re.compile(r"\d{1,5}")
+_STANDS_ALONE = re.compile(r"\W*(\d+|[ivxlcdmIVXLCDM]+)\W*(/\s*\d+\W*)?")  # "- 3 -", "3 / 120"
+_ROMAN = re.compile(r"m{0,3}(cm|cd|d?c{0,3})(xc|xl|l?x{0,3})(ix|iv|v?i{0,3})", re.IGNORECASE)
+_ROMAN_VALUES = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100, "d": 500, "m": 1000}
+
+
+Position = tuple[int, int]
+"""Page index and line index."""
+
+
+class _EdgeLine(NamedTuple):
+    """A line near the edge of its page."""
+
+    position: Position
+    line: Line
+    edge: str  # "top" or "bottom"
+
+    @property
+    def page(self) -> int:
+        return self.position[0]
+
+
+def find_running_heads(pages: list[Page]) -> set[Position]:
+    """The running heads and page numbers, as ``(page index, line index)``.
+
+    A line counts as one of them if it is at the edge of its page and
+
+    - has a number that grows with the page number, as on at least three pages nearby,
+    - or begins or ends like lines in its place on many pages nearby,
+    - or stands where most pages nearby have a line of the first two kinds,
+    - or stands apart from the text, where many pages nearby have a line, if some of these agree.
+    """
+    candidates = list(_edge_lines(pages))
+    counting = _counting_lines(candidates, len(pages))
+    repeated = _repeated_lines([c for c in candidates if c.position not in counting])
+    found = counting | repeated
+    heads = set(counting)
+    for alike in _in_same_place(candidates):
+        for line in alike:
+            is_found = line.position in found
+            if _is_place_of_heads(alike, line, found, len(pages), 0.4 if is_found else 0.6):
+                heads.add(line.position)
+    apart, goes_on = _rows_apart(pages)
+    heads |= _agreeing_lines([c for c in candidates if c.position in apart], len(pages))
+    for edge in ("top", "bottom"):
+        known = [head for head in heads if apart.get(head) == edge]
+        others = [rest for head in known if (rest := goes_on.get(head))]
+        if len(others) < len(known) / 3:  # or else the text begins right below the heads
+            heads = heads.union(*others)
+    return heads
+
+
+def _edge_lines(pages: list[Page]) -> Iterator[_EdgeLine]:
+    for number, page in enumerate(pages):
+        rows = _rows(page)
+        for edge, near in (("top", rows[:EDGE_ROWS]), ("bottom", rows[-EDGE_ROWS:])):
+            for row in near:
+                for index in row:
+                    if len(page[index].text) <= _LONGEST_HEAD:
+                        yield _EdgeLine((number, index), page[index], edge)
+
+
+def _rows(page: Page) -> list[list[int]]:
+    """Indices of the lines, those on one baseline together, from the top of the page down."""
+    order = [index for index, line in enumerate(page) if line.size]
+    if not order:  # the places are not known
+        return [[index] for index in range(len(page))]
+    order.sort(key=lambda index: -page[index].y)  # a head may come last in the file
+    rows: list[list[int]] = []
+    for index in order:
+        if rows and page[rows[-1][0]].y - page[index].y < _ROW_HEIGHT:
+            rows[-1].append(index)
+        else:
+            rows.append([index])
+    return rows
+
+
+def _counting_lines(candidates: list[_EdgeLine], num_pages: int) -> set[Position]:
+    """Lines with a number whose distance from the page index stays the same.
+
+    A number by itself may stand at the head of one page and at the foot of the next; a number with
+    a text counts only with others at its height, or "Chapter 1" on the first page would be one.
+    """
+    by_offset = defaultdict(list)
+    for candidate in candidates:
+        for value, is_roman in _numbers(candidate.line.text):
+            by_offset[is_roman, value - candidate.page].append(candidate)
+    enough = min(_REPEATS, max(num_pages, 2))
+    found = set()
+    for alike in by_offset.values():
+        for line in alike:
+            near = [other for other in alike if abs(other.page - line.page) <= _NEARBY]
+            if not _STANDS_ALONE.fullmatch(line.line.text):
+                near = [o for o in near if abs(o.line.y - line.line.y) <= _SAME_HEIGHT]
+            if len({other.page for other in near}) >= enough:
+                found.add(line.position)
+    return found
+
+
+def _repeated_lines(candidates: list[_EdgeLine]) -> set[Position]:
+    """Lines that begin or end alike."""
+    by_text = defaultdict(list)
+    for candidate in candidates:
+        text = candidate.line.text.casefold()
+        if sum(character.isalnum() for character in text) >= 2:
+            by_text["begins", text[:_ALIKE], candidate.edge].append(candidate)
+            by_text["ends", text[-_ALIKE:], candidate.edge].append(candidate)
+    found = set()
+    for alike in by_text.values():
+        for line in alike:
+            if len({o.page for o in alike if abs(o.page - line.page) <= _NEARBY}) >= _REPEATS:
+                found.add(line.position)
+    return found
+
+
+def _in_same_place(candidates: list[_EdgeLine]) -> list[list[_EdgeLine]]:
+    """Lines at one edge, height and size, together; all of an edge if the heights are not known."""
+    groups: list[list[_EdgeLine]] = []
+    order = sorted(candidates, key=lambda c: (c.edge, round(c.line.size), c.line.y))
+    for line in order:
+        last = groups[-1][-1] if groups else None
+        if (
+            last is not None
+            and (line.edge, round(line.line.size)) == (last.edge, round(last.line.size))
+            and line.line.y - last.line.y < _ROW_HEIGHT / 2
+        ):
+            groups[-1].append(line)
+        else:
+            groups.append([line])
+    return groups
+
+
+def _is_place_of_heads(
+    same_place: list[_EdgeLine],
+    line: _EdgeLine,
+    found: set[Position],
+    num_pages: int,
+    share_of_lines: float,
+) -> bool:
+    """Whether enough of the lines in a place, on enough pages nearby, are known for heads."""
+    near = [other for other in same_place if abs(other.page - line.page) <= _NEARBY]
+    with_line = len({other.page for other in near})
+    with_head = len({other.page for other in near if other.position in found})
+    pages = min(line.page + _NEARBY, num_pages - 1) - max(line.page - _NEARBY, 0) + 1
+    return (
+        with_head >= _REPEATS
+        and with_head >= share_of_lines * with_line
+        and with_head >= _SHARE_OF_PAGES * pages
+    )
+
+
+def _agreeing_lines(apart: list[_EdgeLine], num_pages: int) -> set[Position]:
+    """Those of the lines apart from the text that stand where many pages have one, alike on some.
+
+    The heads of short chapters may be the same on two pages only, and have no number.
+    """
+    found = set()
+    for alike in _in_same_place(apart):
+        known = set()
+        for line in alike:
+            near = [other for other in alike if abs(other.page - line.page) <= _NEARBY]
+            texts = {(other.page, other.line.text.casefold()) for other in near}
+            agreeing = sum((page + 1, t) in texts or (page + 2, t) in texts for page, t in texts)
+            # There may be heads on left pages only.
+            first = max(line.page - _NEARBY, line.page % 2)
+            facing_alike = range(first, min(line.page + _NEARBY, num_pages - 1) + 1, 2)
+            with_line = {page for page, _ in texts if page in facing_alike}
+            if agreeing >= 2 and len(with_line) >= 0.4 * len(facing_alike):
+                known.add(line.position)
+        if len(known) > max(_REPEATS, len(alike) / 2):
+            known = {line.position for line in alike}
+        found |= known
+    return found
+
+
+def _rows_apart(pages: list[Page]) -> tuple[dict[Position, str], dict[Position, set[Position]]]:
+    """Lines of the text's size in rows apart from it, and the second rows of those that have two.
+
+    The lines come with the edge where they are.
+
+    The titles of slides stand apart too, but are larger.
+    """
+    apart: dict[Position, str] = {}
+    goes_on: dict[Position, set[Position]] = {}
+    size, leading = _usual_size_and_leading(pages)
+    for number, page in enumerate(pages):
+        rows = _rows(page)
+        if len(rows) < 5:
+            continue
+        for edge, order in (("top", rows), ("bottom", rows[::-1])):
+            heights = [page[row[0]].y for row in order[: EDGE_ROWS + 1]]
+            gaps = [abs(before - after) / max(leading, 1.0) for before, after in pairwise(heights)]
+            rows_apart = next((n for n, gap in enumerate(gaps, 1) if gap > _APART), 0)
+            if not rows_apart or any(gap > _TOGETHER for gap in gaps[: rows_apart - 1]):
+                continue
+            head, *others = order[:rows_apart]
+            head = [(number, index) for index in head if page[index].size <= 1.1 * size]
+            apart.update(dict.fromkeys(head, edge))
+            for position in head:
+                goes_on[position] = {(number, index) for row in others for index in row}
+    return apart, goes_on
+
+
+def _usual_size_and_leading(pages: list[Page]) -> tuple[float, float]:
+    """The font size and the distance of lines that are usual, in points."""
+    sizes = Counter(round(line.size, 1) for page in pages for line in page)
+    drops = Counter(
+        round(2 * (before.y - line.y)) / 2
+        for page in pages
+        for before, line in pairwise(page)
+        if before.y - line.y > _ROW_HEIGHT
+    )
+    size = sizes.most_common(1)[0][0] if sizes else 0.0
+    return size, drops.most_common(1)[0][0] if drops else 1.2 * size
+
+
+def _numbers(text: str) -> Iterator[tuple[int, bool]]:
+    """Numbers that stand alone in a line, and whether they are Roman.
+
+    >>> list(_numbers("– xii –")), list(_numbers("Page 7 of 12"))
+    ([(12, True)], [(7, False), (12, False)])
+    """
+    words = [word.strip("-–—.,:[](){}|·•/") for word in text.split()]
+    words = [word for word in words if word]
+    for position, word in enumerate(words):
+        if _NUMBER.fullmatch(word):
+            yield int(word), False
+        elif position in (0, len(words) - 1) and _is_roman(word):
+            yield _roman_value(word), True
+    if words and (glued := re.fullmatch(r"\D*[^\W\d]\D*?(\d{1,4})", words[-1])):
+        yield int(glued[1]), False  # "Scenes145"
+
+
+def _is_roman(word: str) -> bool:
+    return (word.islower() or word.isupper()) and _ROMAN.fullmatch(word) is not None
+
+
+def _roman_value(word: str) -> int:
+    values = [_ROMAN_VALUES[letter] for letter in word.lower()]
+    following = [*values[1:], 0]
+    return sum(-v if v < after else v for v, after in zip(values, following, strict=True))
+
+
+def names_of_heads(lines: list[str]) -> Counter[str]:
+    """Counts running heads, those alike but for their numbers together.
+
+    >>> names_of_heads(["Chapter 1 3", "Chapter 1 5", "7"])
+    Counter({'Chapter # #': 2, '#': 1})
+    """
+    return Counter(re.sub(r"\d+", "#", line) for line in lines)

@@ -1,0 +1,155 @@
+"""A cleaned document on disk: a text file for people to read, and an index of its paragraphs."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from qwen_pl.data.cleaning.clean_text import Paragraph
+from qwen_pl.files import whole_file
+
+PARAGRAPH_END = "\n\n"
+
+INDEX = np.dtype([("start", "<i8"), ("num_bytes", "<i8"), ("page", "<i4"), ("key", "<u8")])
+"""A paragraph: its first byte in the text file, its length, its page and its key."""
+
+Range = tuple[int, int]
+"""The number of a first paragraph and of the one behind the last."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A file of the corpus and its cleaned text.
+
+    Attributes:
+        source: The file that the text was read from.
+        sha256: Of that file's content, hexadecimal.
+        text_file: The paragraphs in UTF-8, with a blank line between two.
+        num_paragraphs: All of them.
+        num_bytes: Of the paragraphs that are in the corpus.
+        dropped: Paragraphs left out of the corpus, since an earlier document has them.
+        group: A number that this document has in common with those that are copies of it.
+    """
+
+    source: str
+    sha256: str
+    text_file: Path
+    num_paragraphs: int
+    num_bytes: int
+    dropped: tuple[Range, ...] = ()
+    group: int = 0
+
+    @property
+    def index(self) -> np.ndarray:
+        """``(num_paragraphs,)`` of ``INDEX``, read anew each time: a corpus may have millions."""
+        return read_index(self.text_file)
+
+    def kept(self, first: int = 0, end: int | None = None) -> list[Range]:
+        """The paragraphs of ``[first, end)`` that are in the corpus, as ranges in order."""
+        end = self.num_paragraphs if end is None else end
+        ranges = []
+        for dropped_first, dropped_end in (*self.dropped, (end, end)):
+            if first < min(dropped_first, end):
+                ranges.append((first, min(dropped_first, end)))
+            first = max(first, dropped_end)
+        return ranges
+
+    def kept_bytes(self) -> np.ndarray:
+        """Bytes of each paragraph, 0 for those left out: ``(num_paragraphs,)`` int64."""
+        sizes = self.index["num_bytes"].copy()
+        for first, end in self.dropped:
+            sizes[first:end] = 0
+        return sizes
+
+    def texts(self, first: int, end: int) -> list[str]:
+        """The paragraphs ``[first, end)``; only this part of the text file is read."""
+        return read_texts(self.text_file, read_index(self.text_file, first, end))
+
+
+def read_texts(text_file: Path, index: np.ndarray) -> list[str]:
+    """Neighbouring paragraphs of a text file, as their part of its index says where they are."""
+    if not len(index):
+        return []
+    begin = int(index["start"][0])
+    end = int(index["start"][-1] + index["num_bytes"][-1])
+    with text_file.open("rb") as file:
+        file.seek(begin)
+        content = file.read(end - begin)
+    starts = (index["start"] - begin).tolist()
+    sizes = index["num_bytes"].tolist()
+    return [content[s : s + n].decode() for s, n in zip(starts, sizes, strict=True)]
+
+
+def read_index(text_file: Path, first: int = 0, end: int | None = None) -> np.ndarray:
+    """The index of a text file, or of a part of it: ``(num_paragraphs,)`` of ``INDEX``."""
+    count = -1 if end is None else end - first
+    return np.fromfile(_index_file(text_file), INDEX, count, offset=first * INDEX.itemsize)
+
+
+def is_whole(text_file: Path, num_bytes: int, num_paragraphs: int) -> bool:
+    """Whether a text file and its index have the sizes that they were written with."""
+    sizes = ((text_file, num_bytes), (_index_file(text_file), num_paragraphs * INDEX.itemsize))
+    return all(file.is_file() and file.stat().st_size == size for file, size in sizes)
+
+
+def _index_file(text_file: Path) -> Path:
+    return text_file.with_suffix(".index")
+
+
+class DocumentWriter:
+    """Takes paragraphs one after another, so that the text need never be in memory as a whole."""
+
+    def __init__(self, file: Iterable) -> None:
+        self._file = file
+        self._rows: list[np.ndarray] = []
+        self._position = 0
+
+    def write(self, paragraphs: Sequence[Paragraph]) -> None:
+        """Appends paragraphs."""
+        rows = np.zeros(len(paragraphs), INDEX)
+        for row, paragraph in zip(rows, paragraphs, strict=True):
+            text = paragraph.text.encode()
+            separator = PARAGRAPH_END.encode() if self._position else b""
+            start = self._position + len(separator)
+            row["start"], row["num_bytes"], row["page"] = start, len(text), paragraph.page
+            row["key"] = paragraph_key(paragraph.text)
+            self._file.write(separator + text)
+            self._position = start + len(text)
+        self._rows.append(rows)
+
+    @property
+    def index(self) -> np.ndarray:
+        """The index of what was written, ``(num_paragraphs,)`` of ``INDEX``."""
+        return np.concatenate(self._rows) if self._rows else np.zeros(0, INDEX)
+
+
+@contextmanager
+def written_document(text_file: Path) -> Iterator[DocumentWriter]:
+    """Writes a text file and its index, each whole or not at all.
+
+    They are not flushed to the disk, which would cost more than all else for a small file: what
+    vouches for them has to hold their sizes.
+    """
+    with whole_file(text_file, flush=False) as file:
+        writer = DocumentWriter(file)
+        yield writer
+        file.write(b"\n")
+    with whole_file(_index_file(text_file), flush=False) as file:
+        file.write(writer.index.tobytes())
+
+
+def paragraph_key(text: str) -> int:
+    """64 bits that are the same for paragraphs of the same words, however set.
+
+    >>> paragraph_key("All rights\\u00a0reserved.") == paragraph_key("ALL RIGHTS RESERVED")
+    True
+    """
+    words = " ".join(_WORD.findall(text.casefold()))
+    return int.from_bytes(hashlib.blake2b(words.encode(), digest_size=8).digest(), "little")
+
+
+_WORD = re.compile(r"\w+")

@@ -1,0 +1,1 @@
+"""How do lines come safely from a hostile file?"""

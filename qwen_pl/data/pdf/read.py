@@ -1,0 +1,278 @@
+"""Reads a PDF into pages of placed lines, safe from files that hang, crash or eat all memory."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from qwen_pl.data.page.legibility import glued_ratio
+from qwen_pl.data.page.line import Line, Page
+from qwen_pl.data.pdf.child import ChildStopped, PdfChild
+from qwen_pl.data.pdf.readers import check_reader, installed_version
+from qwen_pl.errors import InputError
+
+MAX_LOST_PAGES = 3
+"""Pages that may end the child process before the rest of the file is given up."""
+
+_GLUED = 0.02  # share of letters in overlong words, above which spaces were lost
+_CLEARLY_MORE = 1.005  # times the letters
+
+Status = Literal["ok", "partial", "empty", "encrypted", "corrupt", "timeout", "crashed"]
+OnPage = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class PdfLimits:
+    """What reading one PDF may cost before it is stopped."""
+
+    page_seconds: float = 20
+    """Seconds for one page; opening the file counts as a page."""
+    file_seconds: float = 600
+    """Seconds for one file."""
+    memory_mb: int = 2048
+    """Megabytes of memory that the reading process may use."""
+    file_mb: int = 512
+    """Megabytes on disk above which a file is not opened."""
+    text_mb: int = 256
+    """Millions of characters that one file may give; a small file can unpack to any amount."""
+
+
+@dataclass
+class PdfText:
+    """The text of one PDF and how reading it went."""
+
+    path: Path
+    pages: list[Page] = field(default_factory=list)
+    """One per page read, in order; a page that could not be read is empty."""
+    status: Status = "ok"
+    """What came of it:
+
+    - ``ok``: every page was read.
+    - ``partial``: some pages were not, the others are here.
+    - ``empty``: there are pages, but no text in them.
+    - ``encrypted``: it does not open with the password given.
+    - ``corrupt``: it does not open, or none of its pages can be read.
+    - ``timeout``: it met a limit on time or size; the pages read before that are here.
+    - ``crashed``: the reading process ended before any text came, mostly for want of memory.
+    """
+    reason: str = ""
+    """One line on what went wrong, empty if nothing did."""
+    num_pages: int = 0
+    """Pages that the file says it has."""
+    producer: str = ""
+    """The program that wrote the file, as the file says."""
+    seconds: float = 0.0
+    """Time that reading took."""
+    reader: str = ""
+    """The program that read it, with its version."""
+
+    @property
+    def has_text(self) -> bool:
+        """Whether any page has text."""
+        return any(self.pages)
+
+
+def read_pdf(
+    path: Path,
+    *,
+    password: str = "",
+    limits: PdfLimits = PdfLimits(),
+    reader: str = "pypdf",
+    on_page: OnPage | None = None,
+) -> PdfText:
+    """Reads the text of a PDF, page by page, without trusting it.
+
+    The file is parsed in a child process that is ended when it exceeds ``limits``. A page that ends
+    the child costs that page only: a new child goes on after it, up to ``MAX_LOST_PAGES`` times.
+
+    Args:
+        path: The file.
+        password: Opens an encrypted file; many need none although they are encrypted.
+        limits: What reading may cost; with ``auto``, what each of the two readers may.
+        reader: ``pypdf``; ``pdfium``, which is fast; or ``auto``: pypdf, then pdfium where that
+            loses pages or the spaces between words, and the better of both.
+        on_page: Called after each page with the number of pages read and that of the file; a second
+            reader begins at the first page again.
+
+    Returns:
+        Whatever could be read, with a status and a reason; a bad file is never an exception.
+
+    Raises:
+        InputError: If there is no file at ``path``, no such reader, or if it is not installed.
+    """
+    check_reader(reader)
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"no such file: {path}")
+    first = _read(path, "pypdf" if reader == "auto" else reader, password, limits, on_page)
+    if reader != "auto" or not _is_doubtful(first):
+        return first
+    if not installed_version("pdfium"):
+        hint = "pdfium could be tried too: pip install pypdfium2"
+        first.reason = f"{first.reason}; {hint}" if first.reason else hint
+        return first
+    second = _read(path, "pdfium", password, limits, on_page)
+    better = second if _is_better(second, first) else first
+    better.seconds = first.seconds + second.seconds
+    return better
+
+
+def _read(
+    path: Path, reader: str, password: str, limits: PdfLimits, on_page: OnPage | None
+) -> PdfText:
+    """Reads a file with one reader."""
+    started = time.monotonic()
+    result = PdfText(path, reader=f"{reader} {installed_version(reader)}")
+    size_mb = path.stat().st_size / 2**20
+    if size_mb > limits.file_mb:
+        result.status = "timeout"
+        result.reason = f"has {size_mb:.0f} MB; the limit file_mb is {limits.file_mb}"
+    else:
+        _Reading(result, password, limits, started + limits.file_seconds, on_page).run()
+    result.seconds = time.monotonic() - started
+    return result
+
+
+def _is_doubtful(pdf: PdfText) -> bool:
+    """Whether another reader may find more in a file."""
+    if pdf.status == "ok":
+        return glued_ratio(_joined(pdf)) > _GLUED
+    return pdf.status != "encrypted"
+
+
+def _is_better(second: PdfText, first: PdfText) -> bool:
+    """Whether a second reading found clearly more words, or as many and lost fewer pages."""
+    more, fewer = _letters_in_words(second), _letters_in_words(first)
+    if more > _CLEARLY_MORE * fewer:
+        return True
+    return first.status != "ok" and second.status == "ok" and _CLEARLY_MORE * more >= fewer
+
+
+def _letters_in_words(pdf: PdfText) -> float:
+    """The letters that do not stand in words glued together."""
+    text = _joined(pdf)
+    return sum(map(str.isalpha, text)) * (1 - glued_ratio(text))
+
+
+def _joined(pdf: PdfText) -> str:
+    return "\n".join(line.text for page in pdf.pages for line in page)
+
+
+class _Reading:
+    """One file on its way, through one or more child processes, into ``result``."""
+
+    def __init__(
+        self,
+        result: PdfText,
+        password: str,
+        limits: PdfLimits,
+        deadline: float,
+        on_page: OnPage | None,
+    ) -> None:
+        self.result = result
+        self.password = password
+        self.limits = limits
+        self.deadline = deadline
+        self.on_page = on_page
+        self.characters = 0
+        self.lost: list[tuple[int, ChildStopped]] = []  # pages, counted from 1, and why
+        self.caveat = ""
+        self.damage = ""
+
+    def run(self) -> None:
+        """Reads to the end of the file or to what stops it for good, then judges the result."""
+        stopped = self._read_on()
+        restarts = 0
+        while stopped is not None and restarts < MAX_LOST_PAGES and self._one_page_is_to_blame():
+            self._add_page([], lost=stopped)
+            restarts += 1
+            stopped = self._read_on() if self._unread_pages() else None
+        self._judge(stopped)
+
+    def _read_on(self) -> ChildStopped | None:
+        """Takes pages from a new child, after those that are there; None at the file's end."""
+        job = {
+            "reader": self.result.reader.split()[0],
+            "path": str(self.result.path.resolve()),
+            "password": self.password,
+            "first_page": len(self.result.pages),
+            "memory_mb": self.limits.memory_mb,
+        }
+        try:
+            with PdfChild(job, self.limits.page_seconds, self.deadline) as child:
+                for message in child.messages():
+                    self._take(message)
+        except ChildStopped as stopped:
+            return stopped
+        return None
+
+    def _take(self, message: dict[str, Any]) -> None:
+        """Believes the child nothing but text and numbers."""
+        try:
+            if message["type"] == "opened":
+                self.result.num_pages = int(message["num_pages"])
+                self.result.producer = str(message["producer"])
+                self.caveat = str(message["caveat"])
+                self.damage = str(message["damage"])
+                return
+            page = [Line(str(text), *map(float, place)) for text, *place in message["lines"]]
+            lost = ChildStopped("corrupt", str(message["error"])) if "error" in message else None
+        except (KeyError, TypeError, ValueError):
+            raise ChildStopped("crashed", "the reading process sent no page") from None
+        self._add_page(page, lost)
+        if self._too_much_text():
+            raise ChildStopped("timeout", f"gave more than {self.limits.text_mb} MB of text")
+
+    def _add_page(self, page: Page, lost: ChildStopped | None) -> None:
+        self.result.pages.append(page)
+        self.characters += sum(len(line.text) for line in page)
+        if lost is not None:
+            self.lost.append((len(self.result.pages), lost))
+        if self.on_page is not None:
+            self.on_page(len(self.result.pages), self.result.num_pages)
+
+    def _unread_pages(self) -> int:
+        return self.result.num_pages - len(self.result.pages)
+
+    def _too_much_text(self) -> bool:
+        return self.characters > self.limits.text_mb * 1e6
+
+    def _one_page_is_to_blame(self) -> bool:
+        """Whether a child may be stopped by its next page, rather than by the file as a whole."""
+        return (
+            self._unread_pages() > 0
+            and not self._too_much_text()
+            and time.monotonic() < self.deadline
+        )
+
+    def _judge(self, stopped: ChildStopped | None) -> None:
+        """Sets status and reason from the pages lost and from what ended the reading early."""
+        result = self.result
+        causes = [why for _, why in self.lost] + ([stopped] if stopped else [])
+        if self.damage:
+            causes.insert(0, ChildStopped("corrupt", self.damage))
+        if not causes:
+            result.status, result.reason = self._judge_complete()
+            return
+        if not result.has_text:
+            result.status = causes[-1].status
+        elif stopped is not None and stopped.status == "timeout":
+            result.status = "timeout"
+        else:
+            result.status = "partial"
+        reasons = [f"{self.damage}; {result.num_pages} pages found"] if self.damage else []
+        reasons += [f"page {number}: {why.reason}" for number, why in self.lost[:1]]
+        if len(self.lost) > 1:
+            reasons.append(f"{len(self.lost)} pages lost in all")
+        if stopped is not None:
+            place = f" after page {len(result.pages)} of {result.num_pages}"
+            reasons.append(stopped.reason + (place if result.num_pages else ""))
+        result.reason = "; ".join(reasons)
+
+    def _judge_complete(self) -> tuple[Status, str]:
+        if self.result.num_pages == 0:
+            return "corrupt", "has no pages"
+        if not self.result.has_text:
+            return "empty", "no text on any page: a scanned PDF needs OCR first"
+        return "ok", self.caveat

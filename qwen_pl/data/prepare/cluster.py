@@ -1,0 +1,300 @@
+"""Prepares a corpus that is too much for one machine: its stages on the executors of datatrove."""
+
+import contextlib
+import importlib.util
+import io
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qwen_pl.data.prepare.cluster_stages import Job, Stage
+from qwen_pl.data.prepare.prepare import Prepared, Recipe, find_prepared, prepare
+from qwen_pl.data.processes import ProcessDied, map_in_processes
+from qwen_pl.errors import InputError
+from qwen_pl.files import write_text
+
+if TYPE_CHECKING:
+    from datatrove.executor import LocalPipelineExecutor, SlurmPipelineExecutor
+    from datatrove.executor.base import PipelineExecutor
+
+MOST_TASKS = 1000  # what Slurm takes in one array unless it was set up otherwise
+
+_LAUNCHER = "launch_pickled_pipeline"  # what a job of datatrove calls
+_PACKAGE = Path(__file__).parents[3]  # the folder that qwen_pl is imported from
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Into how many tasks the work is cut, and what each may take.
+
+    Attributes:
+        tasks: Tasks that read and tasks that tokenize; the result does not depend on it.
+        workers: Tasks at the same time at most.
+        cpus_per_task: Cores of a task, which then works in as many processes.
+        mem_per_cpu_gb: Memory of a task, for each of its cores; on this machine there is no limit.
+    """
+
+    tasks: int
+    workers: int
+    cpus_per_task: int = 1
+    mem_per_cpu_gb: int = 4
+
+    def __post_init__(self) -> None:
+        for name in ("tasks", "workers", "cpus_per_task", "mem_per_cpu_gb"):
+            if getattr(self, name) < 1:
+                raise InputError(f"--{name} is {getattr(self, name)}: it has to be at least 1")
+        if self.tasks > MOST_TASKS:
+            raise InputError(f"--tasks is {self.tasks}: it can be {MOST_TASKS} at most")
+
+
+@dataclass(frozen=True)
+class Slurm:
+    """What Slurm wants to know of each job.
+
+    Attributes:
+        time: Limit for each task, as ``sbatch`` takes it.
+        env_command: Shell commands that a job begins with.
+        sbatch: Further options of ``sbatch``, without their dashes.
+    """
+
+    partition: str
+    time: str = "24:00:00"
+    env_command: str = ""
+    sbatch: Mapping[str, str] = field(default_factory=dict)
+
+
+def prepare_in_tasks(
+    recipe: Recipe,
+    cache_dir: Path,
+    cluster: Cluster,
+    run_stage: Callable[[Stage, Cluster], None] | None = None,
+) -> Prepared:
+    """``prepare`` in tasks, which are waited for; those done are not done again the next time.
+
+    Args:
+        run_stage: ``run_here``, which is the default, or ``run_on_ray``.
+
+    Raises:
+        InputError: If a task died, or as ``prepare`` does.
+    """
+    for stage in _job(recipe, cache_dir, cluster).stages():
+        (run_stage or run_here)(stage, cluster)
+    return prepare(recipe, cache_dir, num_proc=cluster.cpus_per_task, progress=True)
+
+
+def submit(recipe: Recipe, cache_dir: Path, cluster: Cluster, slurm: Slurm) -> Prepared | Path:
+    """Hands what ``prepare`` has to do over to Slurm, less the tasks that are done.
+
+    Returns:
+        What is prepared, if all is done; else the folder that says how far it is.
+
+    Raises:
+        InputError: If jobs of the same preparation are still queued, if Slurm takes no job, or if
+            a source is missing.
+    """
+    prepared = find_prepared(recipe, cache_dir, progress=True)
+    if prepared is not None:
+        return prepared
+    job = _job(recipe, cache_dir, cluster)
+    folder = job.folder.absolute()
+    if re.search(r"\s", str(folder)):
+        raise InputError(f"data.cache_dir leads to {folder}: Slurm jobs need a path without spaces")
+    if shutil.which("sbatch") is None:
+        raise InputError(
+            "no sbatch here: start --cluster slurm on a machine that Slurm takes jobs from"
+        )
+    if shutil.which(_LAUNCHER, path=f"{_programs()}:{os.environ.get('PATH', '')}") is None:
+        raise InputError(f"{_LAUNCHER}, which comes with datatrove, is not on the PATH")
+    jobs_file = folder / "jobs.json"
+    # A job finds its tasks in a file that the next launch writes anew.
+    if jobs_file.is_file() and (queued := _queued(json.loads(jobs_file.read_bytes()))):
+        raise InputError(
+            f"Slurm still has jobs of this preparation ({', '.join(queued)}): wait until they are "
+            "done, or end them with scancel"
+        )
+    executors = _slurm_executors(job.stages(), cluster, slurm)
+    try:
+        executors[-1].launch_job()  # which launches those before it first
+    except subprocess.CalledProcessError:
+        raise InputError("sbatch refused a job, see above; --sbatch adds options") from None
+    finally:
+        ids = [str(e.job_id) for e in executors if e.job_id not in (None, -1)]
+        write_text(jobs_file, json.dumps(ids))
+    return folder
+
+
+def check_engine(cluster: str) -> None:
+    """Complains if a package that runs the tasks is missing.
+
+    Args:
+        cluster: local, slurm or ray.
+
+    Raises:
+        InputError: If it is.
+    """
+    needed = {"datatrove": "datatrove>=0.10,<1"} | ({"ray": "ray"} if cluster == "ray" else {})
+    for name, package in needed.items():
+        if importlib.util.find_spec(name) is None:
+            raise InputError(f'--cluster {cluster} needs one more package: pip install "{package}"')
+
+
+def _job(recipe: Recipe, cache_dir: Path, cluster: Cluster) -> Job:
+    """The job, with stages that have something to do unless all is prepared."""
+    of = partial(Job.of, recipe, cache_dir, tasks=cluster.tasks, num_proc=cluster.cpus_per_task)
+    job = of()
+    is_done = all(not _local_executor(stage).get_incomplete_ranks() for stage in job.stages())
+    if is_done and find_prepared(recipe, cache_dir) is None:
+        shutil.rmtree(job.folder)  # the tasks were done, but what they made was since removed
+        job = of()
+    return job
+
+
+def run_here(stage: Stage, cluster: Cluster) -> None:
+    """Runs those tasks of a stage that are not done, on this machine.
+
+    Not with the executor's own ``run``: in its pool, a task that fails ends the others too, and
+    one that is killed is waited for without end.
+
+    Raises:
+        InputError: If one died, after all have been run.
+    """
+    executor = _local_executor(stage)
+    ranks = executor.get_incomplete_ranks()
+    if not ranks:
+        return
+    executor.save_executor_as_json()
+    workers = min(cluster.workers, len(ranks))
+    results = map_in_processes(partial(_run_task, executor), ranks, workers)
+    _tell(stage, executor, [failure for _, failure in results if failure is not None])
+
+
+def run_on_ray(stage: Stage, cluster: Cluster) -> None:
+    """Runs those tasks of a stage that are not done, on the Ray cluster that Ray finds.
+
+    Raises:
+        InputError: If one died, after all have been run.
+    """
+    import ray
+    from datatrove.executor import RayPipelineExecutor
+
+    executor = RayPipelineExecutor(
+        [stage],
+        tasks=stage.tasks,
+        workers=min(cluster.workers, stage.tasks),
+        cpus_per_task=cluster.cpus_per_task,
+        mem_per_cpu_gb=cluster.mem_per_cpu_gb,
+        logging_dir=_logging_dir(stage),
+    )
+    if not executor.get_incomplete_ranks():
+        return
+    if not ray.is_initialized():
+        found = os.environ.get("PYTHONPATH", "")
+        path = os.pathsep.join([str(_PACKAGE), *([found] if found else [])])
+        ray.init(runtime_env={"env_vars": {"PYTHONPATH": path}})
+    executor.run()
+    _tell(stage, executor, [])
+
+
+def _tell(stage: Stage, executor: "PipelineExecutor", failures: Sequence[Exception]) -> None:
+    """Says how many tasks of a stage are done, and complains if not all are."""
+    dead = executor.get_incomplete_ranks()
+    done = stage.tasks - len(dead)
+    print(f"{stage.name:<8} {done} of {stage.tasks} tasks done", file=sys.stderr, flush=True)
+    for failure in failures:
+        if isinstance(failure, InputError):
+            raise failure
+    if dead:
+        log = executor.logging_dir.resolve_paths(f"logs/task_{dead[0]:05}.log")
+        reason = f", one of: {failures[0]}" if failures else ""
+        raise InputError(
+            f"{len(dead)} of {stage.tasks} tasks of stage {stage.name} died{reason} (see {log}); "
+            "the same command runs only these again"
+        )
+
+
+def _run_task(executor: "LocalPipelineExecutor", rank: int) -> Exception | None:
+    """Runs one task and gives what ended it early, if anything did; it logs to its file only."""
+    with contextlib.redirect_stderr(io.StringIO()):
+        try:
+            executor._run_for_rank(rank, local_rank=rank)
+        except InputError as error:
+            return error
+        except Exception as error:  # whatever it is, it is this task's only
+            return ProcessDied(f"task {rank}: {type(error).__name__}: {error}")
+    return None
+
+
+def _queued(jobs: Sequence[str]) -> list[str]:
+    """Those of some jobs that Slurm has not ended yet."""
+    if not jobs:
+        return []
+    command = ["squeue", "--noheader", "--format=%A", f"--jobs={','.join(jobs)}"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return []
+    return sorted(set(answer.stdout.split()))
+
+
+def _local_executor(stage: Stage) -> "LocalPipelineExecutor":
+    from datatrove.executor import LocalPipelineExecutor
+
+    return LocalPipelineExecutor([stage], tasks=stage.tasks, logging_dir=_logging_dir(stage))
+
+
+def _slurm_executors(
+    stages: Sequence[Stage], cluster: Cluster, slurm: Slurm
+) -> list["SlurmPipelineExecutor"]:
+    """An executor for each stage, which depends on the one before."""
+    from datatrove.executor import SlurmPipelineExecutor
+
+    executors: list[PipelineExecutor] = []
+    for stage in stages:
+        executors.append(
+            SlurmPipelineExecutor(
+                [stage],
+                tasks=stage.tasks,
+                workers=min(cluster.workers, stage.tasks),
+                logging_dir=_logging_dir(stage),
+                depends=executors[-1] if executors else None,
+                job_name=f"qwen_pl-{stage.name}",
+                partition=slurm.partition,
+                time=slurm.time,
+                cpus_per_task=cluster.cpus_per_task,
+                mem_per_cpu_gb=cluster.mem_per_cpu_gb,
+                qos=None,
+                env_command=_environment(slurm.env_command),
+                # Where a task died, the jobs that wait for it would be in the queue for ever.
+                sbatch_args={"kill-on-invalid-dep": "yes", **slurm.sbatch},
+                # srun does not hand on what its job was given.
+                srun_args={"cpus-per-task": cluster.cpus_per_task},
+            )
+        )
+    return executors
+
+
+def _environment(command: str) -> str:
+    """Shell commands that make a job find this Python and this package, wherever it starts."""
+    ours = [
+        f"export PATH={shlex.quote(_programs())}:$PATH",
+        f"export PYTHONPATH={shlex.quote(str(_PACKAGE))}${{PYTHONPATH:+:$PYTHONPATH}}",
+    ]
+    return "; ".join([*([command] if command else []), *ours])
+
+
+def _programs() -> str:
+    """The folder of this Python and of the programs that packages bring."""
+    return str(Path(sys.executable).parent)  # a link is left as it is: it may be an environment's
+
+
+def _logging_dir(stage: Stage) -> str:
+    return str(stage.job.folder.absolute() / stage.name)

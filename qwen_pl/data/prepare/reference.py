@@ -1,0 +1,94 @@
+"""Prepares a reference text: measured beside the validation part, and never trained on."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from qwen_pl.data.corpus.document import Document, read_index
+from qwen_pl.data.corpus.duplicates import long_runs
+from qwen_pl.data.corpus.sources import find_sources
+from qwen_pl.data.prepare.prepare import Prepared, Recipe, prepare
+from qwen_pl.data.tokens.splits import split_corpus
+from qwen_pl.errors import InputError
+
+_FEWEST_TOKENS = 2  # one to read and one to predict
+
+
+def check_reference(source: str | Sequence[str]) -> None:
+    """Looks whether there is anything to read, before the hours that a corpus may take.
+
+    Raises:
+        InputError: If ``source`` names nothing that can be read.
+    """
+    try:
+        find_sources(source, on_problem=lambda problem: None)
+    except InputError as error:
+        raise InputError(f"data.reference_text: {error}") from None
+
+
+def prepare_reference(
+    source: str | Sequence[str],
+    recipe: Recipe,
+    prepared: Prepared,
+    cache_dir: Path,
+    *,
+    num_proc: int = 1,
+    progress: bool = False,
+) -> Prepared:
+    """Reads and tokenizes a reference text as the corpus was, each step kept in the cache.
+
+    All of it becomes one split, "train" by name, since nothing of it is held out. The tokenizer is
+    that of the corpus.
+
+    Args:
+        source: Files, folders or glob patterns.
+        recipe: What decided how the corpus was prepared.
+        prepared: The corpus.
+
+    Raises:
+        InputError: If there is nothing to measure in it.
+    """
+    own = replace(
+        recipe,
+        source=source,
+        tokenizer=str(prepared.tokenizer_dir),
+        val_fraction=0.0,
+        test_fraction=0.0,
+    )
+    try:
+        reference = prepare(own, cache_dir, num_proc=num_proc, progress=progress)
+    except InputError as error:
+        raise InputError(f"data.reference_text: {error}") from None
+    if (count := reference.tokens.num_tokens("train")) < _FEWEST_TOKENS:
+        raise InputError(f"data.reference_text {source} has {count} tokens: give more text")
+    return reference
+
+
+def share_in_training(reference: Prepared, prepared: Prepared, recipe: Recipe) -> float:
+    """The share of a reference text, in bytes, whose paragraphs are trained on too.
+
+    Paragraphs are the same if their words are. As among duplicates, what is shorter than a line
+    counts only together with its neighbours.
+    """
+    keys = np.unique(np.concatenate([document.index["key"] for document in reference.documents]))
+    is_trained_on = np.zeros(len(keys), bool)
+    for own in _training_keys(prepared.documents, recipe):
+        places = np.minimum(np.searchsorted(keys, own), len(keys) - 1)
+        is_trained_on[places[keys[places] == own]] = True
+    repeated = 0
+    for document in reference.documents:
+        sizes = document.kept_bytes()
+        flags = is_trained_on[np.searchsorted(keys, document.index["key"])]
+        repeated += sum(int(sizes[first:end].sum()) for first, end in long_runs(flags, sizes))
+    return repeated / max(1, sum(document.num_bytes for document in reference.documents))
+
+
+def _training_keys(documents: Sequence[Document], recipe: Recipe) -> Iterator[np.ndarray]:
+    """The keys of the paragraphs in the training part, some at a time: ``(count,)`` uint64."""
+    for piece in split_corpus(documents, recipe.val_fraction, recipe.test_fraction):
+        if piece.split == "train":
+            document = documents[piece.document]
+            for first, end in document.kept(piece.first, piece.end):
+                yield read_index(document.text_file, first, end)["key"]

@@ -1,0 +1,158 @@
+"""What reading each file of a corpus came to, as a table and as a report."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from qwen_pl.data.cleaning.clean_text import CleanText
+from qwen_pl.data.pdf.read import PdfText
+from qwen_pl.data.report.worst_pages import Excerpt, follow_pages, storable, worst_pages
+
+GLUED = 0.05
+"""Share of the letters in overlong words above which a file is said to have lost its spaces."""
+
+_GARBAGE = 0.02
+_EMPTY = 0.3  # share of the pages; a book has some blank ones
+_HEADS_LISTED = 50
+_WORST_LAST = ("partial", "empty", "encrypted", "corrupt", "timeout", "crashed")
+# Chinese characters and kana stand without spaces; each counts as a word, as is the custom.
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\s\u3040-\u30ff\u3400-\u9fff]+")
+
+
+@dataclass
+class FileReport:
+    """What one file gave; all values are such that JSON has them too."""
+
+    path: str
+    sha256: str
+    status: str
+    """As ``PdfText`` has it, or ``duplicate``."""
+    reason: str
+    reader: str
+    producer: str
+    """The program that wrote the PDF, as the file says."""
+    pages: int
+    empty_pages: int
+    """Pages that gave no text, be it that they have none or that they were not read."""
+    characters: int
+    """Characters of the cleaned text."""
+    words: int
+    """Words of the cleaned text; a Chinese character or kana counts as one."""
+    running_heads: list[list[Any]]
+    """``[text, count]`` of the heads removed, the most common first, not all of many."""
+    running_heads_removed: int
+    """All lines removed as running heads, feet and page numbers."""
+    contents_lines_removed: int
+    footnotes_moved: int
+    words_dehyphenated: int
+    garbage_pages: list[int]
+    """Pages dropped since nobody could read them, counted from 1."""
+    glued_ratio: float
+    """Share of the letters in words of more than 24: a sign of lost spaces."""
+    garbage_ratio: float
+    """Share of the characters that the fonts do not tell, before pages were dropped."""
+    seconds: float
+    """Time that reading and cleaning took."""
+    lost_ratio: float = 0.0
+    """Share of the letters read that are in no paragraph: heads, contents and what went wrong."""
+    repeated_paragraphs: int = 0
+    """Paragraphs dropped since an earlier file has them."""
+    duplicate_of: str = ""
+    """The earlier file with the same text."""
+    excerpts: list[Excerpt] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields as values that ``json.dumps`` takes."""
+        return {**vars(self), "excerpts": [dict(vars(excerpt)) for excerpt in self.excerpts]}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "FileReport":
+        """The report that ``to_json`` was asked for; names that it does not know are ignored."""
+        known = {field.name: values[field.name] for field in fields(cls) if field.name in values}
+        known["excerpts"] = [Excerpt(**excerpt) for excerpt in known.get("excerpts", [])]
+        return cls(**known)
+
+    @property
+    def words_per_page(self) -> float:
+        return self.words / max(self.pages, 1)
+
+    def trouble(self) -> str:
+        """One line on what is wrong with the file, empty if nothing is known to be."""
+        if self.status == "duplicate":
+            return self.reason or f"the same text as {self.duplicate_of}"
+        troubles = [self.reason] if self.reason else []
+        if self.status == "ok" and not self.characters:
+            troubles.append("nothing is left of its text")
+        if self.garbage_pages:
+            troubles.append(f"{len(self.garbage_pages):,} of {self.pages:,} pages unreadable")
+        elif self.garbage_ratio > _GARBAGE:
+            troubles.append(f"{self.garbage_ratio:.0%} of the characters unreadable")
+        if self.glued_ratio > GLUED:
+            troubles.append(f"spaces missing in {self.glued_ratio:.0%} of the text")
+        if self.status == "ok" and self.empty_pages > _EMPTY * self.pages:
+            troubles.append(f"{self.empty_pages:,} of {self.pages:,} pages have no text")
+        return "; ".join(troubles)
+
+    def severity(self) -> tuple[int, float]:
+        """Sorts the most troubled file highest."""
+        if self.status not in ("ok", "duplicate"):
+            place = _WORST_LAST.index(self.status) if self.status in _WORST_LAST else 0
+            return 3 + place, 0.0
+        if self.status == "duplicate":
+            return 1, 0.0
+        empty_ratio = self.empty_pages / max(self.pages, 1)
+        measure = self.glued_ratio + self.garbage_ratio + self.lost_ratio + empty_ratio
+        return (2 if self.trouble() else 0), measure
+
+
+def describe_file(
+    path: Path, sha256: str, pdf: PdfText | None, clean: CleanText, *, seconds: float
+) -> FileReport:
+    """Sums up what reading and cleaning one file gave.
+
+    Args:
+        path: The file, by the name to show.
+        sha256: Hash of its content, in hexadecimal digits.
+        pdf: What the reader gave; None for a text or Markdown file.
+        clean: What cleaning made of it.
+        seconds: Time that both took.
+    """
+    if pdf is None:
+        status, reason = ("ok", "") if clean.paragraphs else ("empty", "no text in the file")
+        num_pages = max((paragraph.page for paragraph in clean.paragraphs), default=1)
+        reader, producer, num_empty = "text", "", 0 if clean.paragraphs else 1
+    else:
+        status, reason, producer = pdf.status, pdf.reason, pdf.producer
+        reader = pdf.reader
+        num_pages = max(pdf.num_pages, len(pdf.pages))
+        num_empty = num_pages - sum(map(bool, pdf.pages))
+    fates = list(follow_pages(pdf.pages, clean)) if pdf is not None else []
+    letters = sum(fate.letters for fate in fates)
+    return FileReport(
+        path=storable(str(path)),
+        sha256=sha256,
+        status=status,
+        reason=storable(reason),
+        reader=reader,
+        producer=storable(producer),
+        pages=num_pages,
+        empty_pages=num_empty,
+        characters=sum(len(paragraph.text) for paragraph in clean.paragraphs),
+        words=sum(len(_WORD.findall(paragraph.text)) for paragraph in clean.paragraphs),
+        running_heads=[
+            [storable(text), count]
+            for text, count in clean.running_heads.most_common(_HEADS_LISTED)
+        ],
+        running_heads_removed=sum(clean.running_heads.values()),
+        contents_lines_removed=clean.num_contents_lines,
+        footnotes_moved=clean.num_footnotes,
+        words_dehyphenated=clean.num_dehyphenated,
+        garbage_pages=list(clean.garbage_pages),
+        glued_ratio=round(clean.glued_ratio, 4),
+        garbage_ratio=round(clean.garbage_ratio, 4),
+        seconds=round(seconds, 3),
+        lost_ratio=round(sum(fate.letters_lost for fate in fates) / max(letters, 1), 4),
+        excerpts=worst_pages(fates, clean),
+    )

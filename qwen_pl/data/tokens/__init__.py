@@ -1,0 +1,1 @@
+"""Which ids, which split?"""

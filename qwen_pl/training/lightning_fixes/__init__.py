@@ -1,0 +1,1 @@
+"""What do we mend in Lightning?"""

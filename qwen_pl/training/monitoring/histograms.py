@@ -1,0 +1,88 @@
+"""Histograms of weights and gradients, for TensorBoard, where a user asks for them."""
+
+import sys
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
+
+from qwen_pl.training.devices.dtensors import whole
+
+BINS = 64
+
+
+class Histograms(pl.Callback):
+    """Logs how the numbers of each tensor are spread, every so many steps.
+
+    Gradients are those of the step, before clipping; weights are those it led to. Loggers other
+    than TensorBoard have no histograms that Lightning would know of.
+    """
+
+    def __init__(self, every_n_steps: int) -> None:
+        self.every_n_steps = every_n_steps
+        self._last_step = 0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._last_step = trainer.global_step
+        has_place = any(isinstance(logger, TensorBoardLogger) for logger in trainer.loggers)
+        if not has_place and trainer.is_global_zero:
+            told = "curves.histograms_every_n_steps: only TensorBoard shows histograms"
+            print(told, file=sys.stderr)
+
+    def on_before_optimizer_step(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
+    ) -> None:
+        if (step := trainer.global_step + 1) % self.every_n_steps == 0:
+            for name, parameter in pl_module.named_parameters():
+                if parameter.grad is not None:
+                    self._log(trainer, f"gradients/{_short(name)}", parameter.grad, step)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: object
+    ) -> None:
+        step = trainer.global_step
+        if step == self._last_step:
+            return  # gradients are still being accumulated
+        self._last_step = step
+        if step % self.every_n_steps == 0:
+            for name, parameter in pl_module.named_parameters():
+                self._log(trainer, f"weights/{_short(name)}", parameter.detach(), step)
+
+    def _log(self, trainer: pl.Trainer, name: str, tensor: Tensor, step: int) -> None:
+        tensor = whole(tensor)  # which takes all processes, where it is sharded
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger) and trainer.is_global_zero:
+                logger.experiment.add_histogram_raw(name, **histogram(tensor), global_step=step)
+
+
+def _short(name: str) -> str:
+    return name.removeprefix("model.").removeprefix("model.")
+
+
+def histogram(tensor: Tensor) -> dict[str, object]:
+    """What ``SummaryWriter.add_histogram_raw`` takes, counted on the device; ``BINS`` equal bins.
+
+    Numbers that are infinite or none are left out.
+
+    >>> counted = histogram(torch.tensor([0.0, 1.0, 1.0, float("nan")]))
+    >>> counted["num"], counted["min"], counted["max"], counted["bucket_counts"][-1]
+    (3, 0.0, 1.0, 2.0)
+    """
+    values = tensor.float().flatten()
+    values = values[values.isfinite()]
+    if not len(values):
+        values = values.new_zeros(1)
+    low, high = (value.item() for value in values.aminmax())
+    width = (high - low) / BINS or max(abs(low), 1.0) * 1e-6
+    first = low if high > low else low - width * BINS / 2
+    counts = torch.histc(values, BINS, min=first, max=first + width * BINS)
+    return {
+        "min": low,
+        "max": high,
+        "num": len(values),
+        "sum": values.sum().item(),
+        "sum_squares": values.square().sum().item(),
+        "bucket_limits": [first + width * (index + 1) for index in range(BINS)],
+        "bucket_counts": counts.tolist(),
+    }

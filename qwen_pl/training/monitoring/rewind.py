@@ -1,0 +1,95 @@
+"""Takes back what a run logged after the step that it resumes from, since it comes again."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from lightning.pytorch.loggers.csv_logs import ExperimentWriter
+
+from qwen_pl.files import whole_file
+from qwen_pl.training.checkpoints.checkpoint import load_checkpoint
+from qwen_pl.training.monitoring.curves import MEASURED
+from qwen_pl.training.monitoring.loggers import read_rows, write_rows
+
+
+def rewind(logger: Logger, step: int, *, validated: bool = True) -> None:
+    """Removes what was logged after ``step`` from a logger's files, before it opens them.
+
+    TensorBoard would hide scalars that come twice, but not texts, and only from itself. Of loggers
+    that keep their values elsewhere, nothing is taken back.
+
+    Args:
+        validated: Whether the validation of ``step`` itself is done, and does not come again.
+    """
+    if isinstance(logger, TensorBoardLogger):
+        for path in Path(logger.log_dir).glob("events.out.tfevents.*"):
+            _rewind_events(path, step, validated)
+    elif isinstance(logger, CSVLogger):
+        _rewind_table(logger, step, validated)
+
+
+def has_validated(checkpoint: Path, step: int) -> bool:
+    """Whether a checkpoint was saved after the validation of its own step, if there was one."""
+    state = load_checkpoint(checkpoint, mmap=True).get("callbacks", {}).get("TrainingCurves", {})
+    return not state or state["validated_at"] == step
+
+
+def _rewind_events(path: Path, step: int, validated: bool) -> None:
+    """Writes an event file anew without the values that come again, if it has any."""
+    from tensorboard.compat.proto.event_pb2 import Event
+
+    def is_kept(record: bytes) -> bool:
+        event = Event.FromString(record[_HEAD:-_CHECKSUM])
+        if event.step == step and not validated:
+            return not any(value.tag.startswith(MEASURED) for value in event.summary.value)
+        return event.step <= step or not event.HasField("summary")
+
+    kept = [record for record in _records(path) if is_kept(record)]
+    if sum(map(len, kept)) < path.stat().st_size:
+        with whole_file(path) as file:
+            file.writelines(kept)
+
+
+_HEAD = 12  # the length in 8 bytes, and a checksum of it
+_CHECKSUM = 4
+
+
+def _records(path: Path) -> Iterator[bytes]:
+    """The records of an event file with all that is around them, less one that a kill cut off.
+
+    Source: https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details
+    """
+    content = path.read_bytes()
+    start = 0
+    while start + _HEAD <= len(content):
+        length = int.from_bytes(content[start : start + 8], "little")
+        end = start + _HEAD + length + _CHECKSUM
+        if end > len(content):
+            return
+        yield content[start:end]
+        start = end
+
+
+def _rewind_table(logger: CSVLogger, step: int, validated: bool) -> None:
+    path = Path(logger.log_dir) / ExperimentWriter.NAME_METRICS_FILE
+    if not path.is_file():
+        return
+    rows, names = read_rows(path)
+    kept = [
+        row
+        for row in rows
+        if _step_of(row) < step or (_step_of(row) == step and (validated or not _is_measured(row)))
+    ]
+    if len(kept) < len(rows):
+        write_rows(path, kept, names)
+
+
+def _step_of(row: dict[str | None, str | None]) -> float:
+    """The step of a row; one that a kill cut off comes after all others."""
+    value = row.get("step") or ""
+    return int(value) if value.isdecimal() and None not in row.values() else math.inf
+
+
+def _is_measured(row: dict[str, str]) -> bool:
+    return any(name.startswith(MEASURED) and value for name, value in row.items())

@@ -1,0 +1,1 @@
+"""Why is a resumed run the same?"""

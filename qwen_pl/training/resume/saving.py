@@ -1,0 +1,245 @@
+"""When checkpoints are saved and which are kept: the newest, and the best by validation loss."""
+
+import sys
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from qwen_pl.errors import InputError
+from qwen_pl.training.checkpoints.checkpoint import BEST, NAME, is_whole, load_facts, numbered
+from qwen_pl.training.optim.averaging import averaged_weights
+from qwen_pl.training.resume.validating import owes_validation, validate_first, validation_follows
+from qwen_pl.training.steps.bad_steps import check_weights
+
+SET_ASIDE = "set-aside"
+
+
+class AgreedCheckpoint(ModelCheckpoint):
+    """Saves for all processes or for none: where one cannot write, all of them stop.
+
+    What is kept follows from the files in the folder, so none of it is in the checkpoints.
+    """
+
+    @cached_property
+    def state_key(self) -> str:
+        """As ever; the Trainer asks for it many times a step, and it takes some making."""
+        return ModelCheckpoint.state_key.fget(self)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes nothing from checkpoints of earlier versions."""
+
+    def _save_checkpoint(self, trainer: pl.Trainer, filepath: str) -> None:
+        problem: InputError | None = None
+        try:
+            super()._save_checkpoint(trainer, filepath)
+        except InputError as error:
+            problem = error
+            trainer.strategy.barrier()  # where those that had nothing to write are waiting
+        if trainer.strategy.reduce_boolean_decision(problem is not None, all=False):
+            raise problem or SystemExit(2)  # one process says why
+
+
+class StepCheckpoint(AgreedCheckpoint):
+    """Saves every ``every_n_train_steps`` optimizer steps and at the last, and keeps the newest.
+
+    Where validation follows a step, the step is saved after it, so that a checkpoint holds all that
+    belongs to its step. One that a signal made before is owed its validation when it is resumed.
+    The last step is saved before its validation too, should that fail.
+
+    A run that goes back to an earlier step sets the checkpoints of later ones aside.
+
+    Args:
+        dirpath: The run's checkpoint folder; the command line fills it in.
+        every_n_train_steps: Steps between checkpoints.
+        save_top_k: How many of the newest are kept; -1 keeps all.
+    """
+
+    def __init__(
+        self, dirpath: str | None = None, every_n_train_steps: int = 1000, save_top_k: int = 2
+    ) -> None:
+        if every_n_train_steps < 1:
+            raise InputError(
+                f"checkpoint.every_n_train_steps is {every_n_train_steps}: it has to be at least 1"
+            )
+        if save_top_k < 1 and save_top_k != -1:
+            raise InputError(
+                f"checkpoint.save_top_k is {save_top_k}: keep at least 1, or all with -1"
+            )
+        super().__init__(
+            dirpath=dirpath,
+            filename=NAME,
+            auto_insert_metric_name=False,
+            monitor="step",
+            mode="max",
+            save_top_k=save_top_k,
+            every_n_train_steps=every_n_train_steps,
+            enable_version_counter=False,
+        )
+        self._owes_validation = False
+        self._last_step = 0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        super().on_train_start(trainer, pl_module)
+        self._last_global_step_saved = trainer.global_step  # a resumed run starts from this file
+        self._last_step = trainer.global_step
+        self._owes_validation = owes_validation(trainer)
+        if self._owes_validation:
+            validate_first(trainer)
+        if trainer.is_global_zero:
+            self._set_aside(trainer)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
+        step = trainer.global_step
+        if step == self._last_step:
+            self._finish_step_first(trainer)
+            return
+        self._last_step = step
+        is_last = step == trainer.max_steps
+        if is_last or (step % self._every_n_train_steps == 0 and not validation_follows(trainer)):
+            self.save_now(trainer)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.sanity_checking or trainer.state.fn != "fit":
+            return
+        step = trainer.global_step
+        if self._owes_validation or step == trainer.max_steps:
+            self._owes_validation = False
+            self._last_global_step_saved = -1  # it was, but without this validation
+            self.save_now(trainer)
+        elif step % self._every_n_train_steps == 0:
+            self.save_now(trainer)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.save_now(trainer)
+
+    def is_saved(self, trainer: pl.Trainer) -> bool:
+        """Whether the present step is on the disk."""
+        return self._last_global_step_saved == trainer.global_step
+
+    def save_now(self, trainer: pl.Trainer) -> None:
+        """Saves the present step, unless it is saved already, and removes what is too old."""
+        if self._should_skip_saving_checkpoint(trainer):
+            return
+        check_weights(trainer)  # else the newest would take the place of the last good one
+        path = self.format_checkpoint_name(self._monitor_candidates(trainer))
+        self._save_checkpoint(trainer, path)
+        # Only now that the new one is on the disk.
+        too_old = numbered(Path(self.dirpath))[self.save_top_k :] if self.save_top_k > 0 else []
+        for _, old in too_old:
+            trainer.strategy.remove_checkpoint(old)
+
+    def _save_checkpoint(self, trainer: pl.Trainer, filepath: str) -> None:
+        # What a kill takes from a logger's memory, a run that resumes here would not log again. But
+        # a step that is saved again for its validation would, as long as it is not.
+        is_again = trainer.validating and Path(filepath).exists()
+        if not is_again:
+            _write_out_logs(trainer)
+        super()._save_checkpoint(trainer, filepath)
+        if is_again:
+            _write_out_logs(trainer)
+
+    def _finish_step_first(self, trainer: pl.Trainer) -> None:
+        """Lets a run that is to stop in the middle of a step, for ``max_time``, stop at its end.
+
+        Half a step cannot be saved: its samples would count as seen and its gradients be lost.
+        """
+        trainer.should_stop = False  # it is asked again after the next batch
+
+    def _set_aside(self, trainer: pl.Trainer) -> None:
+        """Moves away the checkpoints that this run does not go on from.
+
+        ``last`` would else mean them until the run has passed them, and the newest be lost to them.
+        """
+        folder = Path(self.dirpath)
+        others = [path for step, path in numbered(folder) if step > trainer.global_step]
+        if trainer.ckpt_path is not None and not _goes_on_in(folder, trainer):
+            others = sorted(folder.glob("*.ckpt"))
+        for path in others:
+            place = _free_place(folder / SET_ASIDE / path.name)
+            place.parent.mkdir(exist_ok=True)
+            path.rename(place)
+            print(f"{path} is not where this run goes on from: moved to {place}", file=sys.stderr)
+
+
+class BestCheckpoint(AgreedCheckpoint):
+    """Keeps the weights with the lowest validation loss as ``best.ckpt``, to write with.
+
+    What counts is the file that is there: neither a kill nor going back to an earlier step makes
+    anything but a lower loss replace it.
+    """
+
+    def __init__(self, dirpath: Path) -> None:
+        super().__init__(
+            dirpath=dirpath,
+            filename=Path(BEST).stem,
+            monitor="val_loss",
+            mode="min",
+            save_weights_only=True,
+            save_on_train_epoch_end=False,
+            enable_version_counter=False,
+        )
+        self._lowest = float("inf")
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        super().on_train_start(trainer, pl_module)
+        folder, lowest = Path(self.dirpath), float("inf")
+        if trainer.is_global_zero and _goes_on_in(folder, trainer):
+            lowest = _measured_loss(folder / BEST)
+        # It may be lower already, of weights that were measured before the first step.
+        self._lowest = min(self._lowest, trainer.strategy.broadcast(lowest))
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
+        """Saves nothing: what a step is worth is known after its validation."""
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        loss = trainer.callback_metrics.get(self.monitor)
+        if loss is None or trainer.sanity_checking or trainer.state.fn != "fit":
+            return
+        if trainer.strategy.broadcast(float(loss) < self._lowest):
+            self._save_checkpoint(trainer, str(Path(self.dirpath) / BEST))
+            self._lowest = float(loss)
+
+    def _save_checkpoint(self, trainer: pl.Trainer, filepath: str) -> None:
+        with averaged_weights(trainer):  # where they are averaged, those were measured
+            super()._save_checkpoint(trainer, filepath)
+
+
+def _write_out_logs(trainer: pl.Trainer) -> None:
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            logger.experiment.flush()  # to save it would leave a file of no settings, too
+        else:
+            logger.save()
+
+
+def _goes_on_in(folder: Path, trainer: pl.Trainer) -> bool:
+    """Whether the run goes on from a checkpoint in ``folder``: then the others are its own too."""
+    resumed_from = trainer.ckpt_path
+    return resumed_from is not None and Path(resumed_from).resolve().parent == folder.resolve()
+
+
+def _measured_loss(path: Path) -> float:
+    """The validation loss of the weights in a checkpoint; infinite if they cannot be used."""
+    if not path.exists():
+        return float("inf")
+    if not is_whole(path):
+        print(f"{path} is damaged, the next validation makes another", file=sys.stderr)
+        return float("inf")
+    try:
+        measured = load_facts(path)["qwen_pl"]["measured"]
+        return float(measured["val_loss"])
+    except (InputError, KeyError, TypeError):  # not one of ours
+        return float("inf")
+
+
+def _free_place(path: Path) -> Path:
+    """``path``, or the same with a number behind it, where nothing is yet."""
+    places = (path.with_name(f"{path.name}.{n}" if n else path.name) for n in range(10**6))
+    return next(place for place in places if not place.exists())

@@ -1,0 +1,171 @@
+"""What a run does when it is asked to stop: Ctrl-C, SIGTERM, and Slurm's word that time is up."""
+
+import copy
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.trainer import call
+
+from qwen_pl.errors import Stopped
+from qwen_pl.training.optim.averaging import WeightAveraging
+from qwen_pl.training.resume.requeue import requeue
+from qwen_pl.training.resume.saving import StepCheckpoint
+from qwen_pl.training.resume.validating import validation_follows
+
+REQUEUE = getattr(signal, "SIGUSR1", None)
+"""Sent by Slurm some time before a job's end, if it was asked to; Windows has no such signal."""
+SIGNALS = [number for number in (signal.SIGINT, signal.SIGTERM, REQUEUE) if number is not None]
+_SECONDS_OF_ECHO = 2.0
+
+
+class StopOnSignal(pl.Callback):
+    """Finishes the optimizer step, saves, and leaves with 128 and the number of the signal.
+
+    All processes of a run stop at the same step, whichever got the signal. A second Ctrl-C ends the
+    process at once. In a validation the run stops after the batch: the step before it is saved as
+    it was then, and the resumed run begins with the validation.
+    """
+
+    def __init__(self, checkpoint: StepCheckpoint) -> None:
+        self.checkpoint = checkpoint
+        self._received = 0
+        self._received_at = 0.0
+        self._last_step = 0
+        self._at_step_end: dict[str, Any] | None = None
+        """What a validation changes of the state of the run, as it was before."""
+        self._saves_step_end = False
+        self._launcher: Any = None
+        self._earlier: dict[int, Any] = {}
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        # Lightning's own handlers save nothing and exit with 0, and talk to other processes from
+        # within a signal, which hangs unless all of them got it.
+        trainer._signal_connector.register_signal_handlers = _do_nothing
+        trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = _do_nothing
+        self._launcher = trainer.strategy.launcher
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._last_step = trainer.global_step
+        self._received = 0
+        if threading.current_thread() is threading.main_thread():
+            self._earlier = {number: signal.signal(number, self._note) for number in SIGNALS}
+
+    def on_train_batch_start(self, trainer: pl.Trainer, *args: Any) -> None:
+        # A signal may have come while this step was saved, and one more step would be saved again.
+        if trainer.global_step > 0 and self.checkpoint.is_saved(trainer):
+            self._stop_if_asked(trainer)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
+        if trainer.global_step == self._last_step:
+            return  # gradients are still being accumulated: a checkpoint here would lose them
+        self._last_step = trainer.global_step
+        self._stop_if_asked(trainer)
+        self._at_step_end = _changing_state(trainer) if validation_follows(trainer) else None
+
+    def on_validation_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
+        is_exact = self._at_step_end is not None or self.checkpoint.is_saved(trainer)
+        if self._earlier and is_exact:
+            self._stop_if_asked(trainer)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._at_step_end = None
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._stop_if_asked(trainer)
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        if self._saves_step_end:
+            checkpoint.update(self._at_step_end)
+
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
+        self._give_back()
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        self._give_back()
+
+    def _give_back(self) -> None:
+        """Lets signals do again what they did before the training."""
+        for number, handler in self._earlier.items():
+            signal.signal(number, handler)
+        self._earlier = {}
+
+    def _stop_if_asked(self, trainer: pl.Trainer) -> None:
+        """Saves and leaves, if any process has got a signal: one may reach only one of them."""
+        decide = trainer.strategy.reduce_boolean_decision
+        if not decide(self._received > 0, all=False):
+            return
+        number = next(n for n in SIGNALS if decide(self._received == n, all=False))
+        self._saves_step_end = trainer.validating and not self.checkpoint.is_saved(trainer)
+        for callback in trainer.callbacks:
+            if isinstance(callback, WeightAveraging):  # a validation may have shown the average
+                callback.hide(trainer.lightning_module)
+        self.checkpoint.save_now(trainer)
+        if trainer.is_global_zero:
+            print(f"\nstopped and saved at step {trainer.global_step}", file=sys.stderr)
+            if number == REQUEUE:
+                requeue()
+        raise SystemExit(128 + number)
+
+    def _note(self, number: int, frame: Any) -> None:
+        if not self._received:
+            self._received, self._received_at = number, time.monotonic()
+            if os.environ.get("LOCAL_RANK", "0") == "0":
+                # Not by print, which may be what the signal has interrupted.
+                os.write(2, b"\nstopping after this step; Ctrl-C to stop at once\n")
+        elif number == signal.SIGINT and not self._is_echo():
+            if hasattr(self._launcher, "kill"):
+                self._launcher.kill(signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
+            os._exit(128 + number)
+
+    def _is_echo(self) -> bool:
+        """Whether torchrun has passed on the same Ctrl-C, which had reached us already."""
+        is_soon = time.monotonic() - self._received_at < _SECONDS_OF_ECHO
+        return "TORCHELASTIC_RUN_ID" in os.environ and is_soon
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[None]:
+    """Lets SIGTERM and SIGUSR1 end what is in the block as Ctrl-C does, all that is open closed.
+
+    While a run trains, ``StopOnSignal`` is in charge instead.
+    """
+    earlier = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in SIGNALS:
+            if number != signal.SIGINT:
+                earlier[number] = signal.signal(number, _stop)
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
+def _stop(number: int, frame: Any) -> None:
+    signal.signal(number, signal.SIG_IGN)  # once is enough
+    raise Stopped(number)
+
+
+def _changing_state(trainer: pl.Trainer) -> dict[str, Any]:
+    """What a checkpoint holds of loops and callbacks, in which a validation changes something."""
+    return copy.deepcopy(
+        {
+            "loops": trainer._checkpoint_connector._get_loops_state_dict(),
+            "callbacks": call._call_callbacks_state_dict(trainer),
+        }
+    )
+
+
+def _do_nothing() -> None:
+    pass

@@ -1,0 +1,1 @@
+"""What did a step see, was it good?"""

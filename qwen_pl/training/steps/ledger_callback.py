@@ -1,0 +1,79 @@
+"""Writes down which samples the steps of a fit see, so that any of them can be looked up."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+
+from qwen_pl.files import sha256
+from qwen_pl.training.steps.ledger import Stretch, append_end, append_stretch
+
+
+class SampleLedger(pl.Callback):
+    """Appends a line where a fit begins, one where it ends, and one where a step is no like others.
+
+    The last is for Trainer settings that end an epoch before enough batches are accumulated.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._per_step = 0
+        self._seen = 0
+        self._last_step = 0
+        self._has_begun = False
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._last_step, self._seen = trainer.global_step, samples_seen(trainer)
+        batch_size = trainer.datamodule.settings.batch_size
+        self._per_step = batch_size * trainer.world_size * trainer.accumulate_grad_batches
+        self._append(trainer, self._per_step)
+        self._has_begun = True
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
+        if trainer.global_step == self._last_step:
+            return  # gradients are still being accumulated
+        seen = samples_seen(trainer)
+        if seen - self._seen != self._per_step:
+            self._per_step = seen - self._seen
+            self._append(trainer, self._per_step)
+        self._last_step, self._seen = trainer.global_step, seen
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._end(trainer)
+
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
+        self._end(trainer)
+
+    def _append(self, trainer: pl.Trainer, samples_per_step: int) -> None:
+        """Notes the steps after the last one that was noted."""
+        if not trainer.is_global_zero:
+            return
+        data = trainer.datamodule
+        settings, prepared = data.settings, data.prepared
+        stretch = Stretch(
+            from_step=self._last_step,
+            to_step=trainer.max_steps,
+            samples_seen=self._seen,
+            samples_per_step=samples_per_step,
+            seq_len=settings.seq_len,
+            stride=settings.stride,
+            seed=settings.seed,
+            tokens=str(prepared.tokens.folder),
+            tokens_fingerprint=prepared.tokens.fingerprint,
+            tokenizer=str(prepared.tokenizer_dir),
+            tokenizer_sha256=sha256(prepared.tokenizer_dir / "tokenizer.json"),
+        )
+        append_stretch(self.path, stretch)
+
+    def _end(self, trainer: pl.Trainer) -> None:
+        """Notes how far the run came: a step that failed has been begun, and is looked for most."""
+        if self._has_begun and trainer.is_global_zero:
+            append_end(self.path, self._last_step + (samples_seen(trainer) > self._seen))
+        self._has_begun = False
+
+
+def samples_seen(trainer: pl.Trainer) -> int:
+    """How many samples the run has begun on; 0 with a loader that does not count them."""
+    return getattr(trainer.train_dataloader, "samples_seen", 0)

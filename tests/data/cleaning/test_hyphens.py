@@ -1,0 +1,110 @@
+"""Lines become one; a hyphen at a line's end goes or stays as the document's words suggest."""
+
+import pytest
+
+from qwen_pl.data.cleaning.hyphens import LineJoiner
+
+DOCUMENT = [
+    "The neighbourhood of three-and-twenty well-known sea captains, and the sea, the captains",
+    "saw a man of two-and-thirty; three kings, twenty ships; Ausgang und Eingang",
+]
+
+
+def join(before: str, after: str, *document: str) -> str:
+    return LineJoiner(document or DOCUMENT).join(before, after)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "joined"),
+    [
+        ("the neighbour-", "hood was", "the neighbourhood was"),
+        ("a well-", "known man", "a well-known man"),
+        ("unheard uncer-", "tain temper", "unheard uncertain temper"),
+        ("of three-and-", "twenty", "of three-and-twenty"),
+        ("the South-", "American", "the South-American"),
+        ("das „Haus“", "am See", "das „Haus“ am See"),
+        ("he said (“", "Yes”)", "he said (“Yes”)"),
+        ("mit GNU-", "Werkzeugen", "mit GNU-Werkzeugen"),
+        ("die 3D-", "Brille", "die 3D-Brille"),
+        ("to GER-", "MANY", "to GERMANY"),
+        ("Ein-", "und Ausgang", "Ein- und Ausgang"),
+        ("a soft\u00ad", "ware", "a software"),
+        ("on the x86-", "64 it", "on the x86-64 it"),
+        ("a dash -", "and more", "a dash - and more"),
+    ],
+)
+def test_hyphens(before: str, after: str, joined: str) -> None:
+    assert join(before, after) == joined
+
+
+def test_two_words_that_are_often_apart_make_a_compound() -> None:
+    assert join("the sea-", "captains") == "the sea-captains"
+
+
+def test_a_hyphen_stays_if_the_step_is_left_out() -> None:
+    joiner = LineJoiner(DOCUMENT, dehyphenate=False)
+    assert joiner.join("neighbour-", "hood") == "neighbour- hood"
+
+
+def test_words_made_whole_are_counted() -> None:
+    joiner = LineJoiner(DOCUMENT)
+    joiner.join("neighbour-", "hood")
+    joiner.join("well-", "known")
+    assert joiner.num_dehyphenated == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "joined"),
+    [
+        ("two", "words", "two words"),
+        ("天地玄", "黄宇宙", "天地玄黄宇宙"),
+        ("これは", "テストです。", "これはテストです。"),
+        ("ภาษา", "ไทย", "ภาษาไทย"),
+        ("한국어", "문장", "한국어 문장"),
+        ("使用", "Debian 时", "使用 Debian 时"),
+        ("1939–", "1945", "1939–1945"),
+        ("see (", "below)", "see (below)"),
+        ("https://example.org/", "path", "https://example.org/path"),
+        ("at https://example.org/.", "Then", "at https://example.org/. Then"),
+    ],
+)
+def test_spaces_between_lines(before: str, after: str, joined: str) -> None:
+    assert join(before, after) == joined
+
+
+def test_dashes_are_closed_where_the_document_closes_them() -> None:
+    assert join("so—", "he said", "one—two—three") == "so—he said"
+    assert join("so —", "he said", "one — two — three") == "so — he said"
+
+
+def test_a_word_that_ends_like_a_conjunction_of_other_languages_is_broken() -> None:
+    assert join("in her clos-", "et", *DOCUMENT * 9) == "in her closet"
+
+
+def test_a_hyphen_that_only_breaks_words_leaves_the_other_to_words() -> None:
+    browser = ["a won‐", "derful neigh‐", "bour of well-known"]
+    assert join("the over‐", "take", *browser, "over and over, take, take") == "the overtake"
+    assert join("a rose-", "bush", *browser) == "a rose-bush"
+
+
+def test_a_document_that_hardly_ever_ends_a_line_in_a_hyphen_breaks_no_words() -> None:
+    ragged = ["so it goes on and on"] * 300
+    assert join("a rose-", "bush", *ragged, "a rose-", "bush") == "a rose-bush"
+    assert join("a rose-", "bush", *ragged, *["a gar-", "den"] * 9) == "a rosebush"
+
+
+def test_a_quotation_may_follow_a_dash_without_a_space() -> None:
+    habit = ["He said—“no”—twice, and she—“yes.”"]
+    assert LineJoiner(habit).join("smiling—", "“I am.”") == "smiling—“I am.”"
+    assert LineJoiner(["no—quotations—at all"]).join("Oh—", "“I am.”") == "Oh— “I am.”"
+
+
+@pytest.mark.parametrize(
+    ("habit", "joined"), [("使用 Linux 系统", "使用 Debian"), ("使用Linux系统", "使用Debian")]
+)
+def test_chinese_and_latin_are_as_far_apart_as_within_lines(habit: str, joined: str) -> None:
+    assert join("使用", "Debian", habit) == joined
+
+
+def test_no_space_follows_a_chinese_mark() -> None:
+    assert join("事实上，", "Debian", "使用 Linux 系统") == "事实上，Debian"

@@ -1,0 +1,127 @@
+"""Paragraphs are found by indents, gaps, sizes, bullets and short last lines."""
+
+from line_maker import set_lines
+
+from qwen_pl.data.cleaning.paragraphs import group_paragraphs, usual_size
+from qwen_pl.data.page.line import Line, Page
+
+FULL = "A line of text that is as long as the column is wide, or nearly so,"
+SHORT = "and this is its end."
+
+
+def paragraphs(*pages: Page) -> list[list[str]]:
+    return [[line.text for line in group] for group in group_paragraphs(list(pages))]
+
+
+def lengths(*pages: Page) -> list[int]:
+    return [len(group) for group in paragraphs(*pages)]
+
+
+def test_an_indent_begins_a_paragraph() -> None:
+    page = set_lines(["   " + FULL, FULL, FULL, "   " + FULL, FULL, "   " + FULL, FULL] * 2)
+    assert lengths(page) == [3, 2, 2, 3, 2, 2]
+
+
+def test_short_speeches_are_paragraphs_each() -> None:
+    speech = ["   " + FULL, FULL, "   “Yes.”", "   “No.”", "   " + FULL, FULL]
+    assert lengths(set_lines(speech * 4)) == [2, 1, 1, 2] * 4
+
+
+def test_facing_pages_may_have_different_margins() -> None:
+    text = ["   " + FULL, FULL, FULL] * 4
+    pages = [set_lines(text, x=50 + 20 * (number % 2)) for number in range(6)]
+    assert lengths(*pages) == [3] * 24
+
+
+def test_a_gap_begins_a_paragraph() -> None:
+    page = [*set_lines([FULL, FULL, FULL]), *set_lines([FULL, FULL], top=700 - 3 * 12 - 6)]
+    assert lengths(page, set_lines([FULL] * 10)) == [3, 12]
+
+
+def test_another_size_begins_a_paragraph() -> None:
+    page = [*set_lines(["A Heading of"], size=14), *set_lines(["two lines"], top=684, size=14)]
+    assert lengths([*page, *set_lines([FULL, FULL], top=672)]) == [2, 2]
+
+
+def test_bullets_begin_paragraphs_and_hanging_lines_do_not() -> None:
+    page = set_lines(["• " + FULL, "  hanging on", "• " + FULL, "  hanging on"])
+    assert lengths(page) == [2, 2]
+
+
+def test_a_short_line_that_ends_a_sentence_ends_a_paragraph() -> None:
+    assert lengths(set_lines([FULL, FULL, SHORT, FULL, FULL, FULL, SHORT])) == [3, 4]
+
+
+def test_a_paragraph_goes_on_over_pages_and_columns() -> None:
+    left, right = set_lines([FULL] * 20), set_lines([FULL] * 20, x=320)
+    assert lengths([*left, *right], set_lines([FULL, SHORT])) == [42]
+
+
+def test_a_page_that_begins_low_begins_a_chapter() -> None:
+    pages = [set_lines([FULL] * 30) for _ in range(3)]
+    assert lengths(*pages, set_lines([FULL] * 5, top=550)) == [90, 5]
+
+
+def test_a_broken_word_is_never_parted() -> None:
+    broken = set_lines([FULL, "which is a short, inter-"])
+    assert lengths([*broken, *set_lines(["rupted line."], x=40, top=676)]) == [3]
+
+
+def test_titles_on_pages_of_their_own_are_paragraphs_each() -> None:
+    titles = [set_lines([title], size=20) for title in ("A Book", "A Part of It")]
+    assert lengths(*titles, set_lines([FULL] * 10)) == [1, 1, 10]
+
+
+def test_an_item_hangs_even_if_as_far_as_paragraphs_are_set_in() -> None:
+    item = ["  • " + FULL, "    " + FULL, "    " + FULL, "    " + SHORT]
+    text = ["    " + FULL, FULL]
+    assert lengths(set_lines(text * 4 + item + text)) == [2, 2, 2, 2, 4, 2]
+
+
+def test_lines_beside_a_drop_cap_belong_to_it() -> None:
+    initial = [Line("T", 72, 688, 30)]
+    beside = set_lines(["here " + FULL, FULL], x=92)
+    page = [*initial, *beside, *set_lines([FULL] * 8, top=676)]
+    assert lengths(page) == [11]
+
+
+def test_arabic_paragraphs_end_with_a_line_that_stops_before_the_left_margin() -> None:
+    full = "هذا سطر طويل من النص العربي الذي يملأ عرض الصفحة كلها"
+    page = set_lines([full, full, "             " + "سطر قصير.", full, full])
+    assert lengths(page) == [3, 2]
+
+
+def test_every_line_is_in_one_paragraph_in_order() -> None:
+    page = set_lines([FULL, "   " + SHORT, "", "• x", "1. y", "         " + FULL, "", "Z", FULL])
+    grouped = [text for group in paragraphs(page, page) for text in group]
+    assert grouped == [line.text for line in [*page, *page]]
+
+
+def test_the_usual_size_is_that_of_most_letters() -> None:
+    pages = [[Line("Large", 0, 9, 20), Line("long small text", 0, 8, 8.1), Line("mid", 0, 7, 10)]]
+    assert usual_size(pages) == 8
+
+
+def test_the_first_line_of_an_indented_block_is_set_in_further() -> None:
+    block = ["       " + FULL, "    " + FULL[:60], "    " + SHORT]
+    text = set_lines(["  " + FULL, FULL, FULL] * 5)
+    page = [*text, *set_lines(block, top=508), *set_lines(["  " + FULL, FULL], top=460)]
+    assert lengths(page) == [3] * 5 + [3, 2]
+
+
+def test_a_speech_that_fills_the_last_line_of_a_page_ends_with_it() -> None:
+    full_speech = "“" + FULL[:-2] + ".”"
+    pages = [set_lines([FULL] * 19 + [full_speech]), set_lines(["“So it " + FULL, FULL, FULL])]
+    assert lengths(*pages) == [20, 3]
+
+
+def test_speeches_with_gaps_between_them_are_paragraphs_each() -> None:
+    dialogue = Line("“" + FULL[:-2] + "?”", 72, 0, 10)
+    page = [dialogue._replace(y=700 - 18 * row) for row in range(16)]
+    page += set_lines([FULL] * 4, top=700 - 18 * 16)
+    assert lengths(set_lines([FULL] * 29 + [SHORT]), page) == [30] + [1] * 16 + [4]
+
+
+def test_a_sentence_may_go_on_in_another_size() -> None:
+    page = [*set_lines([FULL] * 8), *set_lines(["and so on, " + FULL], top=604, size=12)]
+    assert lengths([*page, *set_lines([SHORT], top=592, size=12)]) == [10]

@@ -1,0 +1,221 @@
+"""A corpus: copies kept once, bad files named, nothing lost to kill -9, for any processes."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import made_up_pages
+from pdf_writer import write_pdf
+
+from qwen_pl.data.corpus.corpus import Corpus, read_corpus
+from qwen_pl.data.corpus.duplicates import Duplicates
+from qwen_pl.data.corpus.reading import Reading
+from qwen_pl.data.prepare.prepare import Recipe, prepare
+from qwen_pl.errors import InputError
+
+LICENCE = "This text is licensed under terms that every file of the collection repeats in full."
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Path:
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    for seed in range(3):
+        write_pdf(shelf / f"book{seed}.pdf", made_up_pages(4, seed))
+    return shelf
+
+
+def read(shelf: Path, **options: object) -> Corpus:
+    return read_corpus(str(shelf), Reading(), shelf.parent / "cache", **options)
+
+
+def names(corpus: Corpus) -> list[str]:
+    return [Path(document.source).name for document in corpus.documents]
+
+
+def statuses(corpus: Corpus) -> dict[str, str]:
+    return {Path(report.path).name: report.status for report in corpus.reports}
+
+
+def test_the_same_file_under_two_names_is_kept_once(shelf: Path) -> None:
+    shutil.copy(shelf / "book1.pdf", shelf / "another.pdf")
+    corpus = read(shelf)
+    assert names(corpus) == ["another.pdf", "book0.pdf", "book2.pdf"]
+    assert statuses(corpus)["book1.pdf"] == "duplicate"
+    (report,) = [report for report in corpus.reports if report.status == "duplicate"]
+    assert report.duplicate_of.endswith("another.pdf")
+
+
+def test_the_same_text_in_another_format_is_kept_once(shelf: Path) -> None:
+    text = read(shelf).documents[1].text_file.read_text(encoding="utf-8")
+    (shelf / "retyped.txt").write_text(text.replace(" ", "\n", 1).replace("bane", "Bane"))
+    corpus = read(shelf)
+    assert names(corpus) == ["book0.pdf", "book1.pdf", "book2.pdf"]
+    assert statuses(corpus)["retyped.txt"] == "duplicate"
+
+
+def test_copies_are_kept_where_the_config_says_so(shelf: Path) -> None:
+    shutil.copy(shelf / "book1.pdf", shelf / "another.pdf")
+    corpus = read(shelf, duplicates=Duplicates(documents=False, paragraphs=False))
+    assert len(corpus.documents) == 4
+    assert set(statuses(corpus).values()) == {"ok"}
+    groups = {Path(document.source).name: document.group for document in corpus.documents}
+    assert groups["another.pdf"] == groups["book1.pdf"] != groups["book0.pdf"]
+
+
+def test_a_partly_read_copy_does_not_displace_a_whole_one(
+    shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = read(shelf).documents[1].text_file.read_text(encoding="utf-8")
+    (shelf / "zz.txt").write_text(text)
+    shutil.rmtree(shelf.parent / "cache")
+    import qwen_pl.data.corpus.reading as reading
+
+    whole = reading.read_pdf
+
+    def partly(path: Path, **options: object):
+        pdf = whole(path, **options)
+        if path.name == "book1.pdf":
+            pdf.status, pdf.reason = "partial", "page 4: lost"
+        return pdf
+
+    monkeypatch.setattr(reading, "read_pdf", partly)
+    corpus = read(shelf)
+    assert names(corpus) == ["book0.pdf", "book2.pdf", "zz.txt"]
+
+
+def test_a_licence_in_every_file_is_kept_once_and_counted(shelf: Path) -> None:
+    for number in range(2):
+        (shelf / f"note{number}.txt").write_text(f"Own text {number}.\n\n{LICENCE}\n")
+    corpus = read(shelf)
+    kept = [text for d in corpus.documents for ab in d.kept() for text in d.texts(*ab)]
+    assert kept.count(LICENCE) == 1
+    assert {"Own text 0.", "Own text 1."} <= set(kept)
+    report = json.loads((corpus.folder / "report.json").read_bytes())
+    counted = {Path(f["path"]).name: f["repeated_paragraphs"] for f in report["files"]}
+    assert counted["note0.txt"] == 0
+    assert counted["note1.txt"] == 1
+
+
+def test_a_bad_file_is_named_and_the_others_are_read(shelf: Path) -> None:
+    (shelf / "bad.pdf").write_bytes(b"%PDF-1.7 and then nothing")
+    write_pdf(shelf / "scan.pdf", [[], []])
+    corpus = read(shelf, num_proc=2)
+    assert names(corpus) == ["book0.pdf", "book1.pdf", "book2.pdf"]
+    assert statuses(corpus)["bad.pdf"] == "corrupt"
+    assert statuses(corpus)["scan.pdf"] == "empty"
+
+
+def test_a_file_that_fails_in_an_unknown_way_is_named_and_tried_again(
+    shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import qwen_pl.data.corpus.corpus as corpus_module
+
+    whole = corpus_module.read_file
+
+    def failing(path: Path, *others: object, **options: object):
+        if path.name == "book1.pdf":
+            raise ValueError("nobody thought of this")
+        return whole(path, *others, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(corpus_module, "read_file", failing)
+        corpus = read(shelf)
+    (report,) = [report for report in corpus.reports if report.status != "ok"]
+    assert (report.status, report.reason) == ("crashed", "ValueError: nobody thought of this")
+    assert names(corpus) == ["book0.pdf", "book2.pdf"]
+    assert names(read(shelf)) == ["book0.pdf", "book1.pdf", "book2.pdf"]
+
+
+def test_strict_makes_a_bad_file_an_error_each_time(shelf: Path) -> None:
+    read(shelf, strict=True)
+    (shelf / "bad.pdf").write_bytes(b"%PDF-1.7 and then nothing")
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"strict: .*bad\.pdf"):
+            read(shelf, strict=True)
+
+
+def test_nothing_at_all_is_an_error(tmp_path: Path) -> None:
+    for number in range(2):
+        write_pdf(tmp_path / f"scan{number}.pdf", [[], []])
+    with pytest.raises(InputError, match="no text in any of 2 files"):
+        read_corpus(str(tmp_path), Reading(), tmp_path / "cache")
+
+
+def test_any_number_of_processes_reads_the_same(shelf: Path, tmp_path: Path) -> None:
+    made = []
+    for num_proc in (1, 3):
+        cache = tmp_path / f"cache{num_proc}"
+        corpus = read_corpus(str(shelf), Reading(), cache, num_proc=num_proc)
+        made.append({d.source: d.text_file.read_bytes() for d in corpus.documents})
+    assert made[0] == made[1]
+    assert len(made[0]) == 3
+
+
+def test_a_password_given_later_opens_the_file_then(tmp_path: Path) -> None:
+    import pypdf
+
+    write_pdf(tmp_path / "open.pdf", made_up_pages(2))
+    writer = pypdf.PdfWriter(tmp_path / "open.pdf")
+    writer.encrypt("secret", algorithm="AES-256")
+    writer.write(tmp_path / "locked.pdf")
+    cache = tmp_path / "cache"
+    with pytest.raises(InputError, match=r"encrypted: give its password in data\.password"):
+        read_corpus(str(tmp_path / "locked.pdf"), Reading(), cache)
+    corpus = read_corpus(str(tmp_path / "locked.pdf"), Reading(password="secret"), cache)
+    assert statuses(corpus) == {"locked.pdf": "ok"}
+
+
+PREPARE = """
+import sys
+from pathlib import Path
+from qwen_pl.data.prepare import Recipe, prepare
+if __name__ == "__main__":
+    recipe = Recipe(sys.argv[1], vocab_size=300, val_fraction=0.2)
+    prepare(recipe, Path(sys.argv[2]), num_proc=2)
+"""
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """The files that a preparation leaves, reports aside, which say how long it took."""
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for kind in ("text", "tokenizer", "tokens")
+        for file in (folder / kind).rglob("*")
+        if file.is_file() and file.suffix != ".json"
+    }
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs kill -9")
+def test_kill_9_at_any_moment_leaves_nothing_half_written(shelf: Path, tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(PREPARE)
+    recipe = Recipe(str(shelf), vocab_size=300, val_fraction=0.2)
+    prepare(recipe, tmp_path / "whole")
+    cache = tmp_path / "killed"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, tmp_path / "main.py", shelf, cache]
+    for seconds in (0.4, 0.8, 1.2, 1.6):
+        process = subprocess.Popen(command, env=environment)
+        time.sleep(seconds)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    prepare(recipe, cache)
+    finished = content(cache)
+    assert content(tmp_path / "whole").items() <= finished.items()
+    assert not [name for name in finished if ".tmp-" not in name and ".parts" in name]
+
+
+def test_two_that_prepare_at_once_do_the_work_once(shelf: Path, tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(PREPARE)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, tmp_path / "main.py", shelf, tmp_path / "cache"]
+    processes = [subprocess.Popen(command, env=environment) for _ in range(2)]
+    assert [process.wait() for process in processes] == [0, 0]
+    for kind, count in (("corpus", 1), ("tokenizer", 1), ("tokens", 1), ("pages", 3)):
+        assert len(list((tmp_path / "cache" / kind).iterdir())) == count

@@ -1,0 +1,72 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from qwen_pl.training.steps.ledger import (
+    Stretch,
+    append_end,
+    append_stretch,
+    read_ledger,
+    stretch_of,
+)
+
+
+def stretch(from_step: int = 0, to_step: int = 100, samples_seen: int = 0, **changes) -> Stretch:
+    values = {
+        "samples_per_step": 6,
+        "seq_len": 24,
+        "stride": 12,
+        "seed": 7,
+        "tokens": "cache/tokens/a",
+        "tokens_fingerprint": "b",
+        "tokenizer": "cache/tokenizer/ç",
+        "tokenizer_sha256": "d",
+    }
+    return Stretch(from_step, to_step, samples_seen, **(values | changes))
+
+
+def test_a_ledger_gives_back_what_was_written(tmp_path: Path) -> None:
+    written = [stretch(), stretch(from_step=40, samples_seen=240, seed=8)]
+    for one in written:
+        append_stretch(tmp_path / "run/samples.jsonl", one)
+    assert read_ledger(tmp_path / "run/samples.jsonl") == written
+
+
+def test_a_stretch_counts_steps_from_1_and_samples_from_0() -> None:
+    assert list(stretch().samples_of(1)) == [0, 1, 2, 3, 4, 5]
+    later = stretch(from_step=40, samples_seen=240, samples_per_step=4)
+    assert list(later.samples_of(42)) == [244, 245, 246, 247]
+
+
+def test_a_line_cut_off_by_a_kill_is_left_out_and_spoils_no_other(tmp_path: Path) -> None:
+    file = tmp_path / "samples.jsonl"
+    append_stretch(file, stretch())
+    whole = file.read_bytes()
+    for length in range(len(whole) - 1):
+        file.write_bytes(whole + whole[:length])
+        append_stretch(file, stretch(from_step=3))
+        assert read_ledger(file) == [stretch(), stretch(from_step=3)]
+
+
+def test_keys_of_a_later_version_do_no_harm(tmp_path: Path) -> None:
+    file = tmp_path / "samples.jsonl"
+    append_stretch(file, stretch())
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"weather": "fair"}) + "\n")
+    assert read_ledger(file) == [stretch()]
+
+
+def test_steps_taken_again_from_an_older_checkpoint_count_the_second_time() -> None:
+    stretches = [stretch(), stretch(50, 200, 300), stretch(20, 200, 120, samples_per_step=9)]
+    assert stretch_of(stretches, 20) is stretches[0]
+    assert stretch_of(stretches, 21) is stretches[2]
+    assert stretch_of(stretches, 60) is stretches[2]
+
+
+@pytest.mark.parametrize("step", [0, 31, 200])
+def test_a_step_that_was_not_taken_has_no_stretch(tmp_path: Path, step: int) -> None:
+    file = tmp_path / "samples.jsonl"
+    append_stretch(file, stretch(to_step=100))
+    append_end(file, 30)
+    assert stretch_of(read_ledger(file), 30) == stretch(to_step=30)
+    assert stretch_of(read_ledger(file), step) is None
