@@ -20,8 +20,7 @@ import transformers
 import yaml
 from torch.profiler import ProfilerActivity, profile
 
-from qwen_pl.generation.generate import generate
-from qwen_pl.generation.sampling import Sampling
+from qwen_pl import generate
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 
@@ -50,17 +49,16 @@ def writers(config: Path, num_tokens: int) -> dict[str, Callable[[], list[int]]]
     mine, theirs = pair_of(config)
     prompt = list(range(1, 1 + PROMPT_TOKENS))
     theirs.generation_config.eos_token_id = None  # a random network would end anywhere
-    sampling = Sampling(max_new_tokens=num_tokens, temperature=0)
 
     def transformers_generate() -> list[int]:
         input_ids = torch.tensor([prompt])
         ids = theirs.generate(input_ids, max_new_tokens=num_tokens, do_sample=False)
         return ids[0, len(prompt) :].tolist()
 
-    return {
-        "transformers": transformers_generate,
-        "qwen_pl": lambda: list(generate(mine, prompt, sampling)),
-    }
+    def our_generate() -> list[int]:
+        return generate(mine, prompt, max_new_tokens=num_tokens)[0, len(prompt) :].tolist()
+
+    return {"transformers": transformers_generate, "qwen_pl": our_generate}
 
 
 def measure(config: Path, num_tokens: int, repeats: int) -> None:

@@ -1,4 +1,4 @@
-"""Small networks of random weights, and a checkpoint of one."""
+"""Small networks of random weights, what they write, and a checkpoint of one."""
 
 import dataclasses
 from pathlib import Path
@@ -7,6 +7,8 @@ import torch
 
 from qwen_pl.data.tokens.same_tokenizer import tokenizer_state
 from qwen_pl.data.tokens.tokenizer import train_tokenizer
+from qwen_pl.generation.engine import Engine
+from qwen_pl.generation.sampling import Sampling
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 from qwen_pl.training.checkpoints.checkpoint import save_checkpoint
@@ -27,6 +29,17 @@ def build(**sizes) -> Qwen3ForCausalLM:
         "tie_word_embeddings": False,  # a tied network of random weights repeats its input
     }
     return Qwen3ForCausalLM(Qwen3Config(**small | sizes))
+
+
+def written(
+    network: Qwen3ForCausalLM, prompt_ids: list[int], sampling: Sampling, **known
+) -> list[int]:
+    """The ids of one text that an engine writes alone; ``known`` is what it is told besides."""
+    engine = Engine(network, **known)
+    row = engine.add(prompt_ids, sampling)
+    while not engine.is_idle:
+        engine.step()
+    return row.new_ids
 
 
 def random_checkpoint(folder: Path, **sizes) -> Path:

@@ -134,6 +134,11 @@ def test_nothing_imports_in_a_circle() -> None:
     TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
 
 
+def test_the_door_of_the_package_is_for_those_outside() -> None:
+    """Through it a room would reach another that its table forbids."""
+    assert not [file for file in FILES if "qwen_pl.generate" in imports_of(file)]
+
+
 def test_the_tables_name_what_is_there() -> None:
     assert set(ROOMS) | FOUNDATIONS == {place_of(parts_of(file))[0] for file in FILES}
     for room, sub_rooms in SUB_ROOMS.items():

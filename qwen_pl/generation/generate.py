@@ -1,50 +1,78 @@
-"""Writing one text: a prompt in, new tokens out as they are drawn."""
+"""Ids in, ids out: a tensor of prompts becomes a tensor of prompts and what was written after."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
+import torch
+from torch import Tensor
+
+from qwen_pl.errors import InputError
 from qwen_pl.generation.engine import Engine
 from qwen_pl.generation.sampling import Sampling
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 
 
+@torch.no_grad()
 def generate(
     model: Qwen3ForCausalLM,
-    prompt_ids: Sequence[int],
-    sampling: Sampling | None = None,
+    input_ids: Tensor | Sequence[Sequence[int]],
     *,
-    stop_ids: Collection[int] = (),
-    num_tokens: int | None = None,
-) -> Iterator[int]:
-    """Yields new token ids as they are drawn.
-
-    The context grows up to ``max_position_embeddings``; then its newest half is read again and
-    writing goes on, or the text ends, as ``sampling.when_full`` says. Global random state is
-    neither read nor changed.
+    attention_mask: Tensor | None = None,
+    eos_token_id: int | Collection[int] | None = None,
+    pad_token_id: int | None = None,
+    **sampling: Any,
+) -> Tensor:
+    """Writes on from every row, as Transformers' ``generate`` does, and greedily like that.
 
     Args:
-        model: Put in eval mode while it writes, and back when the iterator ends or is dropped.
-        prompt_ids: What the text goes on from.
-        sampling: How much to write, and how freely. Stop strings are text: see ``Writer``.
-        stop_ids: Tokens that end the text; they are not yielded.
-        num_tokens: Ids of the tokenizer; padding of the vocabulary above them is never chosen.
+        model: Any network of ours; its mode and its gradients stay as they are.
+        input_ids: ``(B, T)`` int64, or ``(T,)`` for one row, or lists of ids of any lengths.
+        attention_mask: ``(B, T)``, 0 where ``input_ids`` are padding, on whichever side.
+        eos_token_id: Tokens that end a row; the one met is part of the result.
+        pad_token_id: What fills shorter rows at their end; by default an end token, or 0.
+        sampling: Fields of ``Sampling``; the temperature is 0 unless it is given.
+
+    Returns:
+        ``(B, T + new)`` int64 on the device of the model: the rows as they were given, then what
+        was written, then padding.
 
     Raises:
-        InputError: If the prompt is empty, holds an id outside the vocabulary, or is longer than
-            the context and may not slide.
+        InputError: If a setting or a prompt cannot be used.
     """
-    engine = Engine(model, stop_ids=stop_ids, num_tokens=num_tokens, max_batch_size=1)
-    engine.add(prompt_ids, sampling)
-    return _written(engine)
+    try:
+        settings = Sampling(**{"temperature": 0.0} | sampling)
+    except TypeError as error:
+        raise InputError(f"generate: {str(error).split('() ')[-1]}") from None
+    if settings.stop:
+        raise InputError("stop strings need a tokenizer: use qwen_pl.generation.writer.Writer")
+    ends = [eos_token_id] if isinstance(eos_token_id, int) else list(eos_token_id or ())
+    given = torch.as_tensor(input_ids).tolist() if isinstance(input_ids, Tensor) else input_ids
+    rows = [list(row) for row in ([given] if given and isinstance(given[0], int) else given)]
+    prompts = rows
+    if attention_mask is not None:
+        seen = attention_mask.tolist()
+        prompts = [
+            [token for token, is_seen in zip(row, mask, strict=True) if is_seen]
+            for row, mask in zip(rows, seen, strict=True)
+        ]
+    written = _write(model, prompts, settings, ends)
+    fill = pad_token_id if pad_token_id is not None else (ends or [0])[0]
+    texts = [torch.tensor(row + new) for row, new in zip(rows, written, strict=True)]
+    padded = torch.nn.utils.rnn.pad_sequence(texts, batch_first=True, padding_value=fill)
+    return padded.to(model.lm_head.weight.device)
 
 
-def _written(engine: Engine) -> Iterator[int]:
-    model = engine.network
+def _write(
+    model: Qwen3ForCausalLM, prompts: list[list[int]], sampling: Sampling, ends: list[int]
+) -> list[list[int]]:
+    """The new ids of each row, its end token among them."""
+    engine = Engine(model, stop_ids=ends, max_batch_size=max(len(prompts), 1))
+    rows = [engine.add(prompt, sampling) for prompt in prompts]
     was_training = model.training
     model.eval()
     try:
         while not engine.is_idle:
-            for step in engine.step():
-                if step.token_id is not None:
-                    yield step.token_id
+            engine.step()
     finally:
         model.train(was_training)
+    return [row.new_ids + ([row.end_id] if row.end_id is not None else []) for row in rows]

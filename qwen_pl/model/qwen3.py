@@ -393,12 +393,6 @@ class Qwen3ForCausalLM(nn.Module):
             hidden.flatten(0, 1), self.lm_head.weight, labels.flatten(), reduction, z_loss=z_loss
         )
 
-    def generate(self, input_ids: Tensor, **settings) -> Tensor:
-        """Writes on from ``(B, T)``; see ``qwen_pl.generation.batch.generate_batch``."""
-        from qwen_pl.generation.batch import generate_batch  # an import that has to wait
-
-        return generate_batch(self, input_ids, **settings)
-
     @torch.no_grad()
     def init_weights(self) -> None:
         """Draws all weights anew, as a network from the meta device needs once it has memory."""

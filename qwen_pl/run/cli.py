@@ -21,6 +21,7 @@ from qwen_pl.data.tokens.tokenizer import load_tokenizer
 from qwen_pl.errors import InputError, Stopped
 from qwen_pl.export.pretrained import Pretrained, find_pretrained, published_config
 from qwen_pl.files import remove_unfinished
+from qwen_pl.generation.generate import generate
 from qwen_pl.generation.sampling import Sampling
 from qwen_pl.model.architectures import named_config
 from qwen_pl.model.config import Qwen3Config
@@ -288,7 +289,7 @@ class QwenCLI(LightningCLI):
         checkpoint = next(c for c in callbacks if isinstance(c, StepCheckpoint))
         curves = next(c for c in callbacks if isinstance(c, TrainingCurves))
         samples = next(c for c in callbacks if isinstance(c, TextSamples))
-        samples.path = self.run_dir / SAMPLES
+        samples.path, samples.generate = self.run_dir / SAMPLES, generate
         callbacks += [
             RandomState(restores=not self.has_other_seed),
             ElasticAccumulation(),

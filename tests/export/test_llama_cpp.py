@@ -8,11 +8,11 @@ from typing import NamedTuple
 import pytest
 import torch
 from llama_bindings import BINDINGS, Answer, Question, ask, skip_without
+from small_networks import written
 from tokenizers import Tokenizer
 
 from qwen_pl.data.tokens.tokenizer import END_OF_TEXT, train_tokenizer
 from qwen_pl.export.gguf import write_gguf
-from qwen_pl.generation.generate import generate
 from qwen_pl.generation.sampling import Sampling
 from qwen_pl.model.config import Qwen3Config, RopeScaling
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
@@ -118,13 +118,11 @@ def trained(config: Qwen3Config, tokenizer: Tokenizer) -> Qwen3ForCausalLM:
 def ours(exported: Exported, name: str, prompt: str) -> list[int]:
     """What we write after a prompt."""
     end = exported.tokenizer.token_to_id(END_OF_TEXT)
-    return list(
-        generate(
-            exported.networks[name],
-            exported.tokenizer.encode(prompt).ids,
-            Sampling(max_new_tokens=NUM_TOKENS, temperature=0.0),
-            stop_ids=[end],
-        )
+    return written(
+        exported.networks[name],
+        exported.tokenizer.encode(prompt).ids,
+        Sampling(max_new_tokens=NUM_TOKENS, temperature=0.0),
+        stop_ids=[end],
     )
 
 

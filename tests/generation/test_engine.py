@@ -4,11 +4,10 @@ import random
 
 import pytest
 import torch
-from small_networks import build
+from small_networks import build, written
 
 from qwen_pl.errors import InputError
 from qwen_pl.generation.engine import Engine, Row
-from qwen_pl.generation.generate import generate
 from qwen_pl.generation.sampling import Sampling
 
 LIMIT = 40
@@ -40,7 +39,7 @@ def texts() -> list[tuple[list[int], Sampling]]:
 
 @pytest.fixture(scope="module")
 def alone(model, texts) -> list[list[int]]:
-    return [list(generate(model, *text, **KNOWN)) for text in texts]
+    return [written(model, *text, **KNOWN) for text in texts]
 
 
 @pytest.mark.parametrize("max_batch_size", [1, 3, 40])
@@ -83,7 +82,7 @@ def test_steps_tell_every_token_once_and_why_a_text_ends(model) -> None:
 
 
 def test_an_end_token_is_the_reason_and_no_part_of_the_text(model) -> None:
-    text = list(generate(model, [1], greedy(9)))
+    text = written(model, [1], greedy(9))
     engine = Engine(model, stop_ids=[text[4]])
     row = engine.add([1], greedy(9))
     while not engine.is_idle:
@@ -96,7 +95,7 @@ def test_an_end_token_is_the_reason_and_no_part_of_the_text(model) -> None:
 def test_a_text_may_stop_where_the_context_is_full(model, prompt_length) -> None:
     sampling = Sampling(max_new_tokens=99, temperature=0, when_full="stop")
     prompt = [(7 * i) % 97 for i in range(prompt_length)]
-    text = list(generate(model, prompt, sampling))
+    text = written(model, prompt, sampling)
     # All but the last token are read, and as many fit as the context has places.
     assert prompt_length + len(text) - 1 == LIMIT
 
@@ -107,8 +106,8 @@ def test_a_prompt_that_does_not_fit_is_refused_with_both_lengths(model) -> None:
 
 
 def test_a_longer_text_begins_as_a_shorter_one(model) -> None:
-    long = list(generate(model, [1, 2], greedy(90)))
-    assert list(generate(model, [1, 2], greedy(30))) == long[:30]
+    long = written(model, [1, 2], greedy(90))
+    assert written(model, [1, 2], greedy(30)) == long[:30]
 
 
 def test_memory_grows_with_the_texts_and_is_given_back() -> None:
@@ -132,7 +131,7 @@ def test_a_network_that_computes_no_numbers_is_refused() -> None:
     with torch.no_grad():
         model.model.norm.weight[3] = float("nan")
     with pytest.raises(InputError, match="no finite numbers"):
-        list(generate(model, [1], greedy(3)))
+        written(model, [1], greedy(3))
 
 
 def greedy(max_new_tokens: int) -> Sampling:

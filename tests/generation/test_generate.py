@@ -1,20 +1,98 @@
-"""The loop writes what the model says, and leaves no trace."""
+"""``generate`` gives what users of Transformers know, and leaves no trace."""
+
+import subprocess
+import sys
 
 import pytest
 import torch
-from small_networks import build
+import transformers
+from small_networks import build, written
 
+from qwen_pl import generate
 from qwen_pl.errors import InputError
-from qwen_pl.generation.generate import generate
 from qwen_pl.generation.sampling import Sampling
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 
 PROMPT = [5, 17, 80, 3]
+IDS = torch.tensor([[5, 17, 80, 3], [9, 1, 1, 60], [2, 4, 8, 16]])
 
 
 @pytest.fixture(scope="module")
 def model() -> Qwen3ForCausalLM:
     return build()
+
+
+@pytest.fixture(scope="module")
+def theirs(model):
+    names = transformers.Qwen3Config().to_dict()
+    sizes = {name: value for name, value in vars(model.config).items() if name in names}
+    sizes.pop("rope_scaling", None)
+    rope = {"rope_type": "default", "rope_theta": model.config.rope_theta}
+    network = transformers.Qwen3ForCausalLM(
+        transformers.Qwen3Config(**sizes | {"rope_parameters": rope})
+    )
+    network.load_state_dict(model.state_dict())
+    return network.eval()
+
+
+def test_it_gives_what_transformers_gives(model, theirs) -> None:
+    expected = theirs.generate(IDS, max_new_tokens=15, do_sample=False, pad_token_id=0)
+    assert torch.equal(generate(model, IDS, max_new_tokens=15), expected)
+
+
+def test_end_tokens_and_padding_are_those_of_transformers(model, theirs) -> None:
+    end = generate(model, IDS, max_new_tokens=9)[1, 7].item()
+    settings = {"max_new_tokens": 15, "eos_token_id": [end, 96], "pad_token_id": 7}
+    expected = theirs.generate(IDS, do_sample=False, **settings)
+    assert (expected == 7).any()
+    assert torch.equal(generate(model, IDS, **settings), expected)
+
+
+def test_a_repetition_penalty_is_that_of_transformers(model, theirs) -> None:
+    settings = {"max_new_tokens": 15, "repetition_penalty": 1.4, "pad_token_id": 0}
+    expected = theirs.generate(IDS, do_sample=False, **settings)
+    assert not torch.equal(generate(model, IDS, max_new_tokens=15), expected)
+    assert torch.equal(generate(model, IDS, **settings), expected)
+
+
+def test_prompts_padded_on_the_left_are_written_on_as_by_transformers(model, theirs) -> None:
+    mask = torch.tensor([[0, 0, 1, 1], [1, 1, 1, 1], [0, 1, 1, 1]])
+    settings = {"attention_mask": mask, "max_new_tokens": 11, "pad_token_id": 0}
+    expected = theirs.generate(IDS, do_sample=False, **settings)
+    assert torch.equal(generate(model, IDS, **settings), expected)
+
+
+def test_lists_may_differ_in_length(model) -> None:
+    together = generate(model, [[5, 17, 80, 3, 3], [9]], max_new_tokens=6, pad_token_id=96)
+    assert together.shape == (2, 11)
+    assert together[1, 7:].tolist() == [96] * 4
+    assert torch.equal(together[1:, :7], generate(model, [9], max_new_tokens=6))
+
+
+def test_a_seed_repeats_and_the_mode_is_restored(model) -> None:
+    settings = {"max_new_tokens": 12, "temperature": 1.5, "top_k": 0}
+    model.train()
+    first, again, other = (generate(model, IDS, seed=seed, **settings) for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert model.training
+
+
+@pytest.mark.parametrize(
+    ("settings", "word"), [({"max_tokens": 3}, "max_tokens"), ({"stop": "x"}, "Writer")]
+)
+def test_what_it_does_not_know_is_refused(model, settings, word) -> None:
+    with pytest.raises(InputError, match=word):
+        generate(model, IDS, **settings)
+
+
+def test_the_package_has_it_and_loads_nothing_heavy_before_it_is_asked_for() -> None:
+    program = (
+        "import sys, qwen_pl\n"
+        "assert 'torch' not in sys.modules and hasattr(qwen_pl, 'generate')\n"
+        "assert 'torch' in sys.modules and not hasattr(qwen_pl, 'degenerate')"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def greedy(max_new_tokens: int) -> Sampling:
@@ -25,13 +103,13 @@ def test_greedy_is_an_argmax_loop_without_a_cache(model) -> None:
     ids = list(PROMPT)
     for _ in range(20):
         ids.append(model(torch.tensor([ids]))[0, -1].argmax().item())
-    assert list(generate(model, PROMPT, greedy(20))) == ids[4:]
+    assert written(model, PROMPT, greedy(20)) == ids[4:]
     assert len(set(ids[4:])) > 5, "a text of one token would agree by chance"
 
 
 def test_the_same_seed_writes_the_same_text_and_another_another(model) -> None:
     first, again, other = (
-        list(generate(model, PROMPT, Sampling(max_new_tokens=12, temperature=1.5, seed=seed)))
+        written(model, PROMPT, Sampling(max_new_tokens=12, temperature=1.5, seed=seed))
         for seed in (1, 1, 2)
     )
     assert first == again != other
@@ -40,41 +118,38 @@ def test_the_same_seed_writes_the_same_text_and_another_another(model) -> None:
 def test_without_a_seed_each_text_is_new(model) -> None:
     sampling = Sampling(max_new_tokens=12, temperature=2.0, top_k=0)
     torch.manual_seed(0)
-    first = list(generate(model, PROMPT, sampling))
+    first = written(model, PROMPT, sampling)
     torch.manual_seed(0)
-    assert first != list(generate(model, PROMPT, sampling))
+    assert first != written(model, PROMPT, sampling)
 
 
 @pytest.mark.parametrize("seed", [None, 3])
 def test_global_random_state_is_untouched(model, seed) -> None:
     before = torch.get_rng_state()
-    list(generate(model, PROMPT, Sampling(max_new_tokens=5, seed=seed)))
+    written(model, PROMPT, Sampling(max_new_tokens=5, seed=seed))
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_as_many_tokens_as_asked_for_come_one_at_a_time(model) -> None:
+def test_as_many_tokens_as_asked_for_come_from_as_many_passes(model) -> None:
     calls = []
     hook = model.register_forward_pre_hook(lambda *_: calls.append(1))
-    tokens = generate(model, PROMPT, greedy(9))
-    next(tokens)
-    assert len(calls) == 1
-    assert len(list(tokens)) == 8
-    assert list(generate(model, PROMPT, greedy(0))) == []
+    assert len(written(model, PROMPT, greedy(9))) == len(calls) == 9
+    assert written(model, PROMPT, greedy(0)) == []
     hook.remove()
 
 
 def test_a_stop_token_ends_the_text_and_is_not_part_of_it(model) -> None:
-    text = list(generate(model, PROMPT, greedy(20)))
+    text = written(model, PROMPT, greedy(20))
     stop = text[6]
-    stopped = list(generate(model, PROMPT, greedy(20), stop_ids=[stop]))
+    stopped = written(model, PROMPT, greedy(20), stop_ids=[stop])
     assert stopped == text[: text.index(stop)]
 
 
 def test_padding_of_the_vocabulary_is_never_chosen(model) -> None:
     sampling = Sampling(max_new_tokens=50, temperature=5.0, top_k=0, top_p=1.0, seed=0)
-    assert max(generate(model, PROMPT, sampling)) >= 90
+    assert max(written(model, PROMPT, sampling)) >= 90
     prompt = [token % 7 for token in PROMPT]
-    assert max(generate(model, prompt, sampling, num_tokens=7)) == 6
+    assert max(written(model, prompt, sampling, num_tokens=7)) == 6
 
 
 @pytest.mark.parametrize("limit", [1, 3, 10])
@@ -87,53 +162,56 @@ def test_text_slides_past_the_longest_context(limit, prompt_length) -> None:
         with_kwargs=True,
     )
     prompt = [(7 * i) % 97 for i in range(prompt_length)]
-    assert len(list(generate(model, prompt, greedy(16)))) == 16
+    assert len(written(model, prompt, greedy(16))) == 16
     assert max(lengths) == limit
 
 
 def test_after_sliding_the_model_reads_the_newest_half() -> None:
     model = build(max_position_embeddings=10)
-    text = PROMPT + list(generate(model, PROMPT, greedy(9)))
+    text = PROMPT + written(model, PROMPT, greedy(9))
     # The context was full with ten tokens read; the eleventh token is written from the last five.
     expected = model(torch.tensor([text[6:11]]))[0, -1].argmax().item()
     assert text[11] == expected
 
 
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("stop_early", [True, False])
-def test_the_mode_of_the_model_is_restored(training, stop_early) -> None:
-    model = build().train(training)
-    tokens = generate(model, PROMPT, greedy(5))
-    next(tokens)
-    assert not model.training
-    if not stop_early:
-        list(tokens)
-    del tokens
+def test_the_mode_of_the_model_is_restored_even_after_an_error(training) -> None:
+    model, modes = build().train(training), []
+    model.register_forward_pre_hook(lambda model, _: modes.append(model.training))
+    generate(model, PROMPT, max_new_tokens=2)
     assert model.training is training
+    with torch.no_grad():
+        model.model.norm.weight[3] = float("nan")
+    with pytest.raises(InputError, match="no finite numbers"):
+        generate(model, PROMPT)
+    assert model.training is training
+    assert modes == [False] * 3
 
 
 def test_gradients_are_off_inside_and_stay_on_outside(model) -> None:
-    tokens = generate(model, PROMPT, greedy(5))
-    next(tokens)
+    seen = []
+    hook = model.register_forward_pre_hook(lambda *_: seen.append(torch.is_grad_enabled()))
+    generate(model, PROMPT, max_new_tokens=2)
+    assert seen == [False, False]
     assert torch.is_grad_enabled()
-    assert all(parameter.grad is None for parameter in model.parameters())
+    hook.remove()
 
 
 def test_an_empty_prompt_is_refused_at_once(model) -> None:
     with pytest.raises(InputError, match="prompt is empty"):
-        generate(model, [], greedy(3))
+        generate(model, [[]])
 
 
 def test_a_token_the_model_does_not_know_is_refused_by_its_number(model) -> None:
     with pytest.raises(InputError, match="97"):
-        generate(model, [5, 97], greedy(3))
+        generate(model, [5, 97])
 
 
 def test_the_prompt_given_is_not_changed(model) -> None:
     prompt = list(PROMPT)
-    list(generate(model, prompt, greedy(3)))
+    generate(model, prompt, max_new_tokens=3)
     assert prompt == PROMPT
 
 
 def test_a_network_in_bf16_writes(model) -> None:
-    assert len(list(generate(build().bfloat16(), PROMPT, Sampling(max_new_tokens=4)))) == 4
+    assert len(written(build().bfloat16(), PROMPT, Sampling(max_new_tokens=4))) == 4

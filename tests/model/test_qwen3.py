@@ -10,6 +10,7 @@ import transformers
 from torch._dynamo.testing import CompileCounter
 from torch.utils.flop_counter import FlopCounterMode
 
+from qwen_pl import generate
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Attention, Qwen3ForCausalLM, RMSNorm, rotary_angles, rotate
 
@@ -320,11 +321,11 @@ def test_a_compiled_layer_is_not_compiled_again_for_each_length_of_a_cache(
     model, input_ids
 ) -> None:
     torch._dynamo.reset()
-    expected = model.eval().generate(input_ids[:1], max_new_tokens=9, temperature=0.0)
+    expected = generate(model.eval(), input_ids[:1], max_new_tokens=9, temperature=0.0)
     counts = CompileCounter()
     for layer in model.model.layers:
         layer.compile(backend=counts)
-    written = model.generate(input_ids[:1], max_new_tokens=9, temperature=0.0)
+    written = generate(model, input_ids[:1], max_new_tokens=9, temperature=0.0)
     assert torch.equal(written, expected)
     assert counts.frame_count == 0
 

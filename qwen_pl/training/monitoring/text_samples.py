@@ -3,7 +3,7 @@
 import re
 import textwrap
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -60,6 +60,8 @@ class TextSamples(pl.Callback):
         self.temperature = temperature
         self.path: Path | None = None
         """The file for the texts; the command line puts it here."""
+        self.generate: Callable[..., torch.Tensor] | None = None
+        """What writes, ``qwen_pl.generate``; the command line puts it here."""
         self._prompt_ids: list[list[int]] = []
         self._last_step = 0
 
@@ -110,12 +112,14 @@ class TextSamples(pl.Callback):
         """What is written after each prompt, as ids; equally many of them on all processes."""
         # Compiled layers would be compiled again for every length that a text grows to.
         is_compiled = any(m._compiled_call_impl is not None for m in network.modules())
+        assert self.generate is not None, "set samples.generate = qwen_pl.generate"
         texts = []
         with torch.compiler.set_stance("force_eager") if is_compiled else nullcontext():
             # Each with a seed of its own: the same chance would give beginnings that are alike.
             for seed, prompt in enumerate(self._prompt_ids):
                 # No token ends a text, so that processes that compute together do so equally often.
-                written = network.generate(
+                written = self.generate(
+                    network,
                     prompt,
                     max_new_tokens=self.max_new_tokens,
                     temperature=self.temperature,
