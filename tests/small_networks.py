@@ -1,4 +1,4 @@
-"""Small networks of random weights, what they write, and a checkpoint of one."""
+"""Small networks of random weights: what they write and learn, and a checkpoint of one."""
 
 import dataclasses
 from pathlib import Path
@@ -12,6 +12,7 @@ from qwen_pl.generation.sampling import Sampling
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 from qwen_pl.training.checkpoints.checkpoint import save_checkpoint
+from qwen_pl.training.optim.optimizer import make_optimizer
 
 
 def build(**sizes) -> Qwen3ForCausalLM:
@@ -58,3 +59,17 @@ def random_checkpoint(folder: Path, **sizes) -> Path:
     }
     save_checkpoint(checkpoint, path)
     return path
+
+
+def optimizer_of(network: torch.nn.Module, kind: str = "muon", **changes: float):
+    """Our optimizer of this kind for all weights."""
+    settings = {"lr": 0.02, "weight_decay": 0.3, "betas": (0.9, 0.95)} | changes
+    return make_optimizer(kind, network, **settings)
+
+
+def backward(network: torch.nn.Module, seed: int) -> None:
+    """The gradients of a batch that the seed chooses."""
+    generator = torch.Generator().manual_seed(seed)
+    ids = torch.randint(97, (7, 24), generator=generator)
+    network.zero_grad()
+    network(ids[:, :-1], ids[:, 1:]).backward()

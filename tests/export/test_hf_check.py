@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+from random_network import random_network
 from safetensors.torch import load_file, save_file
-from test_hugging_face import random_network
 from tokenizers import Tokenizer
 
 from qwen_pl.data.tokens.tokenizer import END_OF_TEXT, train_tokenizer, write_tokenizer

@@ -6,8 +6,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 import torch.multiprocessing
-from small_networks import build
-from test_optimizer import backward, optimizer_of
+from small_networks import backward, build, optimizer_of
 from torch.distributed.checkpoint.state_dict import (
     get_optimizer_state_dict,
     set_optimizer_state_dict,

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_networks import build
+from small_networks import backward, build, optimizer_of
 from test_runs import Run, same, weights
 from torch import Tensor
 
 from qwen_pl.errors import InputError
 from qwen_pl.training.module import Qwen3Module
 from qwen_pl.training.optim.muon import orthogonal
-from qwen_pl.training.optim.optimizer import make_optimizer
 
 
 def reference_muon(weight: Tensor, gradients: list[Tensor], lr: float, decay: float) -> Tensor:
@@ -27,18 +26,6 @@ def reference_muon(weight: Tensor, gradients: list[Tensor], lr: float, decay: fl
             x = 3.4445 * x - 4.7750 * (squares @ x) + 2.0315 * (squares @ squares @ x)
         weight = weight * (1 - lr * decay) - lr * 0.2 * math.sqrt(max(weight.shape)) * x
     return weight
-
-
-def optimizer_of(network: torch.nn.Module, kind: str = "muon", **changes: float):
-    settings = {"lr": 0.02, "weight_decay": 0.3, "betas": (0.9, 0.95)} | changes
-    return make_optimizer(kind, network, **settings)
-
-
-def backward(network: torch.nn.Module, seed: int) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    ids = torch.randint(97, (7, 24), generator=generator)
-    network.zero_grad()
-    network(ids[:, :-1], ids[:, 1:]).backward()
 
 
 def test_muon_moves_hidden_matrices_as_a_plain_reference_does() -> None:
