@@ -7,10 +7,11 @@ from itertools import pairwise
 from qwen_pl.data.cleaning.characters import fix_characters
 from qwen_pl.data.cleaning.clean_text import EVERY_STEP, Cleaning, CleanText, Paragraph
 from qwen_pl.data.cleaning.contents import find_contents
-from qwen_pl.data.cleaning.drop_caps import join_initial, place_drop_caps
+from qwen_pl.data.cleaning.drop_caps import join_initial, place_drop_caps, stands_beside
 from qwen_pl.data.cleaning.footnotes import Note, find_note_beginnings, take_footnotes
 from qwen_pl.data.cleaning.hyphens import LineJoiner
-from qwen_pl.data.cleaning.paragraphs import PlacedLine, group_paragraphs, usual_size
+from qwen_pl.data.cleaning.measures import PlacedLine, usual_size
+from qwen_pl.data.cleaning.paragraphs import group_paragraphs
 from qwen_pl.data.cleaning.plain_text import find_passages
 from qwen_pl.data.cleaning.running_heads import find_running_heads, names_of_heads
 from qwen_pl.data.cleaning.tex_codes import read_tex_codes
@@ -121,7 +122,7 @@ def _join(lines: list[PlacedLine], joiner: LineJoiner, cleaning: Cleaning) -> st
     """The text of one paragraph."""
     text = lines[0].text
     for before, line in pairwise(lines):
-        if cleaning.drop_caps and before.may_be_drop_cap and line.is_beside(before):
+        if cleaning.drop_caps and stands_beside(line, before):
             text = join_initial(text, line.text, joiner)
         else:
             text = joiner.join(text, line.text)

@@ -69,10 +69,13 @@ def _runs(entries: list[_Entry]) -> list[list[_Entry]]:
 
 def _without_next_heading(run: list[_Entry]) -> list[_Entry]:
     """Cuts off "Chapter 1", which follows the table and looks like an entry of it."""
-    numbers = [entry.page_number for entry in run]
-    while len(numbers) > 1 and None not in numbers[-2:] and numbers[-1] < numbers[-2]:
-        numbers.pop()
-    return run[: len(numbers)]
+    run = list(run)
+    while len(run) > 1:
+        before, last = run[-2].page_number, run[-1].page_number
+        if before is None or last is None or last >= before:
+            break
+        run.pop()
+    return run
 
 
 def _is_table(run: list[_Entry]) -> bool:

@@ -3,22 +3,27 @@
 import re
 
 from qwen_pl.data.cleaning.hyphens import LineJoiner
-from qwen_pl.data.page.line import Line, Page
+from qwen_pl.data.cleaning.measures import PlacedLine
+from qwen_pl.data.page.line import Line, Page, is_large_initial
 
 _OPENING_QUOTES = "“‘«„\"'"
 _INITIAL = re.compile(rf"[{_OPENING_QUOTES}]?[^\W\d_]|[{_OPENING_QUOTES}]")
 _ONE_LETTER_WORDS = "AIOYÀÓÚАВИКОСУЯΗΟ"
 _ARTICLES = "AIΗΟ"  # and the like, which begin a text more often than other words of one letter
-_LARGER = 1.5  # times the size of the lines beside it
 
 
-def may_be_drop_cap(text: str) -> bool:
+def may_be_initial(text: str) -> bool:
     """Whether a line is one letter, or an opening quotation mark, or both."""
     return _INITIAL.fullmatch(text) is not None
 
 
-def is_beside(line: Line, initial: Line) -> bool:
-    """Whether a line stands to the right of a large initial, in its height."""
+def stands_beside(line: PlacedLine, initial: PlacedLine) -> bool:
+    """Whether a line stands to the right of what may be a large initial, in its height."""
+    is_initial = may_be_initial(initial.text) and line.page == initial.page
+    return is_initial and _is_beside(line.line, initial.line)
+
+
+def _is_beside(line: Line, initial: Line) -> bool:
     is_right = line.x > initial.x - 1.0 and initial.size > line.size > 0
     # The font may not have the size that would fill the lines: then it stands lower.
     is_close = 0.3 * initial.size < line.x - initial.x < 1.2 * initial.size
@@ -35,15 +40,15 @@ def place_drop_caps(pages: list[Page]) -> list[Page]:
 
 
 def _place_initials(page: Page) -> Page:
-    initials = [line for line in page if may_be_drop_cap(line.text)]
+    initials = [line for line in page if may_be_initial(line.text)]
     for initial in initials:
         beside = [
             line
             for line in page
             if line is not initial
-            and is_beside(line, initial)
-            and initial.size > _LARGER * line.size
-            and not may_be_drop_cap(line.text)
+            and _is_beside(line, initial)
+            and is_large_initial(initial.text, initial.size, line.size)
+            and not may_be_initial(line.text)
         ]
         smallest = min((line.size for line in beside), default=0.0)
         beside = [line for line in beside if line.size < 1.1 * smallest]  # a heading is larger

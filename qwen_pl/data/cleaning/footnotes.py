@@ -4,9 +4,10 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
+from typing import NamedTuple
 
-from qwen_pl.data.page.line import Line, Page
+from qwen_pl.data.cleaning.measures import drops
+from qwen_pl.data.page.line import Line, Page, is_large_initial
 
 _SMALLER = 0.95  # of the size of the text
 _TIGHTER = 0.92  # of the distance of the lines of the text
@@ -60,10 +61,18 @@ def take_footnotes(pages: list[Page], body_size: float) -> Footnotes:
         pages: Pages of lines, stripped and not empty.
         body_size: Font size of the text, in points.
     """
-    taking = _Taking(body_size, _usual_drop(pages, body_size))
+    leading = _usual_leading(pages, body_size)
+    result = Footnotes()
+    unfinished: Note | None = None
+    early: list[Note] = []
     for page, next_page in zip(pages, [*pages[1:], []], strict=False):
-        taking.take(page, next_page)
-    return taking.result
+        columns = [_split_foot(column, body_size, leading) for column in _columns(page)]
+        around = [before[-len(before) // 3 :] for before in result.pages[-1:]]
+        around.append(next_page[: len(next_page) // 3])
+        body, notes, unfinished = _take_notes(columns, around, unfinished)
+        result.pages.append(body)
+        early = _attach(early + notes, result, next_page)
+    return result
 
 
 def find_note_beginnings(pages: list[Page], body_size: float) -> set[tuple[int, int]]:
@@ -83,79 +92,10 @@ def find_note_beginnings(pages: list[Page], body_size: float) -> set[tuple[int, 
     return found
 
 
-class _Taking:
-    """The notes found so far, and what the next page may go on with."""
-
-    def __init__(self, body_size: float, leading: float) -> None:
-        self.result = Footnotes()
-        self._body_size = body_size
-        self._leading = leading
-        self._last: Note | None = None  # on this page or the one before
-        self._early: list[Note] = []  # called by the next page
-
-    def take(self, page: Page, next_page: Page) -> None:
-        """Adds a page to the result."""
-        parts = [_split_foot(column, self._body_size, self._leading) for column in _columns(page)]
-        text = [line for lines, _ in parts for line in lines]
-        before = self._last
-        body: Page = []
-        notes: list[Note] = []
-        for lines, foot in parts:
-            body += lines
-            lead, found = _split_notes(foot, self._called_marks(text, foot, next_page))
-            lead_texts = [line.text for line in lead]
-            if lead and self._last is not None and self._last.goes_on_with(lead_texts):
-                self._last.lines += lead_texts
-            else:
-                body += lead
-            notes += found
-            self._last = found[-1] if found else self._last
-        if self._last is before and not any(foot for _, foot in parts):
-            self._last = None
-        self.result.pages.append(body)
-        notes = self._early + notes
-        self._early = []
-        self._attach(notes, next_page)
-
-    def _called_marks(self, text: Page, foot: Page, next_page: Page) -> set[str]:
-        """The marks in a foot that this page calls, or those around it where they are near."""
-        texts = [text, *(page[-len(page) // 3 :] for page in self.result.pages[-1:])]
-        texts.append(next_page[: len(next_page) // 3])
-        marks = {match[0].translate(_TO_PLAIN) for line in foot for match in _marks_in(line.text)}
-        return {mark for mark in marks if any(_find_call(page, mark) for page in texts)}
-
-    def _attach(self, notes: list[Note], next_page: Page) -> None:
-        """Takes the marks of a page's notes out of its text, in order."""
-        number = len(self.result.pages) - 1
-        body = self.result.pages[number]
-        first = 0
-        for note in notes:
-            if call := _find_call(body, note.mark, first) or _find_call(body, note.mark):
-                first = call[0]
-                self._remove_call(number, note, *call)
-            elif number and (call := _find_call(self.result.pages[number - 1], note.mark)):
-                self._remove_call(number - 1, note, *call)
-            elif _find_call(next_page, note.mark):  # columns may be balanced after notes are set
-                self._early.append(note)
-            else:
-                self.result.called_by[number, max(len(body) - 1, 0)].append(note)
-
-    def _remove_call(self, page: int, note: Note, index: int, start: int, end: int) -> None:
-        line = self.result.pages[page][index]
-        if left := (line.text[:start] + line.text[end:]).strip():
-            self.result.pages[page][index] = line._replace(text=left)
-        self.result.called_by[page, index].append(note)
-
-
-def _usual_drop(pages: list[Page], body_size: float) -> float:
+def _usual_leading(pages: list[Page], body_size: float) -> float:
     """The usual distance of the lines of the text, in points; 0 if it is not known."""
-    drops = Counter(
-        round(before.y - line.y, 1)
-        for page in pages
-        for before, line in pairwise(page)
-        if 0.8 * body_size < before.y - line.y < 3 * body_size
-    )
-    return drops.most_common(1)[0][0] if drops else 0.0
+    leadings = Counter(round(drop, 1) for page in pages for _, drop in drops(page, body_size))
+    return leadings.most_common(1)[0][0] if leadings else 0.0
 
 
 def _columns(page: Page) -> Iterator[Page]:
@@ -163,8 +103,8 @@ def _columns(page: Page) -> Iterator[Page]:
     column: Page = []
     for line in page:
         if column and line.y > column[-1].y + 1.0:
-            is_initial = len(column[-1].text) <= 2 and column[-1].size > 1.5 * line.size
-            if not is_initial:
+            before = column[-1]
+            if not is_large_initial(before.text, before.size, line.size):
                 yield column
                 column = []
         column.append(line)
@@ -187,6 +127,39 @@ def _split_foot(column: Page, body_size: float, leading: float) -> tuple[Page, P
     return column[:first_small], column[first_small:]
 
 
+def _take_notes(
+    columns: list[tuple[Page, Page]], around: list[Page], unfinished: Note | None
+) -> tuple[Page, list[Note], Note | None]:
+    """The text of one page, its notes, and the note that may go on at the next foot.
+
+    Args:
+        columns: The text and the foot of each column.
+        around: Parts of other pages that may call the notes of this one.
+        unfinished: The note that may go on at the first foot; lines are added to it.
+    """
+    texts = [[line for text, _ in columns for line in text], *around]
+    body: Page = []
+    notes: list[Note] = []
+    for text, foot in columns:
+        lead, found = _split_notes(foot, _called_marks(foot, texts))
+        body += text
+        lead_texts = [line.text for line in lead]
+        if lead and unfinished is not None and unfinished.goes_on_with(lead_texts):
+            unfinished.lines += lead_texts
+        else:
+            body += lead
+        notes += found
+        unfinished = found[-1] if found else unfinished
+    has_foot = any(foot for _, foot in columns)
+    return body, notes, unfinished if has_foot else None
+
+
+def _called_marks(foot: Page, texts: list[Page]) -> set[str]:
+    """The marks in a foot that one of the texts calls."""
+    marks = {match[0].translate(_TO_PLAIN) for line in foot for match in _marks_in(line.text)}
+    return {mark for mark in marks if any(_find_call(text, mark) for text in texts)}
+
+
 def _marks_in(line: str) -> Iterator[re.Match[str]]:
     """What may be marks of notes in a line of notes: at its beginning, or raised."""
     if match := re.match(_MARKS, line):
@@ -203,33 +176,49 @@ def _split_notes(foot: Page, called: set[str]) -> tuple[Page, list[Note]]:
     """
     lead: Page = []
     notes: list[Note] = []
-    is_raised = False  # the marks of this foot
-    beside_mark = ""
-    for line, after in zip(foot, [*foot[1:], None], strict=False):
-        if beside_mark:
-            notes.append(Note(beside_mark, [line.text]))
-            beside_mark = ""
-            continue
-        match = _MARK.match(line.text)
-        alone = _MARK_ALONE.fullmatch(line.text) if after and _is_beside(line, after) else None
-        found = match or alone
-        mark = _mark_of(found) if found else ""
-        is_next = _follows(notes[-1].mark, mark) if notes else mark in called
-        if is_raised and mark and found[0][0] not in _RAISED:
-            is_next = False
-        if found and is_next:
-            is_raised = found[0][0] in _RAISED
-            if match:
-                notes.append(Note(mark, [line.text[match.end() :]]))
-            else:
-                beside_mark = mark
+    must_be_raised = False  # as the marks before in this foot are
+    lines = iter(zip(foot, [*foot[1:], None], strict=False))
+    for line, after in lines:
+        opening = _opening(line, after)
+        if opening is not None and _is_next(opening, notes, called, must_be_raised):
+            must_be_raised = opening.is_raised
+            if not opening.rest:
+                beside, _ = next(lines)
+                notes.append(Note(opening.mark, [beside.text]))
+                continue
+            notes.append(Note(opening.mark, [opening.rest]))
         elif notes:
             notes[-1].lines.append(line.text)
         else:
             lead.append(line)
-        if notes and not beside_mark:
-            notes += _split_line(notes[-1], called)
+            continue
+        notes += _split_line(notes[-1], called)
     return lead, notes
+
+
+class _Opening(NamedTuple):
+    """A mark at the beginning of a line, which may open a note."""
+
+    mark: str
+    is_raised: bool
+    rest: str
+    """What follows the mark; empty if it stands alone, and the next line beside it."""
+
+
+def _opening(line: Line, after: Line | None) -> _Opening | None:
+    match = _MARK.match(line.text)
+    if match is None and after is not None and _is_beside(line, after):
+        match = _MARK_ALONE.fullmatch(line.text)
+    if match is None:
+        return None
+    return _Opening(_mark_of(match), match[0][0] in _RAISED, line.text[match.end() :])
+
+
+def _is_next(opening: _Opening, notes: list[Note], called: set[str], must_be_raised: bool) -> bool:
+    """Whether a mark opens the note after those of its foot, or the first of them."""
+    if must_be_raised and not opening.is_raised:
+        return False
+    return _follows(notes[-1].mark, opening.mark) if notes else opening.mark in called
 
 
 def _mark_of(match: re.Match[str]) -> str:
@@ -260,6 +249,37 @@ def _follows(before: str, mark: str) -> bool:
     if before.isdigit() and mark.isdigit():
         return int(mark) == int(before) + 1
     return bool(mark) and before != mark and not mark.isdigit()
+
+
+def _attach(notes: list[Note], result: Footnotes, next_page: Page) -> list[Note]:
+    """Takes the marks of the last page's notes out of the text, in order.
+
+    Returns:
+        The notes that the next page calls: columns may be balanced after notes are set.
+    """
+    early = []
+    number = len(result.pages) - 1
+    body = result.pages[number]
+    first = 0
+    for note in notes:
+        if call := _find_call(body, note.mark, first) or _find_call(body, note.mark):
+            first = call[0]
+            _remove_call(result, number, note, call)
+        elif number and (call := _find_call(result.pages[number - 1], note.mark)):
+            _remove_call(result, number - 1, note, call)
+        elif _find_call(next_page, note.mark):
+            early.append(note)
+        else:
+            result.called_by[number, max(len(body) - 1, 0)].append(note)
+    return early
+
+
+def _remove_call(result: Footnotes, page: int, note: Note, call: tuple[int, int, int]) -> None:
+    index, start, end = call
+    line = result.pages[page][index]
+    if left := (line.text[:start] + line.text[end:]).strip():
+        result.pages[page][index] = line._replace(text=left)
+    result.called_by[page, index].append(note)
 
 
 def _find_call(page: Page, mark: str, first: int = 0) -> tuple[int, int, int] | None:

@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
 
+from qwen_pl.data.page.scripts import UNSPACED_AND_MARKS
+
 HYPHENS = "-\u2010\u00ad"
 """Hyphen-minus, hyphen, and soft hyphen."""
 
@@ -21,13 +23,15 @@ _FEW_HYPHENS = 0.01  # of the lines
 _ENDS_OPENING = re.compile(r"(^|[\s—(\[„“])[“‘]+$|[„(\[{¿¡]$")
 _BROKEN_URL = re.compile(r"(https?:|(https?://|www)\S*[/.?=&_])$")
 _URL_GOES_ON = re.compile(r"[a-z0-9/_]")
-# Scripts that are written without spaces between words, with their punctuation.
-_UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef"
-_ENDS_UNSPACED = re.compile(rf"[{_UNSPACED}]$")
+_ENDS_UNSPACED = re.compile(rf"[{UNSPACED_AND_MARKS}]$")
+_STARTS_UNSPACED = re.compile(rf"[{UNSPACED_AND_MARKS}]")
 _UNSPACED_MARK = re.compile("[\u3000-\u3020\uff00-\uff0f\uff1a-\uff20\uff3b-\uff65]")  # 、。（）：
-_LATIN_CLOSE = re.compile(rf"[a-zA-Z0-9](?=[{_UNSPACED}])|[{_UNSPACED}](?=[a-zA-Z0-9])")
-_LATIN_APART = re.compile(rf"[a-zA-Z0-9] (?=[{_UNSPACED}])|[{_UNSPACED}] (?=[a-zA-Z0-9])")
-_STARTS_UNSPACED = re.compile(rf"[{_UNSPACED}]")
+_LATIN_CLOSE = re.compile(
+    rf"[a-zA-Z0-9](?=[{UNSPACED_AND_MARKS}])|[{UNSPACED_AND_MARKS}](?=[a-zA-Z0-9])"
+)
+_LATIN_APART = re.compile(
+    rf"[a-zA-Z0-9] (?=[{UNSPACED_AND_MARKS}])|[{UNSPACED_AND_MARKS}] (?=[a-zA-Z0-9])"
+)
 
 
 class LineJoiner:

@@ -1,86 +1,36 @@
-"""Finds where paragraphs begin, from the places of lines on their pages."""
+"""Finds where paragraphs begin, by rules that look at the places of lines on their pages."""
 
 import re
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
-from qwen_pl.data.cleaning.drop_caps import is_beside, may_be_drop_cap
+from qwen_pl.data.cleaning.drop_caps import may_be_initial, stands_beside
+from qwen_pl.data.cleaning.measures import (
+    SAME_PLACE,
+    PlacedLine,
+    place_lines,
+    usual_leadings,
+    usual_size,
+    usual_tops,
+)
 from qwen_pl.data.cleaning.verse import begins_with_capital, find_verse
-from qwen_pl.data.page.line import Line, Page
-from qwen_pl.data.page.right_to_left import is_right_to_left
+from qwen_pl.data.page.line import Page
+from qwen_pl.data.page.scripts import is_right_to_left
 
-_SAME_PLACE = 3.0  # points
-_WIDEST_INDENT = 60.0  # points
-_WIDEST_COLUMN = 450.0  # points
 _WIDEST_FIRST_INDENT = 2.2  # times the size
 _GAP = 1.18  # times the usual distance of lines
 _SIZE_CHANGE = 1.12  # times the size of the line before
-_FEWEST_LINES = 14  # of a page, for it to show what is usual by itself
-_WINDOW = 4  # pages before and after, for what is usual on a page
 
-_SENTENCE_END = re.compile(r"[.!?:;…。！？：；؟।·][”’»«\"')\]」』）⁰¹²³⁴⁵⁶⁷⁸⁹\d]*$")
 _BULLET = re.compile(r"[•‣◦▪▫■□●○∙⁃➢►✓]|[-–—*]\s")
 _NUMBERED = re.compile(r"[(\[]?(\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)\]]\s")
-_WIDE = re.compile("[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60]")
 _BROKEN_WORD = re.compile(r"[^\W\d_][-\u00ad\u2010]$")
 _SPEECH_END = re.compile(r"[.!?…—][”»“]$")
 _OPENING_QUOTES = "“‘«„"
 
 
-@dataclass(frozen=True)
-class PlacedLine:
-    """A line with what its page tells about it."""
-
-    line: Line
-    page: int
-    index: int
-    offset: float
-    """Distance from the left margin of its column, in points."""
-    fullness: float
-    """How far it reaches to the right, about 1 for a full line."""
-
-    @property
-    def text(self) -> str:
-        return self.line.text
-
-    @property
-    def is_placed(self) -> bool:
-        return self.line.size > 0
-
-    @property
-    def is_item(self) -> bool:
-        """Whether it begins like an item of a list."""
-        return bool(_BULLET.match(self.text) or _NUMBERED.match(self.text))
-
-    @property
-    def is_right_to_left(self) -> bool:
-        return is_right_to_left(self.text)
-
-    @property
-    def may_be_drop_cap(self) -> bool:
-        return may_be_drop_cap(self.text)
-
-    def is_beside(self, initial: "PlacedLine") -> bool:
-        """Whether it stands to the right of a large initial."""
-        return self.page == initial.page and is_beside(self.line, initial.line)
-
-    @property
-    def ends_sentence(self) -> bool:
-        return _SENTENCE_END.search(self.text) is not None
-
-
-def usual_size(pages: Iterable[Page]) -> float:
-    """The font size, in points, of most of the text; 0 if it is not known."""
-    letters: Counter[float] = Counter()
-    for page in pages:
-        for line in page:
-            letters[round(2 * line.size) / 2] += len(line.text)
-    return letters.most_common(1)[0][0] if letters else 0.0
-
-
-def group_paragraphs(pages: list[Page]) -> list[list[PlacedLine]]:
+def group_paragraphs(pages: Sequence[Page]) -> list[list[PlacedLine]]:
     """The lines of each paragraph, in order.
 
     A paragraph begins with an indent, below a gap, in another size, with a bullet, or after a line
@@ -90,140 +40,63 @@ def group_paragraphs(pages: list[Page]) -> list[list[PlacedLine]]:
     Args:
         pages: The document without running heads and notes, its lines stripped and not empty.
     """
-    lines = _place(pages)
-    rules = _Rules(lines, pages)
     paragraphs: list[list[PlacedLine]] = []
-    for line in lines:
-        if paragraphs and not rules.begins(paragraphs[-1], line):
-            paragraphs[-1].append(line)
-        else:
-            paragraphs.append([line])
+    for line, rule in judge_lines(pages):
+        if rule.begins:
+            paragraphs.append([])
+        paragraphs[-1].append(line)
     return paragraphs
 
 
-class _Rules:
-    """What is usual in one document, and what departs from it."""
+class Usual:
+    """What is usual in one document, and which of its lines depart from it."""
 
-    def __init__(self, lines: list[PlacedLine], pages: list[Page]) -> None:
+    def __init__(self, pages: Sequence[Page], lines: Sequence[PlacedLine]) -> None:
         self._size = usual_size(pages)
-        self._leading = _usual_leading(pages, self._size)
-        self._tops = _usual_tops(pages)
-        self._indent = self._usual_indent(lines)
+        self._leadings = usual_leadings(pages, self._size)
+        self._tops = usual_tops(pages)
         self._verse = {(lines[i].page, lines[i].index) for i in find_verse(lines)}
+        self.indent = self._usual_indent(lines)
+        """How far first lines are usually set in, in points; 0 if they are not."""
         same_page = [pair for pair in pairwise(lines) if pair[0].page == pair[1].page]
-        clear = sum(self._is_below_gap(*pair) or self._is_indented(pair[1]) for pair in same_page)
+        clear = sum(self.is_below_gap(*pair) or self.is_indented(pair[1]) for pair in same_page)
         is_clear = clear > len(lines) / 25
-        self._shortest_full = 0.6 if is_clear else 0.9
+        self.shortest_full = 0.6 if is_clear else 0.9
+        """Fullness below which the last line of a sentence is that of its paragraph."""
         # A gap is not seen between two pages, an indent is.
-        self._shortest_full_before_break = 0.6 if self._indent else 0.9
+        self.shortest_full_before_break = 0.6 if self.indent else 0.9
 
-    def begins(self, paragraph: list[PlacedLine], line: PlacedLine) -> bool:
-        """Whether a line begins a new paragraph rather than going on with ``paragraph``."""
-        first, before = paragraph[0], paragraph[-1]
-        if not (line.is_placed and before.is_placed):
-            return self._ended_early(before, line)
-        if before.text in _OPENING_QUOTES or self._is_around_initial(paragraph, line):
-            return False
-        if self._is_on_same_row(before, line):
-            return False
-        if _BROKEN_WORD.search(before.text) and line.text[0].islower():
-            return False
-        if before.text.endswith(("http:", "https:")) and line.text.startswith("//"):
-            return False
-        if self._differs_in_size(before, line) or _BULLET.match(line.text):
-            return True
-        if line.page != before.page and (self._is_sunk(line) or self._is_large(line)):
-            return True
-        if not self._follows_a_break(before, line) and self._is_below_gap(before, line):
-            return True
-        if self._is_verse(before, line):
-            return True
-        if line.is_right_to_left:
-            return before.offset > 2 * _SAME_PLACE  # it ends, on the left, before others
-        if first.is_item and self._hangs(paragraph, line):
-            return False
-        return (
-            self._is_indented(line)
-            or self._moves_to_other_block(paragraph, line)
-            or self._is_label(before, line)
-            or self._ended_early(before, line)
-        )
-
-    def _is_around_initial(self, paragraph: list[PlacedLine], line: PlacedLine) -> bool:
-        """Whether a line is beside a large initial, or as far set in as the line before it."""
-        initials = [initial for initial in paragraph[:2] if initial.may_be_drop_cap]
-        before = paragraph[-1]
-        is_as_far = before not in initials and abs(line.line.x - before.line.x) < 1.0
-        return any(
-            line.is_beside(initial)
-            or (is_as_far and before.is_beside(initial) and line.line.x > initial.line.x + 1.0)
-            for initial in initials
-        )
-
-    def _hangs(self, paragraph: list[PlacedLine], line: PlacedLine) -> bool:
-        """Whether a line of an item is set in from its first, as the one before it is."""
-        first, before = paragraph[0], paragraph[-1]
-        if before is not first and before.ends_sentence and before.fullness < 0.9:
-            return False  # the indent of paragraphs may be as wide
-        if self._follows_a_break(before, line):
-            return before is not first and abs(line.offset - before.offset) < 1.0
-        is_as_far = before is first or abs(line.line.x - before.line.x) < 1.0
-        return is_as_far and line.line.x > first.line.x + _SAME_PLACE
-
-    def _is_verse(self, before: PlacedLine, line: PlacedLine) -> bool:
-        """Whether a line is one of verse, or the first one after verse; a heading is neither."""
-        if self._is_large(line):
-            return False
-        if (before.page, before.index) in self._verse:
-            return begins_with_capital(line.text)
-        return (line.page, line.index) in self._verse and before.ends_sentence
-
-    def _is_on_same_row(self, before: PlacedLine, line: PlacedLine) -> bool:
-        return line.page == before.page and abs(before.line.y - line.line.y) < 0.3 * max(
-            line.line.size, before.line.size
-        )
-
-    def _differs_in_size(self, before: PlacedLine, line: PlacedLine) -> bool:
-        small, large = sorted((before.line.size, line.line.size))
-        is_in_sentence = not before.ends_sentence and line.text[0].islower()
-        is_near = before.fullness > 0.7 and not self._is_below_gap(before, line)
-        return large > _SIZE_CHANGE * small and not (is_in_sentence and is_near)
-
-    def _is_large(self, line: PlacedLine) -> bool:
+    def is_large(self, line: PlacedLine) -> bool:
         return line.line.size > _SIZE_CHANGE * self._size
 
-    def _is_below_gap(self, before: PlacedLine, line: PlacedLine) -> bool:
-        leading = self._leading[line.page]
-        if self._is_large(line):  # between the lines of a heading
-            leading *= 1.2 * line.line.size / self._size
-        return before.line.y - line.line.y > _GAP * leading > 0
-
-    def _is_sunk(self, line: PlacedLine) -> bool:
+    def is_sunk(self, line: PlacedLine) -> bool:
         """Whether the first line of a page stands lower than that of other pages."""
         return line.line.y < self._tops[line.page % 2] - 3 * self._size
 
-    def _is_indented(self, line: PlacedLine) -> bool:
-        return self._indent > 0 and abs(line.offset - self._indent) < _SAME_PLACE / 2
+    def is_below_gap(self, before: PlacedLine, line: PlacedLine) -> bool:
+        leading = self._leadings[line.page]
+        if self.is_large(line):  # between the lines of a heading
+            leading *= 1.2 * line.line.size / self._size
+        return before.line.y - line.line.y > _GAP * leading > 0
 
-    def _follows_a_break(self, before: PlacedLine, line: PlacedLine) -> bool:
-        """Whether a page or a column begins with a line."""
-        return line.page != before.page or line.line.y > before.line.y + 1.0
+    def is_indented(self, line: PlacedLine) -> bool:
+        return self.indent > 0 and abs(line.offset - self.indent) < SAME_PLACE / 2
 
-    def _usual_indent(self, lines: list[PlacedLine]) -> float:
-        """How far first lines are usually set in, in points; 0 if they are not.
+    def is_verse(self, line: PlacedLine) -> bool:
+        return (line.page, line.index) in self._verse
 
-        It is told from the indent of a block by the lines after it: many are back at the margin.
-        """
+    def _usual_indent(self, lines: Sequence[PlacedLine]) -> float:
+        """It is told from the indent of a block by the lines after: many are back at the margin."""
         indented = Counter(round(line.offset) for line in lines)
         back_at_margin: Counter[int] = Counter()
         first_lines: Counter[int] = Counter()
         for before, line, after in zip(lines, lines[1:], lines[2:], strict=False):
             offset = round(line.offset)
-            if before.page != after.page or before.is_item or offset <= _SAME_PLACE:
+            if before.page != after.page or offset <= SAME_PLACE or _is_item(before):
                 continue
-            if after.offset <= _SAME_PLACE and not self._is_below_gap(line, after):
+            if after.offset <= SAME_PLACE and not self.is_below_gap(line, after):
                 back_at_margin[offset] += 1
-                first_lines[offset] += before.offset <= _SAME_PLACE
+                first_lines[offset] += before.offset <= SAME_PLACE
         if not first_lines:
             return 0.0
         indent, count = first_lines.most_common(1)[0]
@@ -231,113 +104,263 @@ class _Rules:
         is_first_line = back_at_margin[indent] > 0.3 * indented[indent]
         return float(indent) if is_usual and is_first_line else 0.0
 
-    def _moves_to_other_block(self, paragraph: list[PlacedLine], line: PlacedLine) -> bool:
-        """Whether a line leaves or enters an indented block, such as a quotation or a listing."""
-        first, before = paragraph[0], paragraph[-1]
-        if self._follows_a_break(before, line):
-            moved = line.offset - before.offset
-        else:
-            moved = line.line.x - before.line.x
-        if moved > _SAME_PLACE:
-            return before.ends_sentence or before.fullness < 0.7
-        if moved < -_SAME_PLACE and not any(line.may_be_drop_cap for line in paragraph[:2]):
-            if not before.ends_sentence and line.text[0].islower():
-                return False
-            is_first_line = before is first and (not self._indent or self._is_indented(first))
-            # A block has an indent of its own.
-            is_first_of_block = before is first and moved > -_WIDEST_FIRST_INDENT * line.line.size
-            return not (is_first_line or (is_first_of_block and before.fullness > 0.7))
+
+class Seam(NamedTuple):
+    """A line and the paragraph that it may go on with: what a rule looks at."""
+
+    paragraph: list[PlacedLine]
+    line: PlacedLine
+    usual: Usual
+
+    @property
+    def first(self) -> PlacedLine:
+        return self.paragraph[0]
+
+    @property
+    def before(self) -> PlacedLine:
+        return self.paragraph[-1]
+
+    @property
+    def is_at_break(self) -> bool:
+        """Whether a page or a column begins with the line."""
+        before, line = self.paragraph[-1], self.line
+        return line.page != before.page or line.line.y > before.line.y + 1.0
+
+    @property
+    def is_below_gap(self) -> bool:
+        return self.usual.is_below_gap(self.paragraph[-1], self.line)
+
+    @property
+    def is_in_sentence(self) -> bool:
+        """Whether the line goes on in small letters with a sentence that has not ended."""
+        return not self.before.ends_sentence and self.line.text[0].islower()
+
+    @property
+    def initials(self) -> list[PlacedLine]:
+        """What may be a large initial at the beginning of the paragraph."""
+        return [line for line in self.paragraph[:2] if may_be_initial(line.text)]
+
+
+class Rule(NamedTuple):
+    """One sign by which a line is known to begin a paragraph, or to go on with the one before."""
+
+    begins: bool
+    holds: Callable[[Seam], bool]
+    because: str
+
+
+def judge_lines(
+    pages: Sequence[Page], rules: Sequence[Rule] | None = None
+) -> Iterator[tuple[PlacedLine, Rule]]:
+    """Every line with the rule that decides on it: the first of ``RULES`` that holds."""
+    rules = RULES if rules is None else rules
+    lines = place_lines(pages)
+    usual = Usual(pages, lines)
+    paragraph: list[PlacedLine] = []
+    for line in lines:
+        seam = Seam(paragraph, line, usual)
+        rule = next(rule for rule in rules if rule.holds(seam))
+        if rule.begins:
+            paragraph = []
+        paragraph.append(line)
+        yield line, rule
+
+
+def _is_first(seam: Seam) -> bool:
+    return not seam.paragraph
+
+
+def _is_unplaced_after_end(seam: Seam) -> bool:
+    return _is_unplaced(seam) and (_is_answer_over_break(seam) or _ended_early(seam))
+
+
+def _is_unplaced(seam: Seam) -> bool:
+    return not (seam.line.is_placed and seam.before.is_placed)
+
+
+def _follows_lone_quote(seam: Seam) -> bool:
+    return seam.before.text in _OPENING_QUOTES
+
+
+def _is_around_initial(seam: Seam) -> bool:
+    """Whether a line is beside a large initial, or as far set in as the line before it."""
+    initials = seam.initials
+    before, line = seam.before, seam.line
+    is_as_far = before not in initials and abs(line.line.x - before.line.x) < 1.0
+    return any(
+        stands_beside(line, initial)
+        or (is_as_far and stands_beside(before, initial) and line.line.x > initial.line.x + 1.0)
+        for initial in initials
+    )
+
+
+def _is_on_same_row(seam: Seam) -> bool:
+    before, line = seam.before.line, seam.line.line
+    is_level = abs(before.y - line.y) < 0.3 * max(line.size, before.size)
+    return is_level and seam.line.page == seam.before.page
+
+
+def _ends_broken_word(seam: Seam) -> bool:
+    return seam.line.text[0].islower() and _BROKEN_WORD.search(seam.before.text) is not None
+
+
+def _ends_broken_address(seam: Seam) -> bool:
+    return seam.line.text.startswith("//") and seam.before.text.endswith(("http:", "https:"))
+
+
+def _differs_in_size(seam: Seam) -> bool:
+    small, large = sorted((seam.before.line.size, seam.line.line.size))
+    if large <= _SIZE_CHANGE * small:
         return False
-
-    def _is_label(self, before: PlacedLine, line: PlacedLine) -> bool:
-        """Whether a very short line stands above a longer one: a heading, as of a boxed note."""
-        return (
-            before.fullness < 0.35
-            and line.fullness > 1.5 * before.fullness
-            and not line.text[0].islower()
-            and before.text[-1] not in ",、，-"
-        )
-
-    def _ended_early(self, before: PlacedLine, line: PlacedLine) -> bool:
-        """Whether a sentence ends well before the right margin."""
-        at_break = self._follows_a_break(before, line)
-        is_between_speeches = _SPEECH_END.search(before.text) and line.text[0] in _OPENING_QUOTES
-        if at_break and not self._indent and is_between_speeches:
-            return True  # nothing but the sense tells where the last line of a page is an end
-        shortest = self._shortest_full_before_break if at_break else self._shortest_full
-        return before.ends_sentence and before.fullness < shortest
+    is_near = seam.before.fullness > 0.7 and not seam.is_below_gap
+    return not (seam.is_in_sentence and is_near)
 
 
-def _place(pages: list[Page]) -> list[PlacedLine]:
-    """All lines with their distance from the margins, which facing pages need not share."""
-    placed = []
-    for number, page in enumerate(pages):
-        alike = pages[max(number % 2, number - _WINDOW) : number + _WINDOW + 1 : 2]
-        left = Counter(round(line.x) for other in (*alike, page) for line in other)
-        offsets = [line.x - _margin(line, left) for line in page]
-        reaches = [_reach(*pair) for pair in zip(page, offsets, strict=True)]
-        if len(page) > _FEWEST_LINES:
-            full = _full_reach(reaches)
-        else:
-            full = _full_reach([_reach(line, 0) for other in alike for line in other])
-        for index, line in enumerate(page):
-            fullness = reaches[index] / max(full, 1.0)
-            placed.append(PlacedLine(line, number, index, offsets[index], fullness))
-    return placed
+def _has_bullet(seam: Seam) -> bool:
+    return _BULLET.match(seam.line.text) is not None
 
 
-def _margin(line: Line, left_ends: Counter[int]) -> float:
-    """The leftmost place, from where the line begins to the left, where many lines begin."""
-    # A line read from the right may end anywhere on the left.
-    widest = _WIDEST_COLUMN if is_right_to_left(line.text) else _WIDEST_INDENT
-    near = {
-        place: left_ends[place - 1] + left_ends[place] + left_ends[place + 1]
-        for place in left_ends
-        if line.x - widest <= place <= line.x + _SAME_PLACE
-    }
-    many = max(near.values(), default=0) / 3
-    first = min((place for place in near if near[place] >= many), default=round(line.x))
-    # Of the places beside it, which may be the same but for rounding, the most usual.
-    return max(range(first, first + 3), key=lambda place: left_ends[place])
+def _opens_chapter(seam: Seam) -> bool:
+    """Whether a page begins with a line that is sunk or large, as the first of a chapter is."""
+    line, usual = seam.line, seam.usual
+    return line.page != seam.before.page and (usual.is_sunk(line) or usual.is_large(line))
 
 
-def _reach(line: Line, offset: float) -> float:
-    """Where a line ends, in points from the margin if letters were half as wide as high."""
-    letters = len(line.text) + len(_WIDE.findall(line.text))
-    return letters * (line.size or 10.0) / 2 + offset
+def _is_below_gap(seam: Seam) -> bool:
+    return not seam.is_at_break and seam.is_below_gap
 
 
-def _full_reach(reaches: list[float]) -> float:
-    return sorted(reaches)[int(0.9 * (len(reaches) - 1))] if reaches else 1.0
+def _is_verse(seam: Seam) -> bool:
+    """Whether a line is one of verse, or the first one after verse; a heading is neither."""
+    if seam.usual.is_large(seam.line):
+        return False
+    if seam.usual.is_verse(seam.before):
+        return begins_with_capital(seam.line.text)
+    return seam.usual.is_verse(seam.line) and seam.before.ends_sentence
 
 
-def _usual_leading(pages: list[Page], size: float) -> list[float]:
-    """The usual distance between baselines, in points, by page."""
-    drops_by_page = []
-    for page in pages:
-        drops_by_page.append(
-            Counter(
-                round(2 * (before.y - line.y)) / 2
-                for before, line in pairwise(page)
-                if 0.8 * size < before.y - line.y < 3 * size and abs(line.size - size) < 1
-            )
-        )
-    overall = sum(drops_by_page, Counter()).most_common(1)
-    usual = overall[0][0] if overall and overall[0][1] >= 5 else 1.2 * size
-    leading = []
-    for drops in drops_by_page:
-        common = drops.most_common(1)
-        is_clear = common and common[0][1] >= 10 and common[0][1] > drops.total() / 2
-        # In a dialogue most lines may be paragraphs, with the gaps of these between them.
-        has_usual = sum(drops[usual + half] for half in (-0.5, 0, 0.5)) >= 3
-        leading.append(common[0][0] if is_clear and not has_usual else usual)
-    return leading
+def _is_after_short_line_from_right(seam: Seam) -> bool:
+    return seam.before.offset > 2 * SAME_PLACE and is_right_to_left(seam.line.text)
 
 
-def _usual_tops(pages: list[Page]) -> list[float]:
-    """The usual height of the first line of even and of odd pages, in points."""
-    tops = []
-    for parity in (0, 1):
-        heights = Counter(round(page[0].y) for page in pages[parity::2] if page)
-        tops.append(heights.most_common(1)[0][0] if heights else 0.0)
-    return tops
+def _is_from_right(seam: Seam) -> bool:
+    return is_right_to_left(seam.line.text)
+
+
+def _hangs(seam: Seam) -> bool:
+    """Whether a line of an item is set in from its first, as the one before it is."""
+    first, before, line = seam.first, seam.before, seam.line
+    if not _is_item(first):
+        return False
+    if before is not first and before.ends_sentence and before.fullness < 0.9:
+        return False  # the indent of paragraphs may be as wide
+    if seam.is_at_break:
+        return before is not first and abs(line.offset - before.offset) < 1.0
+    is_as_far = before is first or abs(line.line.x - before.line.x) < 1.0
+    return is_as_far and line.line.x > first.line.x + SAME_PLACE
+
+
+def _is_item(line: PlacedLine) -> bool:
+    """Whether a line begins like an item of a list."""
+    return bool(_BULLET.match(line.text) or _NUMBERED.match(line.text))
+
+
+def _is_indented(seam: Seam) -> bool:
+    return seam.usual.is_indented(seam.line)
+
+
+def _enters_block(seam: Seam) -> bool:
+    before = seam.before
+    return _moved(seam) > SAME_PLACE and (before.ends_sentence or before.fullness < 0.7)
+
+
+def _leaves_block(seam: Seam) -> bool:
+    """Whether a line is set in less than those before, and not as the second of a paragraph is."""
+    first, before = seam.first, seam.before
+    moved = _moved(seam)
+    if moved >= -SAME_PLACE or seam.initials or seam.is_in_sentence:
+        return False
+    is_second = before is first
+    if is_second and (not seam.usual.indent or seam.usual.is_indented(first)):
+        return False
+    # A block has an indent of its own.
+    is_second_of_block = is_second and moved > -_WIDEST_FIRST_INDENT * seam.line.line.size
+    return not (is_second_of_block and before.fullness > 0.7)
+
+
+def _moved(seam: Seam) -> float:
+    """How far a line is set in more than the one before, in points."""
+    before, line = seam.before, seam.line
+    return line.offset - before.offset if seam.is_at_break else line.line.x - before.line.x
+
+
+def _follows_label(seam: Seam) -> bool:
+    before, line = seam.before, seam.line
+    return (
+        before.fullness < 0.35
+        and line.fullness > 1.5 * before.fullness
+        and not line.text[0].islower()
+        and before.text[-1] not in ",、，-"
+    )
+
+
+def _is_answer_over_break(seam: Seam) -> bool:
+    """Whether a speech begins a page or a column after another, where no indent would show it."""
+    is_between_speeches = (
+        seam.line.text[0] in _OPENING_QUOTES and _SPEECH_END.search(seam.before.text) is not None
+    )
+    return is_between_speeches and not seam.usual.indent and seam.is_at_break
+
+
+def _ended_early(seam: Seam) -> bool:
+    """Whether a sentence ends well before the right margin."""
+    before, usual = seam.before, seam.usual
+    shortest = usual.shortest_full_before_break if seam.is_at_break else usual.shortest_full
+    return before.ends_sentence and before.fullness < shortest
+
+
+def _is_any(seam: Seam) -> bool:
+    return True
+
+
+BEGINS, GOES_ON = True, False
+
+RULES = (
+    Rule(BEGINS, _is_first, "no paragraph is there before it"),
+    Rule(BEGINS, _is_unplaced_after_end, "without places, only a short last line shows an end"),
+    Rule(GOES_ON, _is_unplaced, "without places, nothing else shows a beginning"),
+    Rule(GOES_ON, _follows_lone_quote, "a large quotation mark opens what stands after it"),
+    Rule(GOES_ON, _is_around_initial, "lines are set in only to make room for the initial"),
+    Rule(GOES_ON, _is_on_same_row, "what stands on one row was parted by the reader alone"),
+    Rule(GOES_ON, _ends_broken_word, "a word is in one paragraph, whatever its place"),
+    Rule(GOES_ON, _ends_broken_address, "so is an address of the web"),
+    Rule(BEGINS, _differs_in_size, "headings and quotations have a size of their own"),
+    Rule(BEGINS, _has_bullet, "each item of a list is a paragraph"),
+    Rule(BEGINS, _opens_chapter, "between pages there is no gap to see, but a sunk or large line"),
+    Rule(BEGINS, _is_below_gap, "a gap parts paragraphs, even those set in alike"),
+    Rule(BEGINS, _is_verse, "a line of verse ends where the poet wants"),
+    Rule(
+        BEGINS,
+        _is_after_short_line_from_right,
+        "text from the right ends, on the left, before others",
+    ),
+    Rule(
+        GOES_ON, _is_from_right, "its lines begin anywhere on the left, so that indents say nothing"
+    ),
+    Rule(GOES_ON, _hangs, "an item's other lines are set in as paragraphs may be"),
+    Rule(BEGINS, _is_indented, "first lines are set in so in this document"),
+    Rule(BEGINS, _enters_block, "a quotation or listing is set in as a whole"),
+    Rule(BEGINS, _leaves_block, "the text goes on at its margin after such a block"),
+    Rule(BEGINS, _follows_label, "a very short line above a longer one is a heading, as of a box"),
+    Rule(
+        BEGINS,
+        _is_answer_over_break,
+        "only the sense tells where the last line of a page is an end",
+    ),
+    Rule(BEGINS, _ended_early, "a last line is seldom as long as the others"),
+    Rule(GOES_ON, _is_any, "nothing speaks for a beginning"),
+)
+"""What decides whether a line begins a paragraph: the first of these that holds, in this order.
+
+First comes what no place can undo, then what is seen best; what several things may cause is last.
+"""

@@ -216,10 +216,11 @@ def _rows_apart(pages: list[Page]) -> tuple[dict[Position, str], dict[Position, 
             if not rows_apart or any(gap > _TOGETHER for gap in gaps[: rows_apart - 1]):
                 continue
             head, *others = order[:rows_apart]
-            head = [(number, index) for index in head if page[index].size <= 1.1 * size]
-            apart.update(dict.fromkeys(head, edge))
-            for position in head:
-                goes_on[position] = {(number, index) for row in others for index in row}
+            rest = {(number, index) for row in others for index in row}
+            for index in head:
+                if page[index].size <= 1.1 * size:
+                    apart[number, index] = edge
+                    goes_on[number, index] = rest
     return apart, goes_on
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from itertools import groupby, pairwise
-from typing import Protocol
+
+from qwen_pl.data.cleaning.measures import PlacedLine
 
 _FEWEST_LINES = 4
 _MANY_LINES = 7  # that end in mid-sentence
@@ -12,18 +13,7 @@ _SHARE = 0.25  # of the lines that end early and in mid-sentence
 _OPENING = "“‘«„\"'([—"
 
 
-class _Line(Protocol):
-    @property
-    def text(self) -> str: ...
-
-    @property
-    def fullness(self) -> float: ...
-
-    @property
-    def ends_sentence(self) -> bool: ...
-
-
-def find_verse(lines: Sequence[_Line]) -> set[int]:
+def find_verse(lines: Sequence[PlacedLine]) -> set[int]:
     """The indices of lines in runs of short ones that all begin with a capital letter.
 
     Many of them end in mid-sentence where the next word would have had room, as lines of prose do
@@ -47,12 +37,12 @@ def begins_with_capital(text: str) -> bool:
     return text.lstrip(_OPENING)[:1].isupper()
 
 
-def _may_be_verse(line: _Line) -> bool:
+def _may_be_verse(line: PlacedLine) -> bool:
     is_short = line.fullness < _FULLEST
     return is_short and begins_with_capital(line.text) and not line.text.isupper()
 
 
-def _ends_early(line: _Line, after: _Line) -> bool:
+def _ends_early(line: PlacedLine, after: PlacedLine) -> bool:
     """Whether the next word would have gone on a line that ends in mid-sentence."""
     letters = len(line.text) + 1 + len(after.text.split()[0])
     return not line.ends_sentence and line.fullness * letters / len(line.text) < _EARLY

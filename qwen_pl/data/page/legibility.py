@@ -3,19 +3,19 @@
 import re
 import unicodedata
 
+from qwen_pl.data.page.scripts import UNSPACED
+
+MAYBE_GLUED = 0.02
+"""Glued ratio of a document above which another reader is worth its time: in order it is near 0."""
+SURELY_GLUED = 0.05
+"""Glued ratio above which a document or page is reported: long chemical names or addresses come
+near it, and a false alarm costs a person's look."""
+
 _BROKEN = re.compile(r"\(cid:\d+\)|/(?:g|G|glyph|uni)\d+")
-
-
 _WORD = re.compile(r"[^\W\d_]+")
-
-
-# Thai, Lao, Burmese and Khmer, kana, Chinese characters and Hangul run on without spaces.
-_UNSPACED = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
-)
-
-
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 _LONGEST_WORD = 24
+_FEWEST_LETTERS = 200
 
 
 def garbage_ratio(text: str) -> float:
@@ -31,11 +31,11 @@ def garbage_ratio(text: str) -> float:
 def glued_ratio(text: str) -> float:
     """Share of the letters that stand in words of more than 24 letters: a sign of lost spaces.
 
-    It is near 0 for text in order and above 0.02 where spaces were lost. Scripts that are written
-    without spaces do not count, and fewer than 200 letters say nothing.
+    Words of scripts that are written without spaces do not count, and fewer than 200 letters say
+    nothing.
     """
     words = [word for word in _WORD.findall(text) if not _UNSPACED.search(word)]
     letters = sum(map(len, words))
-    if letters < 200:
+    if letters < _FEWEST_LETTERS:
         return 0.0
     return sum(len(word) for word in words if len(word) > _LONGEST_WORD) / letters

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+_INITIAL_SIZE = 1.5  # times the size of the lines beside it, and more
+
 
 class Line(NamedTuple):
     """One line of text as the reader delivers it, seen with the text upright."""
@@ -16,3 +18,14 @@ class Line(NamedTuple):
 
 
 Page = list[Line]
+
+
+def is_large_initial(text: str, size: float, line_size: float) -> bool:
+    """Whether a text is so short and so large that it may be a large initial beside a line.
+
+    A letter may have a quotation mark before it.
+
+    >>> is_large_initial("“T", 30, line_size=10), is_large_initial("T", 14, line_size=10)
+    (True, False)
+    """
+    return 0 < len(text.strip()) <= 2 and size > _INITIAL_SIZE * line_size

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import IO, Any, Literal
 
 from qwen_pl.data.pdf.worker import OUT_OF_MEMORY_EXIT_CODE
 
@@ -20,15 +20,19 @@ _MAX_MESSAGE_BYTES = 64 << 20
 _IMPORT_ROOT = Path(__file__).resolve().parents[3]
 
 
+Status = Literal["ok", "partial", "empty", "encrypted", "corrupt", "timeout", "crashed"]
+"""What came of reading a file; :class:`qwen_pl.data.pdf.read.PdfText` says what each means."""
+
+
 class ChildStopped(Exception):
     """The child ended, or was ended, before it was done.
 
     Args:
-        status: One of the statuses of :class:`qwen_pl.data.pdf.read.PdfText`.
+        status: What that makes of the file, if nothing more is read.
         reason: What happened, on one line.
     """
 
-    def __init__(self, status: str, reason: str) -> None:
+    def __init__(self, status: Status, reason: str) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
@@ -65,9 +69,10 @@ class PdfChild:
             start_new_session=True,  # Ctrl-C is for the parent, which then ends the child
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
-        threading.Thread(
-            target=_pump, args=(self._process.stdout, self._lines), daemon=True
-        ).start()
+        assert self._process.stdin is not None and self._process.stdout is not None  # both pipes
+        self._stdin = self._process.stdin
+        lines_from = self._process.stdout, self._lines
+        threading.Thread(target=_pump, args=lines_from, daemon=True).start()
         return self
 
     def __exit__(
@@ -78,7 +83,7 @@ class PdfChild:
     ) -> None:
         self._process.kill()
         self._process.wait()
-        self._process.stdin.close()
+        self._stdin.close()
 
     def messages(self) -> Iterator[dict[str, Any]]:
         """Yields what the child says between ``ready`` and ``done``.
@@ -98,8 +103,8 @@ class PdfChild:
 
     def _send_job(self) -> None:
         try:
-            self._process.stdin.write(json.dumps(self._job).encode("ascii") + b"\n")
-            self._process.stdin.flush()
+            self._stdin.write(json.dumps(self._job).encode("ascii") + b"\n")
+            self._stdin.flush()
         except OSError:
             raise ChildStopped("crashed", self._last_words()) from None
 
@@ -138,7 +143,7 @@ class PdfChild:
         return f"the reading process ended with exit code {code}"
 
 
-def _pump(pipe: BinaryIO, lines: "queue.SimpleQueue[bytes]") -> None:
+def _pump(pipe: IO[bytes], lines: "queue.SimpleQueue[bytes]") -> None:
     """Moves lines from a pipe, which cannot be waited on with a time limit, to a queue, which can.
 
     The last one is empty, or has no newline when it was cut off.

@@ -1,9 +1,18 @@
-"""What pypdf and pdfium give alike of a PDF that they have opened."""
+"""What pypdf and pdfium give alike: an open file, and lines whose places and sizes compare."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
-from qwen_pl.data.pdf.places import Placed
+from qwen_pl.data.page.line import Line, is_large_initial
+
+Place = tuple[float, float, float]
+"""x, y and font size, in points."""
+
+NOWHERE: Place = (0.0, 0.0, 0.0)
+
+FARTHEST = 1e6
+"""Points from the corner of a page within which a place can be meant."""
+_RAISED_DIGITS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class NeedsPassword(Exception):
@@ -16,7 +25,46 @@ class OpenFile(NamedTuple):
     num_pages: int
     producer: str
     """The program that wrote the file, as far as the file says."""
-    lines: Callable[[int], list[Placed]]
+    lines: Callable[[int], list[Line]]
     """The lines of a page, counted from 0; any exception may come of it."""
     caveat: str = ""
     """What must be said of text read this way."""
+
+
+def begins_line(text: str, x: float, size: float, line_x: float, line_size: float) -> bool:
+    """Whether a text shown after a line is a large initial to its left, and so of another line.
+
+    It has the baseline of a later line of its paragraph.
+
+    >>> begins_line("T", 72, 30, line_x=95, line_size=10)
+    True
+    """
+    return x < line_x and is_large_initial(text, size, line_size)
+
+
+def raise_number(text: str, rise: float, size_ratio: float) -> str:
+    """In superscripts, if it is a number set as an exponent is, as marks of footnotes are too."""
+    is_raised = size_ratio < 0.85 and rise > 0.0 and text.strip().isdecimal()
+    return text.translate(_RAISED_DIGITS) if is_raised else text
+
+
+def upright(x: float, y: float, size: float, right: tuple[float, float]) -> Place:
+    """Place and size as they are when the page is turned so that text runs from left to right.
+
+    Args:
+        right: The direction in which the text runs on the page, of any length.
+    """
+    if abs(right[1]) > abs(right[0]):  # the text runs up or down the page
+        x, y = (y, -x) if right[1] > 0 else (-y, x)
+    elif right[0] < 0:
+        x, y = -x, -y
+    if not (abs(x) < FARTHEST and abs(y) < FARTHEST and size < FARTHEST):
+        return NOWHERE
+    return round(x, 2), round(y, 2), round(size, 2)
+
+
+def valid_unicode(text: str) -> str:
+    """Joins surrogate pairs that a broken font map left apart; a lone surrogate becomes U+FFFD."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

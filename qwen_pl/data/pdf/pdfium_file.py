@@ -1,12 +1,42 @@
-"""Opens a PDF with pdfium; imported by the child process only."""
+"""Opens a PDF with pdfium and takes the lines of its pages; imported by the child process only.
 
+The lines have the places and sizes that pypdf's lines have.
+"""
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import pypdfium2
+import pypdfium2.raw as pdfium
 
-from qwen_pl.data.pdf.open_file import NeedsPassword, OpenFile
-from qwen_pl.data.pdf.pdfium_lines import page_lines
-from qwen_pl.data.pdf.places import valid_unicode
+from qwen_pl.data.page.line import Line
+from qwen_pl.data.page.scripts import is_right_to_left
+from qwen_pl.data.pdf.open_file import (
+    NeedsPassword,
+    OpenFile,
+    begins_line,
+    raise_number,
+    valid_unicode,
+)
+from qwen_pl.data.pdf.pdfium_characters import HYPHEN, Characters
+
+# Lines end in "\r\n"; a "\r" by itself is the code of a sign in a font without a map to Unicode.
+_LINE = re.compile(f"(?:[^\r\n{HYPHEN}]+|\r(?!\n))+{HYPHEN}?")
+# In text from right to left pdfium turns these round like brackets, but Unicode does not.
+_UNMIRRORED = str.maketrans("“”‘’", "”“’‘")
+_OTHER_LINE = 0.8  # of the smaller size: baselines farther apart are of two lines
+_WORD_GAP = 0.2  # of the size
+_NO_GAP = 0.05  # of the size
+_SHORT = 8  # characters of a text whose spaces are looked at
+_FEW = 4  # letters of a text in which spaces may be hidden
+_TIGHT_WORD_GAP = 0.1  # of the size
+_WORD_GAP_SHARE = 0.6  # of the space between other words of the line
+_SPACE = re.compile(r"(?<=[^\W\d_]) (?=[^\W\d_])")
+_PAIR = re.compile(r"[^\s(“‘](?=[^\s.,;:!?)’”])")  # between which a space may be
+_WIDEST_GAP = 1.0  # of the size, between two parts of a line that pdfium has cut
 
 
 def open_file(source: str | bytes, password: str) -> OpenFile:
@@ -17,14 +47,197 @@ def open_file(source: str | bytes, password: str) -> OpenFile:
         Exception: If it is damaged.
     """
     try:
-        source = Path(source) if isinstance(source, str) else source
-        document = pypdfium2.PdfDocument(source, password=password)
+        file = Path(source) if isinstance(source, str) else source
+        document = pypdfium2.PdfDocument(file, password=password)
     except pypdfium2.PdfiumError as error:
-        if error.err_code == pypdfium2.raw.FPDF_ERR_PASSWORD:
+        if error.err_code == pdfium.FPDF_ERR_PASSWORD:
             raise NeedsPassword from None
         raise
     return OpenFile(
         num_pages=len(document),
         producer=valid_unicode(document.get_metadata_value("Producer")),
-        lines=lambda index: page_lines(document, index),
+        lines=lambda index: _page_lines(document, index),
     )
+
+
+class _Run(NamedTuple):
+    """Characters of one line that belong to one text object."""
+
+    text: str
+    x: float
+    y: float
+    size: float
+    last: int
+    """Index of the last character that is not a space."""
+
+
+def _page_lines(document: pypdfium2.PdfDocument, index: int) -> list[Line]:
+    """The lines of one page that have text, in pdfium's order.
+
+    Args:
+        index: The page, counted from 0.
+
+    Raises:
+        ValueError: If pdfium cannot load the page.
+    """
+    page = pdfium.FPDF_LoadPage(document, index)
+    if not page:
+        raise ValueError("pdfium cannot load it")
+    text_page = pdfium.FPDFText_LoadPage(page)
+    try:
+        if not text_page:
+            raise ValueError("pdfium cannot load its text")
+        return _lines(Characters(text_page))
+    finally:
+        pdfium.FPDFText_ClosePage(text_page)
+        pdfium.FPDF_ClosePage(page)
+
+
+def _lines(characters: Characters) -> list[Line]:
+    """The lines that have text, in pdfium's order."""
+    lines: list[list[_Run]] = []
+    for match in _LINE.finditer(characters.text):
+        runs = _runs(characters, *match.span())
+        is_behind = lines and runs and runs[0].x > lines[-1][-1].x
+        if is_behind and (gap := _gap(characters, lines[-1], runs[0])) is not None:
+            if gap > _WORD_GAP:
+                runs[0] = runs[0]._replace(text=" " + runs[0].text)
+            runs = lines.pop() + runs
+        lines += _split(runs) if len(runs) > 1 else [runs] if runs else []
+    return [_join(characters, runs) for runs in lines]
+
+
+def _runs(characters: Characters, start: int, end: int) -> list[_Run]:
+    """The text objects of a line, each with the spaces that pdfium has put after it."""
+    runs: list[_Run] = []
+    for first, stop, shown in characters.objects(start, end):
+        text = characters.text[first:stop]
+        if shown and not text.isspace():
+            last = first + len(text.rstrip()) - 1
+            place, is_upright = characters.place(last)
+            run = _Run(text, *place, last)
+            if runs and _is_apart(characters, runs[-1], run):
+                runs[-1] = runs[-1]._replace(text=runs[-1].text + " ")
+            if 0 < last - first < _SHORT:
+                runs.append(_respaced(characters, run))
+            else:
+                runs.append(_spaced(characters, run, first, is_upright))
+        elif runs:
+            runs[-1] = runs[-1]._replace(text=runs[-1].text + text)
+    return runs
+
+
+def _respaced(characters: Characters, run: _Run) -> _Run:
+    """A short run with spaces where its letters are as far apart as words are, and only there.
+
+    Ghostscript shows the letters around a space as one text with a large character spacing, in
+    which pdfium looks for no gap. Three or four have words of one letter between them, unless
+    they follow a space: then one word is letterspaced. Other texts have spaces without width.
+    """
+    if is_right_to_left(run.text) or not run.size:
+        return run
+    first = run.last + 1 - len(run.text.rstrip())
+    letters = [index for index in range(first, run.last + 1) if characters.text[index] != " "]
+    follows_space = not characters.text[first - 1 : first].strip()
+    may_hide_spaces = len(letters) == 2 or (len(letters) <= _FEW and not follows_space)
+    text = characters.text[first : letters[0] + 1]
+    for left, right in pairwise(letters):
+        gap = characters.left_end(right) - characters.right_end(left)
+        has_space = right > left + 1
+        if has_space:
+            text += " " if gap > _NO_GAP * run.size else ""
+        elif may_hide_spaces:
+            text += " " if gap > _WORD_GAP * run.size else ""
+        text += characters.text[right]
+    return run._replace(text=text + run.text[len(run.text.rstrip()) :])
+
+
+def _is_apart(characters: Characters, before: _Run, run: _Run) -> bool:
+    """Whether a text object goes on with another word than the one before, without a space.
+
+    Single letters apart may be those of one letterspaced word.
+    """
+    is_glued = before.text[-1:].isalnum() and run.text[:1].isalnum()
+    if not is_glued or min(len(before.text), len(run.text)) < 2 or before.size != run.size:
+        return False
+    gap = (run.x - characters.right_end(before.last)) / (run.size or 1.0)
+    return _TIGHT_WORD_GAP < gap < _WIDEST_GAP
+
+
+def _spaced(characters: Characters, run: _Run, first: int, is_upright: bool) -> _Run:
+    """A run with the spaces that pdfium has not found in a line that is set tightly.
+
+    The wider a letter, the wider is the gap that pdfium asks for before it. The spaces of a
+    line are alike, so that one of them tells whether others may be too narrow.
+    """
+    seen = _SPACE.search(run.text)
+    if seen is None or (characters.has_right_to_left and is_right_to_left(run.text)):
+        return run
+    space = first + seen.start()
+    width = characters.gap(space - 1, space + 1, is_upright)
+    if not _NO_GAP * run.size < width < _WORD_GAP * run.size:
+        return run
+    narrowest = max(_WORD_GAP_SHARE * width, _NO_GAP * run.size)
+    pairs = [match.start() for match in _PAIR.finditer(run.text)]
+    hidden = [
+        index + 1
+        for index in pairs
+        if characters.gap(first + index, first + index + 1, is_upright) > narrowest
+    ]
+    if len(hidden) > len(pairs) / 4:  # it is letterspaced
+        return run
+    ends = [*hidden, len(run.text)]
+    parts = [run.text[start:end] for start, end in zip([0, *hidden], ends, strict=True)]
+    return run._replace(text=" ".join(parts))
+
+
+def _gap(characters: Characters, line: list[_Run], run: _Run) -> float | None:
+    """How far behind a line a run goes on with it, in sizes; None if it does not.
+
+    pdfium ends a line at some raised signs in its middle.
+    """
+    before = line[-1]
+    size = max(run.size, before.size)
+    if not size or _are_on_two_lines(_largest(line), run):
+        return None
+    gap = (run.x - characters.right_end(before.last)) / size
+    return gap if -_WIDEST_GAP < gap < _WIDEST_GAP else None
+
+
+def _join(characters: Characters, runs: list[_Run]) -> Line:
+    """One line from its runs: it starts at the first, and has the size of most letters."""
+    text, x, y, size, _ = runs[0]
+    if len(runs) > 1:
+        letters: dict[float, int] = {}
+        for run in runs:
+            letters[run.size] = letters.get(run.size, 0) + len(run.text)
+        size = max(letters, key=letters.__getitem__)
+        y = next(run.y for run in runs if run.size == size)
+        scale = size or 1.0
+        text = "".join([raise_number(run.text, run.y - y, run.size / scale) for run in runs])
+    if characters.has_right_to_left and is_right_to_left(text):
+        # The last character of a run may stand at its left end.
+        text = text.translate(_UNMIRRORED)
+        x = min(min(run.x, characters.left_end(run.last)) for run in runs)
+    return Line(valid_unicode(text.replace(HYPHEN, "-")), x, y, size or 1.0)
+
+
+def _split(runs: list[_Run]) -> Iterator[list[_Run]]:
+    """Parts a line of pdfium's where its baseline moves as far as to another line."""
+    line: list[_Run] = []
+    for run in runs:
+        is_lower = line and run.y != line[-1].y and _are_on_two_lines(_largest(line), run)
+        if is_lower or (line and begins_line(run.text, run.x, run.size, line[0].x, line[0].size)):
+            yield line
+            line = []
+        line.append(run)
+    if line:
+        yield line
+
+
+def _are_on_two_lines(run: _Run, other: _Run) -> bool:
+    return abs(run.y - other.y) > _OTHER_LINE * min(run.size, other.size)
+
+
+def _largest(line: list[_Run]) -> _Run:
+    return max(line, key=lambda run: run.size)

@@ -1,16 +1,27 @@
-"""Opens a PDF with pypdf; imported by the child process only."""
+"""Opens a PDF with pypdf and takes the lines of its pages; imported by the child process only."""
 
 import logging
+import math
 import warnings
+from collections import Counter
 from io import BytesIO
+from typing import Any
 
 import pypdf
 
-from qwen_pl.data.pdf.open_file import NeedsPassword, OpenFile
-from qwen_pl.data.pdf.places import valid_unicode
-from qwen_pl.data.pdf.pypdf_fonts import remember_fonts
-from qwen_pl.data.pdf.pypdf_lines import page_lines
-from qwen_pl.data.pdf.pypdf_spaces import mend_word_spaces
+from qwen_pl.data.page.line import Line
+from qwen_pl.data.page.scripts import in_reading_order
+from qwen_pl.data.pdf.open_file import (
+    NOWHERE,
+    NeedsPassword,
+    OpenFile,
+    Place,
+    begins_line,
+    raise_number,
+    upright,
+    valid_unicode,
+)
+from qwen_pl.data.pdf.pypdf_mended import mend_word_spaces, remember_fonts
 
 logging.disable(logging.CRITICAL)
 warnings.simplefilter("ignore")
@@ -27,22 +38,105 @@ def open_file(source: str | bytes, password: str) -> OpenFile:
         Exception: If it is damaged; pypdf lets ``ValueError``, ``RecursionError`` and others
             through.
     """
-    source = BytesIO(source) if isinstance(source, bytes) else source
-    reader = pypdf.PdfReader(source, strict=False)
+    content = BytesIO(source) if isinstance(source, bytes) else source
+    reader = pypdf.PdfReader(content, strict=False)
     if reader.is_encrypted and not reader.decrypt(password):
         raise NeedsPassword
     return OpenFile(
         num_pages=len(reader.pages),
         producer=valid_unicode(_producer(reader)),
-        lines=lambda index: page_lines(reader.pages[index]),
+        lines=lambda index: _page_lines(reader.pages[index]),
         caveat=_CAVEAT,
     )
 
 
 def _producer(reader: pypdf.PdfReader) -> str:
     try:
-        return str((reader.metadata or {}).get("/Producer", ""))
+        metadata = reader.metadata
+        return str(metadata.get("/Producer", "")) if metadata else ""
     except MemoryError:
         raise
     except Exception:
         return ""  # damaged metadata says nothing about the pages
+
+
+def _page_lines(page: Any) -> list[Line]:
+    """The lines of a pypdf page that have text."""
+    lines: list[Line] = []
+    pieces: list[Line] = []  # of the line that is being shown
+
+    def end_line() -> None:
+        if any(piece.text.strip() for piece in pieces):
+            lines.append(_join(pieces))
+        pieces.clear()
+
+    def visit(text: str, cm: list[float], tm: list[float], font: Any, font_size: float) -> None:
+        place = _place(cm, tm, font_size)
+        if _begins_line(text, place, pieces):
+            end_line()
+        first, *others = text.split("\n")
+        pieces.append(Line(first, *place))
+        for other in others:
+            end_line()
+            pieces.append(Line(other, *place))
+
+    text = valid_unicode(page.extract_text(visitor_text=visit))
+    end_line()
+    if _count_letters(text) != sum(_count_letters(line.text) for line in lines):
+        # The visitor was not shown everything: better without places than without the text.
+        return [Line(line, *NOWHERE) for line in text.split("\n") if line.strip()]
+    return _forget_places_off(page, lines)
+
+
+def _begins_line(text: str, place: Place, pieces: list[Line]) -> bool:
+    """Whether a piece is a large initial to the left of the line that it is shown after."""
+    start = next((piece for piece in pieces if piece.text.strip()), None)
+    x, _, size = place
+    return start is not None and begins_line(text, x, size, start.x, start.size)
+
+
+def _forget_places_off(page: Any, lines: list[Line]) -> list[Line]:
+    """Takes the places from lines that seem to stand off the page, if they are the lesser part.
+
+    pypdf gives the lines of a form XObject with places in the form rather than on the page.
+    """
+    try:
+        left, bottom, right, top = map(float, page.mediabox)
+    except (TypeError, ValueError, OverflowError):
+        return lines
+    if page.rotation % 180:
+        return lines
+    on_page = [left <= line.x <= right and bottom <= line.y <= top for line in lines]
+    if sum(on_page) < len(lines) / 2:
+        return lines
+    return [
+        line if is_on_page else Line(line.text, *NOWHERE)
+        for line, is_on_page in zip(lines, on_page, strict=True)
+    ]
+
+
+def _count_letters(text: str) -> int:
+    return sum(map(len, text.split()))
+
+
+def _join(pieces: list[Line]) -> Line:
+    """One line from its pieces: it starts at the first, and has the size that most letters have.
+
+    Raised digits become superscripts, so that "x²" is not taken for "x2".
+    """
+    letters: Counter[float] = Counter()
+    for piece in pieces:
+        letters[piece.size] += len(piece.text.strip())
+    size = letters.most_common(1)[0][0] or 1.0
+    shown = [piece for piece in pieces if piece.text.strip()]
+    y = next((piece.y for piece in shown if piece.size == size), pieces[0].y)
+    runs = [raise_number(piece.text, piece.y - y, piece.size / size) for piece in pieces]
+    return Line(valid_unicode(in_reading_order(runs)), shown[0].x, y, size)
+
+
+def _place(cm: list[float], tm: list[float], font_size: float) -> Place:
+    """Where text starts and how large it is, seen with the text upright."""
+    right = (tm[0] * cm[0] + tm[1] * cm[2], tm[0] * cm[1] + tm[1] * cm[3])
+    x = tm[4] * cm[0] + tm[5] * cm[2] + cm[4]
+    y = tm[4] * cm[1] + tm[5] * cm[3] + cm[5]
+    return upright(x, y, abs(font_size) * math.hypot(*right), right)

@@ -4,21 +4,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from qwen_pl.data.page.legibility import glued_ratio
+from qwen_pl.data.page.legibility import MAYBE_GLUED, glued_ratio
 from qwen_pl.data.page.line import Line, Page
-from qwen_pl.data.pdf.child import ChildStopped, PdfChild
+from qwen_pl.data.pdf.child import ChildStopped, PdfChild, Status
 from qwen_pl.data.pdf.readers import check_reader, installed_version
 from qwen_pl.errors import InputError
 
 MAX_LOST_PAGES = 3
 """Pages that may end the child process before the rest of the file is given up."""
 
-_GLUED = 0.02  # share of letters in overlong words, above which spaces were lost
 _CLEARLY_MORE = 1.005  # times the letters
 
-Status = Literal["ok", "partial", "empty", "encrypted", "corrupt", "timeout", "crashed"]
 OnPage = Callable[[int, int], None]
 
 
@@ -129,7 +127,8 @@ def _read(
         result.status = "timeout"
         result.reason = f"has {size_mb:.0f} MB; the limit file_mb is {limits.file_mb}"
     else:
-        _Reading(result, password, limits, started + limits.file_seconds, on_page).run()
+        deadline = started + limits.file_seconds
+        _PageCollector(result, password, limits, deadline, on_page).collect()
     result.seconds = time.monotonic() - started
     return result
 
@@ -137,7 +136,7 @@ def _read(
 def _is_doubtful(pdf: PdfText) -> bool:
     """Whether another reader may find more in a file."""
     if pdf.status == "ok":
-        return glued_ratio(_joined(pdf)) > _GLUED
+        return glued_ratio(_joined(pdf)) > MAYBE_GLUED
     return pdf.status != "encrypted"
 
 
@@ -159,8 +158,8 @@ def _joined(pdf: PdfText) -> str:
     return "\n".join(line.text for page in pdf.pages for line in page)
 
 
-class _Reading:
-    """One file on its way, through one or more child processes, into ``result``."""
+class _PageCollector:
+    """Collects the pages of one file, from one or more child processes, in ``result``."""
 
     def __init__(
         self,
@@ -180,7 +179,7 @@ class _Reading:
         self.caveat = ""
         self.damage = ""
 
-    def run(self) -> None:
+    def collect(self) -> None:
         """Reads to the end of the file or to what stops it for good, then judges the result."""
         stopped = self._read_on()
         restarts = 0

@@ -30,7 +30,7 @@ def repaired(content: bytes) -> bytes | None:
     if b"/Encrypt" in content:
         return None
     offsets = {int(match[1]): match.start() for match in _OBJECT.finditer(content)}
-    pages = {}  # numbers of the page objects, without repetition
+    pages: dict[int, None] = {}  # numbers of the page objects, without repetition
     out = bytearray(content)
     for number, offset in sorted(offsets.items(), key=lambda item: item[1]):
         dictionary = _dictionary(content, offset)

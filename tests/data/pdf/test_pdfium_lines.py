@@ -132,15 +132,17 @@ def test_a_page_that_needs_too_much_memory_costs_that_page_only(path: Path) -> N
 def test_spaces_as_narrow_as_another_of_their_line_are_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    lines = pytest.importorskip("qwen_pl.data.pdf.pdfium_lines")
+    from qwen_pl.data.pdf.pdfium_characters import Characters
+    from qwen_pl.data.pdf.pdfium_file import _Run, _spaced
+
     shown, found = "he is an old Manx cat", "he is anold Manxcat"
     left = [5 * index for index, letter in enumerate(shown) if letter != " "]
     gaps = [shown[:index].count(" ") * 3.5 for index, letter in enumerate(shown) if letter != " "]
     places = [x - gap for x, gap in zip(left, gaps, strict=True)]  # a space is 1.5 wide
     index_of = {i: found[:i].replace(" ", "") for i in range(len(found))}
-    page = object.__new__(lines._TextPage)
-    page._has_right_to_left = False
-    monkeypatch.setattr(page, "_left_end", lambda i: places[len(index_of[i])], raising=False)
-    monkeypatch.setattr(page, "_right_end", lambda i: places[len(index_of[i])] + 5, raising=False)
-    run = lines._Run(found, 0.0, 0.0, 10.0, len(found) - 1)
-    assert page._spaced(run, 0, False).text == shown
+    characters = object.__new__(Characters)
+    characters.has_right_to_left = False
+    monkeypatch.setattr(characters, "left_end", lambda i: places[len(index_of[i])])
+    monkeypatch.setattr(characters, "right_end", lambda i: places[len(index_of[i])] + 5)
+    run = _Run(found, 0.0, 0.0, 10.0, len(found) - 1)
+    assert _spaced(characters, run, 0, False).text == shown

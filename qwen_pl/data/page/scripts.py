@@ -1,8 +1,20 @@
-"""Puts the runs of a line of Arabic or Hebrew into the order in which they are read."""
+"""What sets scripts apart: some run from right to left, some have no spaces between words."""
 
 import re
 from collections.abc import Sequence
 from itertools import pairwise
+
+UNSPACED_CHINESE = r"\u3040-\u30ff\u3400-\u9fff"
+"""Kana and Chinese characters; like all of these for use within ``[]`` of a regular expression."""
+UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff" + UNSPACED_CHINESE
+"""Letters of all scripts written without spaces: Thai, Lao, Burmese and Khmer too.
+
+Korean is not among them: Hangul has spaces between words.
+"""
+CHINESE_AND_MARKS = r"\u2e80-\u312f\u3190-\u9fff\uf900-\ufaff\uff00-\uffef"
+"""Kana and Chinese characters with their rarer forms, their punctuation and full-width signs."""
+UNSPACED_AND_MARKS = UNSPACED + CHINESE_AND_MARKS
+"""All that stands beside a line's end in such a script."""
 
 _LETTER = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _DIGIT = "[\u0660-\u0669\u06f0-\u06f9]"

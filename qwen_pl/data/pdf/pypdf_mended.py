@@ -1,7 +1,7 @@
-"""Mends the word spaces that pypdf's text extraction loses, by a subclass of its extractor.
+"""What is mended in pypdf: word spaces that it loses, and fonts that it reads for every page again.
 
 pypdf starts a new word where the gap between two glyphs is at least half as wide as the font's
-space. Five kinds of text defeat that:
+space. Five kinds of text defeat that, and are put right by a subclass of its text extractor:
 
 - TeX fonts have no space glyph, and the width found in its place is that of an unrelated glyph,
   often twice a real space: tight lines lose every space ("MydearMr.Bennet,").
@@ -15,17 +15,23 @@ space. Five kinds of text defeat that:
 Source: ISO 32000-2:2020, 9.4.4, for the width of shown text; https://github.com/py-pdf/pypdf/issues/3978.
 """
 
-from typing import Any
+from collections import OrderedDict
+from typing import Any, ClassVar
 
 import pypdf._page
 import pypdf._utils
 from pypdf._text_extraction._text_extractor import TextExtraction
+from pypdf.generic._font import Font
 
 WIDEST_HALF_SPACE = 130.0
 """No gap above this many thousandths of the font size is inside a word."""
 
 _EMPTY_SPACE = 0.08  # of the font size
 
+_MOST_FONTS = 64
+
+_page: Any = pypdf._page  # what is put in place here has other types than pypdf's own
+_utils: Any = pypdf._utils
 _INTERNALS = ("_handle_tf", "_handle_tj", "_post_process_text_operation", "process_tj_offset")
 
 
@@ -124,24 +130,51 @@ class SpacedTextExtraction(TextExtraction):
         return isinstance(self.font.encoding, dict)
 
 
+class KnownFonts:
+    """Takes the place of pypdf's ``Font`` where pages make fonts from their resources.
+
+    To read the same fonts again for every page takes a tenth of pypdf's time.
+    """
+
+    _known: ClassVar[OrderedDict[int, tuple[Any, Font]]] = OrderedDict()  # by the resource's id
+
+    @classmethod
+    def from_font_resource(cls, resource: Any) -> Font:
+        """The font of a resource, the same one when asked again."""
+        key = id(resource)
+        if key in cls._known:
+            cls._known.move_to_end(key)
+            return cls._known[key][1]
+        font = Font.from_font_resource(resource)
+        cls._known[key] = resource, font  # the resource is kept, so that its id is not used again
+        if len(cls._known) > _MOST_FONTS:
+            cls._known.popitem(last=False)
+        return font
+
+
+def remember_fonts() -> None:
+    """Makes pypdf use :class:`KnownFonts` from now on, in this process."""
+    if getattr(_page, "Font", None) is Font:
+        _page.Font = KnownFonts
+
+
 def mend_word_spaces() -> bool:
     """Makes pypdf extract with :class:`SpacedTextExtraction` from now on, in this process.
 
     Returns:
         False, with pypdf left as it was, if its internals are no longer the ones mended here.
     """
-    in_use = getattr(pypdf._page, "TextExtraction", None)
+    in_use = getattr(_page, "TextExtraction", None)
     if in_use not in (TextExtraction, SpacedTextExtraction):
         return False
     if not all(hasattr(TextExtraction, name) for name in _INTERNALS):
         return False
-    if not hasattr(pypdf._utils, "NEUTRAL_CHARACTER_RANGES"):
+    neutral = getattr(_utils, "NEUTRAL_CHARACTER_RANGES", None)
+    if neutral is None:
         return False
-    pypdf._page.TextExtraction = SpacedTextExtraction
+    _page.TextExtraction = SpacedTextExtraction
     # Arabic digits are turned with the letters around them or not, as chance has it: now always.
-    pypdf._utils.NEUTRAL_CHARACTER_RANGES = tuple(
-        (first, last)
-        for first, last in pypdf._utils.NEUTRAL_CHARACTER_RANGES
-        if first not in ("\u0660", "\u06f0")
+    _utils.NEUTRAL_CHARACTER_RANGES = tuple(
+        (first, last) for first, last in neutral if first not in ("\u0660", "\u06f0")
     )
     return True
