@@ -29,7 +29,6 @@ print(json.dumps(time.process_time() - started))
 _OURS = """
 import json, sys, time
 from importlib import import_module
-from qwen_pl.data import pdf_lines
 reader = import_module(f"qwen_pl.data.pdf.{sys.argv[3]}_file")
 started = time.process_time()
 file = reader.open_file(sys.argv[1], "")
@@ -40,8 +39,8 @@ print(json.dumps(time.process_time() - started))
 _WHOLE = """
 import json, sys, time
 from pathlib import Path
-import qwen_pl.data.pdf_child as child
-from qwen_pl.data.pdf import read_pdf
+import qwen_pl.data.pdf.child as child
+from qwen_pl.data.pdf.read import read_pdf
 peaks = {}
 def peak(process):
     status = Path(f"/proc/{process}/status")

@@ -164,7 +164,9 @@ def _watch_memory(memory_mb: int) -> None:
 def _peak_memory_mb() -> float:
     """The most memory that this process has held so far."""
     if sys.platform == "win32":
-        return _windows_peak_memory_mb()
+        import psutil
+
+        return psutil.Process().memory_info().peak_wset / 2**20
     if sys.platform == "linux":
         # What getrusage tells there begins at the peak of the process that started this one.
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
@@ -173,33 +175,6 @@ def _peak_memory_mb() -> float:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
-
-
-def _windows_peak_memory_mb() -> float:
-    """Source: ``PROCESS_MEMORY_COUNTERS`` in Microsoft's psapi.h."""
-    import ctypes
-    from ctypes import wintypes
-
-    class Counters(ctypes.Structure):
-        _fields_ = [
-            ("size", wintypes.DWORD),
-            ("page_faults", wintypes.DWORD),
-            ("peak_working_set", ctypes.c_size_t),
-            ("others", ctypes.c_size_t * 7),
-        ]
-
-    kernel = ctypes.WinDLL("kernel32")
-    kernel.GetCurrentProcess.restype = wintypes.HANDLE
-    kernel.K32GetProcessMemoryInfo.argtypes = [
-        wintypes.HANDLE,
-        ctypes.POINTER(Counters),
-        wintypes.DWORD,
-    ]
-    counters = Counters(size=ctypes.sizeof(Counters))
-    kernel.K32GetProcessMemoryInfo(
-        kernel.GetCurrentProcess(), ctypes.byref(counters), counters.size
-    )
-    return counters.peak_working_set / 2**20
 
 
 if __name__ == "__main__":

@@ -219,9 +219,7 @@ def test_a_missing_file_is_named(path: Path) -> None:
 
 
 def test_neither_side_imports_what_it_does_not_need() -> None:
-    code = (
-        "import sys, qwen_pl.data.pdf.read, qwen_pl.data.pdf.worker, qwen_pl.data.pdf.pypdf_lines;"
-    )
+    code = "import sys, qwen_pl.data.pdf.read, qwen_pl.data.pdf.worker, qwen_pl.data.pdf.open_file;"
     code += "print({'torch', 'lightning', 'numpy', 'pypdf'} & set(sys.modules))"
     assert run_python("-c", code) == "set()\n"
 
