@@ -1,19 +1,20 @@
 """What many tests need: a small PDF, a small run, and the command line called in this process."""
 
-import random
+import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import torch
 import yaml
-from pdf_writer import write_pdf
+from command_line import Outcome, Run
+from pdf_writer import made_up_pages, write_pdf
 
 from qwen_pl.__main__ import main
 
-REPOSITORY = Path(__file__).parents[1]
+# In the background of a shell Ctrl-C is ignored, here and in all that is started from here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -21,18 +22,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("gpu"):
                 item.add_marker(pytest.mark.skip(reason="no CUDA device"))
-
-
-def made_up_pages(count: int, seed: int = 0) -> list[list[str]]:
-    """Pages of 30 lines of made-up words, enough for a tokenizer to learn from."""
-    chooser = random.Random(seed)
-    syllables = ["ba", "ne", "tol", "ri", "sum", "ka", "veth", "o", "lin", "dra"]
-    words = ["".join(chooser.choices(syllables, k=chooser.randint(1, 3))) for _ in range(150)]
-
-    def line() -> str:
-        return " ".join(chooser.choices(words, k=10)).capitalize() + "."
-
-    return [[line() for _ in range(30)] for _ in range(count)]
 
 
 @pytest.fixture(scope="session")
@@ -88,18 +77,8 @@ def config(folder: Path, small_data: dict[str, Any]) -> Path:
     return path
 
 
-class Outcome(NamedTuple):
-    """How a command ended and what it printed."""
-
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def qwen_pl(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Callable[..., Outcome]:
+def qwen_pl(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
     """Runs ``python -m qwen_pl ARGS...`` in this process."""
 
     def run(*args: object) -> Outcome:

@@ -1,25 +1,12 @@
 """Whatever a user gets wrong ends in one line that names it, exit code 2, and nothing half-made."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import Outcome, made_up_pages
-from pdf_writer import write_pdf
-
-Run = Callable[..., Outcome]
-
-
-def complains(outcome: Outcome, *words: str) -> None:
-    """Asserts the last line to be the complaint, without a traceback before it."""
-    assert outcome.code == 2
-    assert "Traceback" not in outcome.err
-    lines = outcome.err.strip().splitlines()
-    assert lines[-1].startswith("error: ")
-    for word in words:
-        assert word in lines[-1]
+from command_line import Outcome, Run, complains
+from pdf_writer import made_up_pages, write_pdf
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import REPOSITORY, Outcome
+from command_line import REPOSITORY, Outcome
 
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.run.cli import data_of_config

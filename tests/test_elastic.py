@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 import torch
 import yaml
-from conftest import REPOSITORY
+from command_line import REPOSITORY
 
 from qwen_pl.__main__ import main
 from qwen_pl.commands.parts.compare_runs import read_curves

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY
+from command_line import REPOSITORY
 
 from qwen_pl.files import sha256, whole_file, whole_folder, write_text
 

@@ -1,7 +1,6 @@
 """Runs that continue a published network: what they take from it, and how they go on."""
 
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,10 @@ import pytest
 import torch
 import transformers
 import yaml
-from conftest import Outcome, made_up_pages
-from pdf_writer import write_pdf
+from command_line import Run, complains
+from pdf_writer import made_up_pages, write_pdf
+from run_folder import scalars
 from safetensors.torch import load_file
-from test_bad_input import complains
-from test_runs import scalars
 from their_network import their_config
 
 from qwen_pl.data.tokens.tokenizer import save_tokenizer, train_tokenizer
@@ -25,7 +23,6 @@ from qwen_pl.model.config import Qwen3Config
 from qwen_pl.training.checkpoints.checkpoint import load_network
 from qwen_pl.training.module import Qwen3Module
 
-Run = Callable[..., Outcome]
 ROWS = 384
 
 

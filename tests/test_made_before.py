@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import REPOSITORY
+from command_line import REPOSITORY
 
 RUN = REPOSITORY / "tests/made_before/run_of_0.1.0.tar.xz"
 """``old.yaml``, its text, the run as it was at step 6 of 9, and the checkpoint it came to."""

@@ -1,16 +1,13 @@
 """A reference text is measured beside the validation part, and changes nothing else."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import Outcome, made_up_pages
-from pdf_writer import write_pdf
-from test_bad_input import complains
-from test_runs import same, scalars
+from command_line import Run, complains
+from pdf_writer import made_up_pages, write_pdf
+from run_folder import same, scalars
 
-Run = Callable[..., Outcome]
 NAMES = ("reference_loss", "reference_perplexity", "reference_bits_per_byte")
 
 

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import REPOSITORY, Outcome
+from command_line import REPOSITORY, Run
 
 from qwen_pl.commands import check_resume
 from qwen_pl.commands.parts.compare_runs import compare_runs, read_curves
 from qwen_pl.training.module import Qwen3Module
 
-Run = Callable[..., Outcome]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
 
 

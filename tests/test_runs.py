@@ -5,35 +5,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
-from conftest import REPOSITORY, Outcome
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from command_line import REPOSITORY, Run
+from run_folder import same, scalars
 
 from qwen_pl.run.saved_config import config_in_force
-
-Run = Callable[..., Outcome]
-
-
-def weights(path: Path) -> dict[str, torch.Tensor]:
-    return torch.load(path, weights_only=True)["state_dict"]
-
-
-def same(one: Path, other: Path) -> bool:
-    ours, theirs = weights(one), weights(other)
-    return ours.keys() == theirs.keys() and all(torch.equal(ours[k], theirs[k]) for k in ours)
-
-
-def scalars(run_dir: Path, name: str) -> dict[int, float]:
-    events = EventAccumulator(str(run_dir))
-    events.Reload()
-    values = [(event.step, event.value) for event in events.Scalars(name)]
-    assert len(dict(values)) == len(values), f"{name} has a step twice"
-    return dict(values)
 
 
 def test_a_run_leaves_its_config_checkpoints_and_curves(

@@ -3,14 +3,11 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-from conftest import Outcome, made_up_pages
-from pdf_writer import write_pdf
+from command_line import Run
+from pdf_writer import made_up_pages, write_pdf
 from transformers import AutoTokenizer
-
-Run = Callable[..., Outcome]
 
 
 def test_extract_writes_one_file_of_everything(qwen_pl: Run, folder: Path, small_pdf: Path) -> None:

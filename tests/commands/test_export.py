@@ -3,16 +3,14 @@
 import json
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
-from conftest import Outcome
+from command_line import Outcome, Run
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-Run = Callable[..., Outcome]
 PROMPTS = ["Bane tol", "Risum ka", "O"]
 
 

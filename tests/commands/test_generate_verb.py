@@ -10,10 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY, Outcome
+from command_line import REPOSITORY, Outcome, Run
 from small_networks import random_checkpoint
-
-Run = Callable[..., Outcome]
 
 
 @pytest.fixture(scope="session")

@@ -2,21 +2,19 @@
 
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
-from conftest import Outcome, made_up_pages
-from pdf_writer import write_pdf
+from command_line import Outcome, Run
+from pdf_writer import made_up_pages, write_pdf
 from tokenizers import Tokenizer
 
 from qwen_pl.data.tokens.token_file import TokenFile
 from qwen_pl.training.module import Qwen3Module
 from qwen_pl.training.steps.ledger import Stretch, append_stretch
 
-Run = Callable[..., Outcome]
 Seen = dict[int, list[list[int]]]
 
 

@@ -6,8 +6,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from conftest import REPOSITORY
-from test_runs import Run
+from command_line import REPOSITORY, Run
 
 from qwen_pl.commands.parts.schedule_picture import COLORS, schedule_svg
 from qwen_pl.training.module import Qwen3Module

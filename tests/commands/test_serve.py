@@ -5,19 +5,16 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY, Outcome
+from command_line import REPOSITORY, Run
 from openai import OpenAI
 from running_server import small_writer
 
 from qwen_pl.commands import serve
 from qwen_pl.commands.options.checkpoint_arguments import Trained
-
-Run = Callable[..., Outcome]
 
 
 @pytest.fixture

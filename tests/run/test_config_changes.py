@@ -1,18 +1,15 @@
 """What a resumed run makes of a config that is not the one it began with."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import yaml
-from conftest import Outcome
+from command_line import Outcome, Run
 
 from qwen_pl.training.checkpoints.checkpoint import load_checkpoint
-
-Run = Callable[..., Outcome]
 
 
 @pytest.fixture

@@ -11,15 +11,14 @@ import dying_rank
 import pytest
 import torch
 import yaml
-from conftest import REPOSITORY, Outcome, made_up_pages
-from pdf_writer import write_pdf
+from command_line import REPOSITORY, Outcome, Run
+from pdf_writer import made_up_pages, write_pdf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from two_processes import in_two_processes
 
 from qwen_pl.training.checkpoints.checkpoint import load_checkpoint
 from qwen_pl.training.steps.ledger import read_ledger
 
-Run = Callable[..., Outcome]
 Pair = tuple[Outcome, Outcome]
 
 SETTINGS = {
@@ -243,7 +242,7 @@ def test_a_bad_config_ends_both_processes_with_one_line(
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_a_process_that_dies_takes_the_other_with_it(ended: dict[str, Pair]) -> None:
     command = [sys.executable, dying_rank.__file__, *fit("dying", FSDP2, "--trainer.devices", 2)]
-    path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests")])
+    path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests/helpers")])
     finished = subprocess.run(
         [*map(str, command)],
         env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},

@@ -11,7 +11,7 @@ import batch_recorder
 import pytest
 import torch
 from batch_recorder import record
-from conftest import REPOSITORY
+from command_line import REPOSITORY
 from torch import Tensor
 
 STEPS = 7  # into the second epoch
@@ -26,7 +26,7 @@ def in_two_processes(folder: Path, **arguments: Any) -> list[Tensor]:
     """The global batches of a run that Lightning itself spreads over two processes."""
     folder.mkdir()
     command = [sys.executable, batch_recorder.__file__, str(folder), json.dumps(arguments)]
-    path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests")])
+    path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests/helpers")])
     environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     ended = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
-from conftest import REPOSITORY
+from command_line import REPOSITORY
 
 from qwen_pl.data.batches.loader import EndlessBatches, TrainingLoader, evaluation_loader
 from qwen_pl.data.batches.order import WindowOrder

@@ -6,7 +6,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY
+from command_line import REPOSITORY
 from line_maker import made_up_lines, set_lines
 
 from benchmarks.text_quality import boundary_f1, edit_distance, read_truth, word_error_rate

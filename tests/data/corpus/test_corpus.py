@@ -10,8 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import made_up_pages
-from pdf_writer import write_pdf
+from pdf_writer import made_up_pages, write_pdf
 
 from qwen_pl.data.corpus.corpus import Corpus, read_corpus
 from qwen_pl.data.corpus.duplicates import Duplicates

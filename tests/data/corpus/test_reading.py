@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import made_up_pages
-from pdf_writer import write_pdf
+from pdf_writer import made_up_pages, write_pdf
 
 from qwen_pl.data.corpus.content_hashes import ContentHashes
 from qwen_pl.data.corpus.document import Document

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import dying_stage
 import pytest
-from conftest import Outcome, made_up_pages
-from pdf_writer import write_pdf
+from command_line import Outcome
+from pdf_writer import made_up_pages, write_pdf
 
 from qwen_pl.data.corpus.reading import Reading
 from qwen_pl.data.prepare import cluster_stages

@@ -4,9 +4,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from conftest import made_up_pages
 from document_maker import make_document
-from pdf_writer import write_pdf
+from pdf_writer import made_up_pages, write_pdf
 
 from qwen_pl.data.cleaning.clean_text import Cleaning
 from qwen_pl.data.corpus.reading import Reading

@@ -1,17 +1,13 @@
 """Lightning's own callbacks work from the config, and resume as the rest does."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import yaml
-from conftest import Outcome
-from test_bad_input import complains
-from test_runs import same, scalars
-
-Run = Callable[..., Outcome]
+from command_line import Run, complains
+from run_folder import same, scalars
 
 
 def with_callback(config: Path, name: str, **settings: Any) -> Path:

@@ -1,7 +1,6 @@
 """What a run shows of itself while it trains, and that a resumed one shows the same."""
 
 import csv
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar, NamedTuple
@@ -9,9 +8,10 @@ from typing import Any, ClassVar, NamedTuple
 import pytest
 import torch
 import yaml
-from conftest import Outcome
+from command_line import Run
 from lightning.fabric.utilities.throughput import measure_flops
 from lightning.pytorch.loggers import Logger
+from run_folder import weights
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from qwen_pl.errors import InputError
@@ -22,8 +22,6 @@ from qwen_pl.training.monitoring.flops import flops_per_token
 from qwen_pl.training.monitoring.peaks import peak_flops
 from qwen_pl.training.monitoring.smoothing import SmoothedValue
 from qwen_pl.training.monitoring.text_samples import TextSamples
-
-Run = Callable[..., Outcome]
 
 BY_THE_CLOCK = {"tokens_per_second", "mfu", "device_memory_gb", "data_wait"}
 OPTIONS = (
@@ -114,10 +112,6 @@ def test_any_logger_will_do(qwen_pl: Run, config: Path) -> None:
     assert steps == [2, 4]
     assert [step for step, values in OnlyNumbers.logged if "val_loss" in values] == [4]
     assert "only TensorBoard shows histograms" in outcome.err
-
-
-def weights(path: Path) -> dict[str, torch.Tensor]:
-    return torch.load(path, weights_only=True)["state_dict"]
 
 
 def test_a_run_that_goes_back_and_on_shows_what_the_unbroken_one_did(

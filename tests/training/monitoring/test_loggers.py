@@ -8,13 +8,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import Outcome
-from test_bad_input import complains
-from test_runs import scalars
+from command_line import Run, complains
+from run_folder import scalars
 
 from qwen_pl.training.monitoring.loggers import ContinuedRows
 
-Run = Callable[..., Outcome]
 HALF = ["--trainer.limit_train_batches", 5, "--trainer.max_epochs", 1]
 
 

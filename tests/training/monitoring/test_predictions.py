@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import REPOSITORY, Outcome
+from command_line import REPOSITORY, Outcome
 from small_networks import random_checkpoint
 
 from qwen_pl.model.config import RopeScaling

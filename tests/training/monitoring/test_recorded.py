@@ -1,15 +1,12 @@
 """What checkpoints and curves tell of a run's validation."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import Outcome
+from command_line import Run
 
 from qwen_pl.training.monitoring.recorded import measured_metrics, tokens_seen
-
-Run = Callable[..., Outcome]
 
 
 def read(file: Path) -> dict:

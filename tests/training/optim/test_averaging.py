@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import Outcome
-from test_runs import Run, same
+from command_line import Outcome, Run
+from run_folder import same
 
 from qwen_pl.errors import InputError
 from qwen_pl.training.checkpoints.checkpoint import load_network

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from command_line import Run
+from run_folder import same, weights
 from small_networks import backward, build, optimizer_of
-from test_runs import Run, same, weights
 from torch import Tensor
 
 from qwen_pl.errors import InputError

@@ -5,19 +5,17 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
 import torch
-from conftest import Outcome
+from command_line import Run
 
 from qwen_pl.training.checkpoints import checkpoint as checkpoint_module
 from qwen_pl.training.checkpoints.checkpoint import is_whole, load_checkpoint, save_checkpoint
 from qwen_pl.training.module import Qwen3Module
-
-Run = Callable[..., Outcome]
 
 
 @pytest.fixture

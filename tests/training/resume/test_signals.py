@@ -6,20 +6,17 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from conftest import REPOSITORY, Outcome
+from command_line import REPOSITORY, Run
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from qwen_pl.training.checkpoints import checkpoint as checkpoint_module
 from qwen_pl.training.module import Qwen3Module
 from qwen_pl.training.resume.requeue import requeue
-
-Run = Callable[..., Outcome]
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 

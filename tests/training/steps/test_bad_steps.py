@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 import torch
+from command_line import Run
 from lightning.pytorch.plugins import MixedPrecision
-from test_runs import Run, same, scalars
+from run_folder import same, scalars
 
 from qwen_pl.errors import InputError
 from qwen_pl.training.module import Qwen3Module

@@ -15,7 +15,7 @@ import torch
 if TYPE_CHECKING:
     import llama_cpp
 
-SCRIPT = Path(__file__).parent / "export" / "llama_generate.mjs"
+SCRIPT = Path(__file__).parents[1] / "export/llama_generate.mjs"
 BINDINGS = ("llama-cpp-python", "node-llama-cpp")
 
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from conftest import REPOSITORY, Outcome
+from command_line import REPOSITORY, Outcome
 
 COMMANDS = "commands.json"
 
@@ -33,7 +33,7 @@ def in_two_processes(
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     shared = {
-        "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests")]),
+        "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests/helpers")]),
         "OMP_NUM_THREADS": "1",
         "TORCHELASTIC_RUN_ID": "test",
         "WORLD_SIZE": "2",

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import httpx
 import torch
-from conftest import made_up_pages
 from openai import OpenAI
+from pdf_writer import made_up_pages
 
 from qwen_pl.data.tokens.tokenizer import train_tokenizer
 from qwen_pl.generation.writer import Writer

@@ -1,5 +1,9 @@
-"""A small PDF writer for tests: lines of Helvetica, or raw page contents, as plain PDF bytes."""
+"""A small PDF writer for tests: lines of Helvetica, or raw page contents, as plain PDF bytes.
 
+And pages of made-up words to write.
+"""
+
+import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +20,18 @@ class PlacedLine(NamedTuple):
     x: float = LEFT
     y: float = TOP
     size: float = SIZE
+
+
+def made_up_pages(count: int, seed: int = 0) -> list[list[str]]:
+    """Pages of 30 lines of made-up words, enough for a tokenizer to learn from."""
+    chooser = random.Random(seed)
+    syllables = ["ba", "ne", "tol", "ri", "sum", "ka", "veth", "o", "lin", "dra"]
+    words = ["".join(chooser.choices(syllables, k=chooser.randint(1, 3))) for _ in range(150)]
+
+    def line() -> str:
+        return " ".join(chooser.choices(words, k=10)).capitalize() + "."
+
+    return [[line() for _ in range(30)] for _ in range(count)]
 
 
 def write_pdf(path: Path, pages: Sequence[Sequence[str]]) -> None:
