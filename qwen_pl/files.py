@@ -1,6 +1,7 @@
-"""Writes files and folders whole or not at all."""
+"""Writes files and folders whole or not at all, and knows a full disk by its errors."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -10,6 +11,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
+
+_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 @contextlib.contextmanager
@@ -127,3 +130,46 @@ def fingerprint(made_of: object) -> str:
     """
     text = json.dumps(made_of, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def full_disk_in(error: BaseException) -> OSError | None:
+    """The error of a disk, a quota or a file that is full, if that is behind ``error``.
+
+    >>> try:
+    ...     try:
+    ...         raise OSError(errno.ENOSPC, "No space left on device")
+    ...     finally:
+    ...         raise RuntimeError("unexpected position")
+    ... except RuntimeError as error:
+    ...     full_disk_in(error)
+    OSError(28, 'No space left on device')
+    """
+    found = (e for e in chain(error) if isinstance(e, OSError) and e.errno in _FULL)
+    return next(found, None)
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and all that it came from."""
+    met: set[int] = set()
+    while error is not None and id(error) not in met:
+        met.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def free_space(folder: Path) -> str:
+    """The space left on the disk of ``folder``, for people."""
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    return in_bytes(shutil.disk_usage(there).free)
+
+
+def in_bytes(count: int) -> str:
+    """A number of bytes for people.
+
+    >>> in_bytes(930), in_bytes(4_197_120), in_bytes(1_192_099_840)
+    ('930 bytes', '4.2 MB', '1.2 GB')
+    """
+    for power, unit in ((9, "GB"), (6, "MB"), (3, "kB")):
+        if count >= 10**power:
+            return f"{count / 10**power:,.1f} {unit}"
+    return f"{count} bytes"

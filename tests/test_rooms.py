@@ -54,7 +54,7 @@ SUB_ROOMS = {
         "resume": {"checkpoints", "devices", "optim", "steps", "training_data"},
         "lightning_fixes": set(),
         "module": {"metrics", "optim", "checkpoints", "devices", "training_data"},
-        "fully_sharded": {"checkpoints"},  # an old name
+        "fully_sharded": {"checkpoints", "devices"},
     },
     "commands": {
         "options": set(),

@@ -51,9 +51,9 @@ def consolidate(source: Path, target: Path) -> None:
 
 def _target(source: Path, given: Path) -> Path:
     """``given``, or a path in it if it is a folder and no checkpoint."""
-    from qwen_pl.training.checkpoints.sharded_folder import REST
+    from qwen_pl.training.checkpoints.sharded_folder import UNSHARDED
 
-    is_folder = given.is_dir() and not (given / REST).exists()
+    is_folder = given.is_dir() and not (given / UNSHARDED).exists()
     return given / source.name if is_folder else given
 
 

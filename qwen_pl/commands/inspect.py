@@ -45,8 +45,8 @@ def main(args: list[str]) -> None:
 
 
 def _rows(path: Path, checkpoint: dict[str, Any]) -> "Iterator[tuple[str, str]]":
+    from qwen_pl.files import in_bytes
     from qwen_pl.model.config import Qwen3Config
-    from qwen_pl.training.checkpoints.full_disk import in_bytes
     from qwen_pl.training.monitoring.recorded import tokens_seen
 
     ours, data = checkpoint["qwen_pl"], checkpoint.get("PDFDataModule", {})

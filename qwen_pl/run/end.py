@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from qwen_pl.errors import InputError
+from qwen_pl.files import chain, free_space, full_disk_in
 from qwen_pl.run.parser import missing_package
-from qwen_pl.training.checkpoints.checkpoint import FOLDER, way_on
-from qwen_pl.training.checkpoints.full_disk import chain, free_space, full_disk_in
+from qwen_pl.training.checkpoints.checkpoint import FOLDER, how_to_go_on
 
 
 def tell_of_mendable(error: Exception, run_dir: Path) -> None:
@@ -24,5 +24,5 @@ def tell_of_mendable(error: Exception, run_dir: Path) -> None:
         raise told from None
     raise InputError(
         f"no space left to write {full.filename or run_dir}: {free_space(run_dir)} are free; "
-        f"{way_on(run_dir / FOLDER)}"
+        f"{how_to_go_on(run_dir / FOLDER)}"
     ) from None

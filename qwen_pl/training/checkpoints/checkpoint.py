@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_utilities.core.apply_func import apply_to_collection
 
 from qwen_pl.errors import InputError, is_first_on_machine
-from qwen_pl.files import whole_file
+from qwen_pl.files import free_space, full_disk_in, in_bytes, whole_file
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 from qwen_pl.training.checkpoints.checkpoint_file import file_is_whole, write_file
 from qwen_pl.training.checkpoints.download import fetched, is_address
-from qwen_pl.training.checkpoints.full_disk import free_space, full_disk_in, size_of
-from qwen_pl.training.checkpoints.sharded_folder import REST, is_whole_folder, load_sharded
+from qwen_pl.training.checkpoints.sharded_folder import UNSHARDED, is_whole_folder, load_sharded
 
 FOLDER = "checkpoints"
 NAME = "step={step:08d}"
@@ -37,12 +37,12 @@ def save_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
         if full_disk_in(error) is None:
             raise
         raise InputError(
-            f"no space left to save {path}: it takes {size_of(checkpoint)}, and "
-            f"{free_space(path.parent)} are free; {way_on(path.parent)}"
+            f"no space left to save {path}: it takes {in_bytes(_size_of(checkpoint))}, and "
+            f"{free_space(path.parent)} are free; {how_to_go_on(path.parent)}"
         ) from error
 
 
-def way_on(folder: Path) -> str:
+def how_to_go_on(folder: Path) -> str:
     """What is left to a run that had to stop, by the checkpoints in its ``folder``."""
     newest = next((path for _, path in numbered(folder) if is_whole(path)), None)
     if newest is None:
@@ -82,7 +82,7 @@ def load_facts(path: Path) -> dict[str, Any]:
         return load_checkpoint(path, mmap=True)
     if not is_whole(path):
         raise InputError(f"{path} is damaged: give an earlier checkpoint, or --ckpt_path last")
-    return torch.load(path / REST, map_location="cpu", weights_only=True)["checkpoint"]
+    return torch.load(path / UNSHARDED, map_location="cpu", weights_only=True)["checkpoint"]
 
 
 def is_whole(path: Path) -> bool:
@@ -225,3 +225,15 @@ def has_begun(run_dir: Path, every_n_train_steps: int) -> bool:
         return True
     # The best of a step is saved before the step is. Later, a step was saved and then removed.
     return step > every_n_train_steps
+
+
+def _size_of(checkpoint: dict[str, Any]) -> int:
+    """Bytes of the tensors in a checkpoint; those that share memory are counted once."""
+    sizes: dict[int, int] = {}
+
+    def count(tensor: torch.Tensor) -> None:
+        storage = tensor.untyped_storage()
+        sizes[storage.data_ptr()] = storage.nbytes()
+
+    apply_to_collection(checkpoint, torch.Tensor, count)
+    return sum(sizes.values())

@@ -27,7 +27,12 @@ import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 from torch import Tensor
 from torch.distributed.checkpoint.api import CheckpointException
-from torch.distributed.checkpoint.metadata import Metadata, StorageMeta, TensorStorageMetadata
+from torch.distributed.checkpoint.metadata import (
+    BytesStorageMetadata,
+    Metadata,
+    StorageMeta,
+    TensorStorageMetadata,
+)
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor import DTensor, Shard
 from torch.distributed.tensor import empty as empty_sharded
@@ -35,7 +40,8 @@ from torch.distributed.tensor import empty as empty_sharded
 from qwen_pl.errors import InputError
 from qwen_pl.files import flush_folder, take_place, whole_file
 
-REST = "meta.pt"
+UNSHARDED = "meta.pt"
+"""The file with all that is not spread over the others."""
 METADATA = ".metadata"
 
 Keys = tuple[str | int, ...]
@@ -88,7 +94,7 @@ def load_sharded(path: Path, mesh: DeviceMesh | None = None) -> dict[str, Any]:
         InputError: If it is damaged.
     """
     try:
-        rest = torch.load(path / REST, map_location="cpu", weights_only=True)
+        rest = torch.load(path / UNSHARDED, map_location="cpu", weights_only=True)
         reader = PlainReader(path)
         held = reader.read_metadata().state_dict_metadata
         tensors = {name: _empty(held[name], mesh) for name in rest["sharded"].values()}
@@ -106,10 +112,10 @@ def load_sharded(path: Path, mesh: DeviceMesh | None = None) -> dict[str, Any]:
 def is_whole_folder(path: Path) -> bool:
     """Whether every byte of a sharded checkpoint is as it was written, by the checksums in it."""
     try:
-        with zipfile.ZipFile(path / REST) as archive:
+        with zipfile.ZipFile(path / UNSHARDED) as archive:
             if archive.testzip() is not None:
                 return False
-        rest = torch.load(path / REST, map_location="cpu", weights_only=True, mmap=True)
+        rest = torch.load(path / UNSHARDED, map_location="cpu", weights_only=True, mmap=True)
         if zlib.crc32((path / METADATA).read_bytes()) != rest["metadata_crc32"]:
             return False
         return all(_is_whole_piece(path, piece) for piece in PlainReader(path).pieces())
@@ -225,7 +231,7 @@ def _finish(rest: dict[str, Any], unfinished: Path, path: Path) -> None:
                 "save_distributed_checkpoint: false"
             )
     checksum = zlib.crc32((unfinished / METADATA).read_bytes())
-    with whole_file(unfinished / REST) as file:
+    with whole_file(unfinished / UNSHARDED) as file:
         torch.save({**rest, "metadata_crc32": checksum}, file)
     if path.is_dir():
         take_place(unfinished, path)
@@ -242,8 +248,9 @@ def _put(checkpoint: Any, keys: Keys, tensor: Tensor) -> None:
     checkpoint[last] = tensor
 
 
-def _empty(held: TensorStorageMetadata, mesh: DeviceMesh | None) -> Tensor:
+def _empty(held: TensorStorageMetadata | BytesStorageMetadata, mesh: DeviceMesh | None) -> Tensor:
     """Memory for a tensor as it was saved, for all of it or for this process's rows."""
+    assert isinstance(held, TensorStorageMetadata)  # nothing else is spread
     dtype = held.properties.dtype
     if mesh is None:
         return torch.empty(held.size, dtype=dtype)

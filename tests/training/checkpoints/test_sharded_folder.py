@@ -14,7 +14,7 @@ from qwen_pl.training.checkpoints import sharded_folder as sharded
 from qwen_pl.training.checkpoints.checkpoint import is_whole, load_checkpoint
 from qwen_pl.training.checkpoints.sharded_folder import (
     METADATA,
-    REST,
+    UNSHARDED,
     belongs_to_weights,
     save_sharded,
 )
@@ -47,7 +47,7 @@ def test_it_holds_what_was_saved_and_tied_weights_once(folder: Path) -> None:
     assert list(folder.parent.iterdir()) == [folder]
 
 
-@pytest.mark.parametrize("name", ["__0_0.distcp", METADATA, REST])
+@pytest.mark.parametrize("name", ["__0_0.distcp", METADATA, UNSHARDED])
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 def test_a_flipped_byte_or_a_missing_end_is_noticed(folder: Path, name: str, share: float) -> None:
     assert is_whole(folder)
@@ -81,9 +81,9 @@ def test_metadata_that_would_run_code_is_refused(folder: Path, tmp_path: Path) -
             return (os.mkdir, (str(tmp_path / "owned"),))
 
     (folder / METADATA).write_bytes(pickle.dumps(Evil()))
-    rest = torch.load(folder / REST, weights_only=True)
+    rest = torch.load(folder / UNSHARDED, weights_only=True)
     rest["metadata_crc32"] = zlib.crc32((folder / METADATA).read_bytes())
-    torch.save(rest, folder / REST)
+    torch.save(rest, folder / UNSHARDED)
     with pytest.raises(InputError):
         load_checkpoint(folder)
     with pytest.raises(InputError, match=r"mkdir is more than plain data"):
