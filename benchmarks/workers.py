@@ -16,7 +16,7 @@ import pypdf
 
 from qwen_pl.data.corpus.corpus import read_corpus
 from qwen_pl.data.corpus.duplicates import Duplicates
-from qwen_pl.data.corpus.reading import Reading
+from qwen_pl.data.corpus.reading import ReadingSettings
 from qwen_pl.data.pdf.readers import READERS
 
 
@@ -50,7 +50,7 @@ def main() -> None:
                 started = time.perf_counter()
                 read_corpus(
                     str(folder / "pdfs"),
-                    Reading(reader=options.reader),
+                    ReadingSettings(reader=options.reader),
                     folder / "cache",
                     duplicates=Duplicates(documents=False, paragraphs=False),
                     num_proc=num_proc,

@@ -51,10 +51,10 @@ def main(args: list[str]) -> None:
             print(target)
     if options.out is not None:
         folder = options.out if options.out.is_dir() else options.out.parent
-        for name in ("report.json", "report.html"):
-            with whole_file(folder / name) as file:
-                file.write((corpus.folder / name).read_bytes())
-        print(folder / "report.html")
+        for report in corpus.report_files:
+            with whole_file(folder / report.name) as file:
+                file.write(report.read_bytes())
+        print(folder / corpus.report_file.name)
     elif problems := [line for line in map(problem, corpus.reports) if line]:
         print("\n".join(problems[:_LISTED]), file=sys.stderr)
     print(status_table(corpus.reports), file=sys.stderr)

@@ -70,10 +70,12 @@ def main(args: list[str]) -> None:
 
 def _mark(settings: "DataSettings", config: str, overrides: list[str]) -> Path:
     """A file that is there once this config, as it is now, was checked to the last key."""
+    from qwen_pl.data.cache_dir import CacheDir
     from qwen_pl.files import fingerprint
 
     text = Path(config).read_text(encoding="utf-8")
-    return settings.cache_dir / "configs" / fingerprint([text, overrides, __version__])
+    made_of = fingerprint([text, overrides, __version__])
+    return CacheDir(settings.cache_dir).checked_config(made_of)
 
 
 def _show(prepared: "Prepared", reference: "Prepared | None", table: str) -> None:
@@ -94,5 +96,5 @@ def _show(prepared: "Prepared", reference: "Prepared | None", table: str) -> Non
     if reference is not None:
         count = reference.tokens.num_tokens("train")
         print(f"reference  {reference.tokens.folder} ({count:,} tokens)")
-    print(f"report     {prepared.corpus.folder / 'report.html'}")
+    print(f"report     {prepared.corpus.report_file}")
     print(f"\n{table}")

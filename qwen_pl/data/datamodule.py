@@ -217,7 +217,7 @@ class PDFDataModule(pl.LightningDataModule):
             self.tokens.splits_line(),
             f"tokenizer of {len(self.tokens.num_bytes):,} ids, "
             f"{self.tokens.bytes_per_token:.2f} bytes per token of held-out text",
-            f"report `{corpus.folder / 'report.html'}`",
+            f"report `{corpus.report_file}`",
         ]
         table = f"```\n{status_table(corpus.reports)}\n```"
         return "\n".join([*(f"- {fact}" for fact in facts), "", table])
@@ -289,4 +289,4 @@ def _show_report(prepared: Prepared) -> None:
     """The table of a corpus that is new or in trouble."""
     corpus = prepared.corpus
     if corpus.is_new or any(report.status != "ok" for report in corpus.reports):
-        print(f"{status_table(corpus.reports)}\nreport: {corpus.folder / 'report.html'}")
+        print(f"{status_table(corpus.reports)}\nreport: {corpus.report_file}")

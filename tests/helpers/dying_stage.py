@@ -2,12 +2,21 @@
 
 import os
 import signal
+import time
 
-from qwen_pl.data.prepare.cluster_stages import Job
+from qwen_pl.data.prepare.workload import Workload
+
+TIMEOUT = 120  # seconds, on a busy machine too
 
 
-def work(job: Job, rank: int, world_size: int) -> None:
+def work(workload: Workload, rank: int, world_size: int) -> None:
     """Leaves a file, which may not be there yet; task 2 is killed unless ``mended`` is there."""
-    if rank == 2 and not (job.cache_dir / "mended").exists():
+    if rank == 2 and not (workload.cache_dir / "mended").exists():
+        # With it ends the pool, and task 3, which runs beside it, would be begun again.
+        done = workload.entry.stage("read") / "completions" / "00003"
+        until = time.monotonic() + TIMEOUT
+        while not done.exists():
+            assert time.monotonic() < until
+            time.sleep(0.02)
         os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
-    (job.cache_dir / f"task-{rank}").touch(exist_ok=False)
+    (workload.cache_dir / f"task-{rank}").touch(exist_ok=False)

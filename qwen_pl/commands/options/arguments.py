@@ -45,7 +45,7 @@ def corpus_of(options: argparse.Namespace, duplicates: "Duplicates") -> "Corpus"
         InputError: If it cannot be read.
     """
     from qwen_pl.data.corpus.corpus import read_corpus
-    from qwen_pl.data.corpus.reading import Reading
+    from qwen_pl.data.corpus.reading import ReadingSettings
     from qwen_pl.data.pdf.readers import check_reader
     from qwen_pl.data.processes import available_cores
 
@@ -55,7 +55,7 @@ def corpus_of(options: argparse.Namespace, duplicates: "Duplicates") -> "Corpus"
         raise InputError(f"--num_proc is {num_proc}: it has to be at least 1")
     return read_corpus(
         options.source,
-        Reading(password=options.password, reader=options.reader),
+        ReadingSettings(password=options.password, reader=options.reader),
         options.cache_dir,
         duplicates=duplicates,
         strict=options.strict,

@@ -4,22 +4,19 @@ import dataclasses
 import json
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
-from qwen_pl.data.cleaning.clean_text import CleanText
-from qwen_pl.data.corpus.content_hashes import ContentHashes
-from qwen_pl.data.corpus.document import Document, Range
+from qwen_pl.data.cache_dir import CacheDir, CorpusEntry, TextEntry
+from qwen_pl.data.corpus.document import Document
 from qwen_pl.data.corpus.duplicates import Duplicates, drop_repeated, find_copies
-from qwen_pl.data.corpus.reading import ReadFile, Reading, read_file, text_file_of
-from qwen_pl.data.corpus.sources import find_sources, mark_as_cache
-from qwen_pl.data.pdf.read import PdfText
-from qwen_pl.data.processes import ProcessDied, map_in_processes
-from qwen_pl.data.report.file_report import FileReport, describe_file
+from qwen_pl.data.corpus.reading import FileText, ReadingSettings, read_files
+from qwen_pl.data.corpus.source_files import SourceFile, SourceFiles
+from qwen_pl.data.report.file_report import FileReport
 from qwen_pl.data.report.write import write_report
 from qwen_pl.errors import InputError
 from qwen_pl.files import fingerprint, whole_folder
@@ -56,15 +53,25 @@ class Corpus:
     @property
     def fingerprint(self) -> str:
         """Changes with the text of the corpus, but not with the names of its files."""
-        texts = [document.text_file.stem.rpartition("-")[2] for document in self.documents]
         return fingerprint(
-            [[text, d.dropped, d.group] for text, d in zip(texts, self.documents, strict=True)]
+            [[TextEntry(d.text_file).fingerprint, d.dropped, d.group] for d in self.documents]
         )
+
+    @property
+    def report_file(self) -> Path:
+        """The report for people."""
+        return CorpusEntry(self.folder).report_html
+
+    @property
+    def report_files(self) -> tuple[Path, Path]:
+        """The reports for programs and for people."""
+        entry = CorpusEntry(self.folder)
+        return entry.report_json, entry.report_html
 
 
 def read_corpus(
     source: str | Sequence[str],
-    reading: Reading,
+    reading: ReadingSettings,
     cache_dir: Path,
     *,
     duplicates: Duplicates = Duplicates(),  # noqa: B008 (frozen)
@@ -84,19 +91,23 @@ def read_corpus(
         InputError: If a source is missing, if none of them gave any text, or if one was not read
             as a whole and ``strict`` is set.
     """
-    inputs = Inputs.of(source, reading, cache_dir, duplicates)
-    corpus = _kept_corpus(inputs.folder, cache_dir)
+    cache = CacheDir(cache_dir)
+    sources = SourceFiles.of(source, cache)
+    entry = corpus_entry(sources, reading, cache, duplicates)
+    corpus = _kept_corpus(entry, cache)
     if corpus is None:
-        jobs = Jobs(reading, cache_dir, num_proc, progress)
-        corpus = _put_together(inputs, jobs, duplicates)
-    for line in inputs.problems if progress else ():
+        unique = sources.unique()
+        texts = read_files(unique, reading, cache, num_proc=num_proc, progress=progress)
+        by_content = {file.sha256: text for file, text in zip(unique, texts, strict=True)}
+        corpus = _put_together(entry, _members(sources.files, by_content), duplicates)
+    for line in sources.problems if progress else ():
         tell(f"left out: {line}")
-    return _checked(corpus, inputs, strict)
+    return _checked(corpus, sources, strict)
 
 
 def find_corpus(
     source: str | Sequence[str],
-    reading: Reading,
+    reading: ReadingSettings,
     cache_dir: Path,
     *,
     duplicates: Duplicates,
@@ -107,14 +118,26 @@ def find_corpus(
     Raises:
         InputError: As ``read_corpus`` does.
     """
-    inputs = Inputs.of(source, reading, cache_dir, duplicates)
-    corpus = _kept_corpus(inputs.folder, cache_dir)
-    return None if corpus is None else _checked(corpus, inputs, strict)
+    cache = CacheDir(cache_dir)
+    sources = SourceFiles.of(source, cache)
+    corpus = _kept_corpus(corpus_entry(sources, reading, cache, duplicates), cache)
+    return None if corpus is None else _checked(corpus, sources, strict)
 
 
-def _checked(corpus: Corpus, inputs: "Inputs", strict: bool) -> Corpus:
+def corpus_entry(
+    sources: SourceFiles, reading: ReadingSettings, cache: CacheDir, duplicates: Duplicates
+) -> CorpusEntry:
+    """Where a corpus made of these files, read in this way, is kept."""
+    files = [[str(file.path), file.sha256] for file in sources.files]
+    suffixes = sorted({file.path.suffix.lower() for file in sources.files})
+    versions = [[suffix, reading.version(suffix)] for suffix in suffixes]
+    rules = [reading.conditions, [*map(float, dataclasses.astuple(duplicates))]]
+    return cache.corpus(fingerprint([files, versions, rules, CORPUS_VERSION]))
+
+
+def _checked(corpus: Corpus, sources: SourceFiles, strict: bool) -> Corpus:
     problems = [problem(report) for report in corpus.reports if report.status not in GOOD]
-    problems += inputs.problems
+    problems += sources.problems
     if strict and problems:
         more = f" (and {len(problems) - 1} more files)" if len(problems) > 1 else ""
         raise InputError(f"strict: {problems[0]}{more}")
@@ -132,171 +155,102 @@ def problem(report: FileReport) -> str:
     return outcome.format(path=report.path, reason=report.reason, kind=kind)
 
 
-@dataclass(frozen=True)
-class Inputs:
-    """The files that a corpus is made of.
+@dataclass
+class _Member:
+    """A source file on its way into the corpus."""
 
-    Attributes:
-        contents: SHA-256 of each.
-        problems: One line on each that may not be read.
-        folder: Where a corpus made of them, read in the same way, is kept.
-    """
+    place: int  # among the source files
+    file: SourceFile
+    text: FileText  # of its content, which other members may have too
+    report: FileReport
 
-    paths: Sequence[Path]
-    contents: Sequence[str]
-    problems: Sequence[str]
-    folder: Path
+    def document(self) -> Document:
+        """All of its text."""
+        text, (path, sha256) = self.text, self.file
+        assert text.text_file is not None, "there is no text to make a document of"
+        return Document(str(path), sha256, text.text_file, text.num_paragraphs, text.num_bytes)
 
-    @classmethod
-    def of(
-        cls, source: str | Sequence[str], reading: Reading, cache_dir: Path, duplicates: Duplicates
-    ) -> "Inputs":
-        problems: list[str] = []
-        paths, contents = [], []
-        mark_as_cache(cache_dir)
-        hashes = ContentHashes(cache_dir / "files.json")
-        for path in find_sources(source, on_problem=problems.append):
-            try:
-                contents.append(hashes.of(path))
-                paths.append(path)
-            except OSError as error:  # it has gone since it was found
-                problems.append(f"{path}: {error.strerror}")
-        hashes.save()
-        if not paths:
-            raise InputError(f"nothing to read: {problems[0]}")
-        files = [[str(path), content] for path, content in zip(paths, contents, strict=True)]
-        suffixes = sorted({path.suffix.lower() for path in paths})
-        versions = [[suffix, reading.version(Path(f"x{suffix}"))] for suffix in suffixes]
-        rules = [reading.conditions, [*map(float, dataclasses.astuple(duplicates))]]
-        folder = cache_dir / "corpus" / fingerprint([files, versions, rules, CORPUS_VERSION])
-        return cls(paths, contents, problems, folder)
-
-    @property
-    def firsts(self) -> dict[str, int]:
-        """For each content, the number of the first file that has it."""
-        return {content: i for i, content in reversed(list(enumerate(self.contents)))}
+    def is_copy_of(self, original: "_Member", how: str) -> None:
+        """Says so in the report."""
+        path = str(original.file.path)
+        self.report.status, self.report.reason = "duplicate", f"{how} {path}"
+        self.report.duplicate_of = path
 
 
-@dataclass(frozen=True)
-class Jobs:
-    """How the files of a corpus are read."""
+def _members(files: Sequence[SourceFile], texts: Mapping[str, FileText]) -> list[_Member]:
+    """The files with their texts, which are given by content; only the first of each has it."""
+    members: list[_Member] = []
+    firsts: dict[str, _Member] = {}
+    for place, file in enumerate(files):
+        text = texts[file.sha256]
+        member = _Member(place, file, text, text.report)
+        first = firsts.setdefault(file.sha256, member)
+        if first is not member:
+            member.report = dataclasses.replace(
+                text.report, path=str(file.path), excerpts=[], running_heads=[]
+            )
+            if text.report.characters:
+                member.is_copy_of(first, "the same file as")
+        members.append(member)
+    return members
 
-    reading: Reading
-    cache_dir: Path
-    num_proc: int
-    progress: bool
 
-
-def _put_together(inputs: Inputs, jobs: Jobs, duplicates: Duplicates) -> Corpus:
-    paths, contents, folder = inputs.paths, inputs.contents, inputs.folder
-    firsts = inputs.firsts
-    unique = sorted(firsts.values())
-    results = read_all([(paths[i], contents[i]) for i in unique], jobs)
-    files = dict(zip(unique, results, strict=True))
-    reads = [files[firsts[content]] for content in contents]
-    reports = []
-    for i, path in enumerate(paths):
-        first = firsts[contents[i]]
-        report = reads[i].report
-        if i != first:
-            report = dataclasses.replace(report, path=str(path), excerpts=[], running_heads=[])
-            if report.characters:
-                reason = f"the same file as {paths[first]}"
-                report.status, report.reason = "duplicate", reason
-                report.duplicate_of = str(paths[first])
-        reports.append(report)
-
-    with_text = [i for i, read in enumerate(reads) if read.num_bytes]
+def _put_together(entry: CorpusEntry, members: Sequence[_Member], duplicates: Duplicates) -> Corpus:
+    """Makes the documents of the files that have text, and keeps corpus and report."""
+    reports = [member.report for member in members]
+    with_text = [member for member in members if member.text.num_bytes]
     if not with_text:
         raise InputError(_nothing(reports))
-    # A copy of a file that could not be read to its end must not displace a whole one.
-    with_text.sort(key=lambda i: (reads[i].report.status != "ok", i))
-    documents = [_document(paths[i], contents[i], reads[i]) for i in with_text]
-    signatures = [reads[i].signature for i in with_text]
-    documents = _without_copies(documents, signatures, [reports[i] for i in with_text], duplicates)
-    order = {str(path): i for i, path in enumerate(paths)}
-    documents.sort(key=lambda document: order[document.source])
+    kept = _without_copies(with_text, duplicates)
+    documents = [document for _, document in kept]
     if duplicates.paragraphs:
         documents = drop_repeated(documents)
-    for document in documents:
-        report = reports[order[document.source]]
-        report.repeated_paragraphs = sum(end - first for first, end in document.dropped)
+    for (member, _), document in zip(kept, documents, strict=True):
+        member.report.repeated_paragraphs = sum(end - first for first, end in document.dropped)
     documents = [document for document in documents if document.num_bytes]
-    are_lasting = all(read.text_file is not None for read in reads)
-    _keep_corpus(folder, documents, reports, are_lasting)
-    return Corpus(folder, documents, reports, is_new=True)
+    are_lasting = all(member.text.text_file is not None for member in members)
+    _keep_corpus(entry, documents, reports, are_lasting)
+    return Corpus(entry.folder, documents, reports, is_new=True)
 
 
 def _without_copies(
-    documents: list[Document],
-    signatures: Sequence[list[int]],
-    reports: Sequence[FileReport],
-    duplicates: Duplicates,
-) -> list[Document]:
-    """Leaves out copies and says so in their reports, or else puts them in groups."""
-    copies: dict[int, int] = {}
-    seen: dict[str, int] = {}
-    for number, document in enumerate(documents):
-        copies |= {number: seen[document.sha256]} if document.sha256 in seen else {}
-        seen.setdefault(document.sha256, number)
-    others = [number for number in range(len(documents)) if number not in copies]
-    near = find_copies(
-        [documents[n] for n in others], [signatures[n] for n in others], duplicates.similarity
-    )
-    copies |= {others[copy]: others[original] for copy, original in near.items()}
+    members: Sequence[_Member], duplicates: Duplicates
+) -> list[tuple[_Member, Document]]:
+    """The documents in order, less copies; where these are kept, they are put in groups.
+
+    The reports say which members are copies and are left out.
+    """
+    # A copy of a file that could not be read to its end must not displace a whole one.
+    members = sorted(members, key=lambda member: (member.text.report.status != "ok", member.place))
+    documents = [member.document() for member in members]
+    originals = _originals(members, documents, duplicates.similarity)
     kept = []
-    for number, document in enumerate(documents):
-        original = copies.get(number, number)
-        original = copies.get(original, original)
-        report = reports[number]
+    for number, (member, document) in enumerate(zip(members, documents, strict=True)):
+        original = originals.get(number, number)
         if original != number and duplicates.documents:
-            if report.status != "duplicate":
-                report.status = "duplicate"
-                report.reason = f"nearly the same text as {documents[original].source}"
-                report.duplicate_of = documents[original].source
+            if member.report.status != "duplicate":
+                member.is_copy_of(members[original], "nearly the same text as")
             continue
-        if report.status == "duplicate":  # kept all the same, as the user asks
-            report.status = "ok"
-        kept.append(dataclasses.replace(document, group=original))
-    return kept
+        if member.report.status == "duplicate":  # kept all the same, as the user asks
+            member.report.status = "ok"
+        kept.append((member, dataclasses.replace(document, group=original)))
+    return sorted(kept, key=lambda pair: pair[0].place)
 
 
-def _document(path: Path, content: str, read: ReadFile) -> Document:
-    return Document(str(path), content, read.text_file, read.num_paragraphs, read.num_bytes)
-
-
-def read_all(files: Sequence[tuple[Path, str]], jobs: Jobs) -> Iterator[ReadFile]:
-    """Every file from the cache or from the disk, in order."""
-    is_kept = [
-        text_file_of(path, content, jobs.reading, jobs.cache_dir).with_suffix(".json").is_file()
-        for path, content in files
-    ]
-    num_proc = min(jobs.num_proc, is_kept.count(False))
-    one = len(files) == 1
-    bar = partial(tqdm, unit=" files", disable=None if jobs.progress and not one else True)
-    read = partial(_read, jobs=dataclasses.replace(jobs, progress=jobs.progress and one))
-    with bar(desc="reading", total=len(files)) as shown:
-        for (path, content), result in map_in_processes(read, files, num_proc):
-            if isinstance(result, ProcessDied):
-                result = _died(path, content, jobs, str(result))
-            shown.update()
-            yield result
-
-
-def _read(file: tuple[Path, str], jobs: Jobs) -> ReadFile:
-    path, content = file
-    try:
-        return read_file(path, content, jobs.reading, jobs.cache_dir, progress=jobs.progress)
-    except Exception as error:  # whatever one file does, the others are to be read
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        return _died(path, content, jobs, reason)
-
-
-def _died(path: Path, content: str, jobs: Jobs, reason: str) -> ReadFile:
-    """Stands for a file that ended the process which read it; nothing of it is kept."""
-    pdf = PdfText(path, status="crashed", reason=reason, reader=jobs.reading.reader)
-    report = describe_file(path, content, pdf, CleanText(), seconds=0.0)
-    return ReadFile(None, report, 0, 0, [])
+def _originals(
+    members: Sequence[_Member], documents: Sequence[Document], similarity: float
+) -> dict[int, int]:
+    """For each copy the document that it is one of, both by their numbers."""
+    firsts: dict[str, int] = {}
+    for number, document in enumerate(documents):
+        firsts.setdefault(document.sha256, number)
+    numbers = list(firsts.values())
+    near = find_copies([(documents[n], members[n].text.signature) for n in numbers], similarity)
+    originals = {numbers[copy]: numbers[original] for copy, original in near.items()}
+    for number, document in enumerate(documents):
+        if (first := firsts[document.sha256]) != number:
+            originals[number] = originals.get(first, first)
+    return originals
 
 
 def _nothing(reports: Sequence[FileReport]) -> str:
@@ -307,7 +261,7 @@ def _nothing(reports: Sequence[FileReport]) -> str:
 
 
 def _keep_corpus(
-    folder: Path,
+    entry: CorpusEntry,
     documents: Iterable[Document],
     reports: Sequence[FileReport],
     are_lasting: bool,
@@ -317,28 +271,29 @@ def _keep_corpus(
         dataclasses.asdict(document) | {"text_file": document.text_file.name}
         for document in documents
     ]
-    shutil.rmtree(folder, ignore_errors=True)  # one whose texts are gone
-    with whole_folder(folder) as unfinished:
-        write_report(unfinished, reports)
+    shutil.rmtree(entry.folder, ignore_errors=True)  # one whose texts are gone
+    with whole_folder(entry.folder) as folder:
+        write_report(folder, reports)
         if are_lasting:
             text = json.dumps({"documents": made})
-            (unfinished / "corpus.json").write_text(text, encoding="utf-8")
+            CorpusEntry(folder).documents.write_text(text, encoding="utf-8")
 
 
-def _kept_corpus(folder: Path, cache_dir: Path) -> Corpus | None:
-    if not (folder / "corpus.json").is_file():
+def _kept_corpus(entry: CorpusEntry, cache: CacheDir) -> Corpus | None:
+    if not entry.documents.is_file():
         return None
-    made = json.loads((folder / "corpus.json").read_bytes())["documents"]
-    documents = [_kept_document(values, cache_dir) for values in made]
+    made = json.loads(entry.documents.read_bytes())["documents"]
+    documents = [_kept_document(values, cache) for values in made]
     if not all(document.text_file.is_file() for document in documents):
         return None
-    reports = json.loads((folder / "report.json").read_bytes())["files"]
-    return Corpus(folder, documents, [FileReport.from_json(r) for r in reports], is_new=False)
+    kept = json.loads(entry.report_json.read_bytes())["files"]
+    reports = [FileReport.from_json(values) for values in kept]
+    return Corpus(entry.folder, documents, reports, is_new=False)
 
 
-def _kept_document(values: dict, cache_dir: Path) -> Document:
-    dropped: tuple[Range, ...] = tuple((first, end) for first, end in values["dropped"])
-    text_file = cache_dir / "text" / values["text_file"]
+def _kept_document(values: dict[str, Any], cache: CacheDir) -> Document:
+    dropped = tuple((first, end) for first, end in values["dropped"])
+    text_file = cache.text_named(values["text_file"]).text
     return Document(**(values | {"dropped": dropped, "text_file": text_file}))
 
 

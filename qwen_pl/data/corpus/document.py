@@ -2,13 +2,15 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
+from qwen_pl.data.cache_dir import TextEntry
 from qwen_pl.data.cleaning.clean_text import Paragraph
 from qwen_pl.files import whole_file
 
@@ -17,7 +19,7 @@ PARAGRAPH_END = "\n\n"
 INDEX = np.dtype([("start", "<i8"), ("num_bytes", "<i8"), ("page", "<i4"), ("key", "<u8")])
 """A paragraph: its first byte in the text file, its length, its page and its key."""
 
-Range = tuple[int, int]
+ParagraphRange = tuple[int, int]
 """The number of a first paragraph and of the one behind the last."""
 
 
@@ -40,7 +42,7 @@ class Document:
     text_file: Path
     num_paragraphs: int
     num_bytes: int
-    dropped: tuple[Range, ...] = ()
+    dropped: tuple[ParagraphRange, ...] = ()
     group: int = 0
 
     @property
@@ -48,7 +50,7 @@ class Document:
         """``(num_paragraphs,)`` of ``INDEX``, read anew each time: a corpus may have millions."""
         return read_index(self.text_file)
 
-    def kept(self, first: int = 0, end: int | None = None) -> list[Range]:
+    def kept(self, first: int = 0, end: int | None = None) -> list[ParagraphRange]:
         """The paragraphs of ``[first, end)`` that are in the corpus, as ranges in order."""
         end = self.num_paragraphs if end is None else end
         ranges = []
@@ -87,23 +89,19 @@ def read_texts(text_file: Path, index: np.ndarray) -> list[str]:
 def read_index(text_file: Path, first: int = 0, end: int | None = None) -> np.ndarray:
     """The index of a text file, or of a part of it: ``(num_paragraphs,)`` of ``INDEX``."""
     count = -1 if end is None else end - first
-    return np.fromfile(_index_file(text_file), INDEX, count, offset=first * INDEX.itemsize)
+    return np.fromfile(TextEntry(text_file).index, INDEX, count, offset=first * INDEX.itemsize)
 
 
 def is_whole(text_file: Path, num_bytes: int, num_paragraphs: int) -> bool:
     """Whether a text file and its index have the sizes that they were written with."""
-    sizes = ((text_file, num_bytes), (_index_file(text_file), num_paragraphs * INDEX.itemsize))
+    sizes = ((text_file, num_bytes), (TextEntry(text_file).index, num_paragraphs * INDEX.itemsize))
     return all(file.is_file() and file.stat().st_size == size for file, size in sizes)
-
-
-def _index_file(text_file: Path) -> Path:
-    return text_file.with_suffix(".index")
 
 
 class DocumentWriter:
     """Takes paragraphs one after another, so that the text need never be in memory as a whole."""
 
-    def __init__(self, file: Iterable) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._rows: list[np.ndarray] = []
         self._position = 0
@@ -138,7 +136,7 @@ def written_document(text_file: Path) -> Iterator[DocumentWriter]:
         writer = DocumentWriter(file)
         yield writer
         file.write(b"\n")
-    with whole_file(_index_file(text_file), flush=False) as file:
+    with whole_file(TextEntry(text_file).index, flush=False) as file:
         file.write(writer.index.tobytes())
 
 

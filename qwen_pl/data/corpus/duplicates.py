@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from qwen_pl.data.corpus.document import Document, Range
+from qwen_pl.data.corpus.document import Document, ParagraphRange
 from qwen_pl.errors import InputError
 
 MINHASH_VERSION = 1  # raised whenever the same text would give another signature
@@ -75,22 +75,26 @@ def signature(sampled: np.ndarray) -> list[int]:
 
 
 def find_copies(
-    documents: Sequence[Document], signatures: Sequence[list[int]], similarity: float
+    documents: Sequence[tuple[Document, list[int]]], similarity: float
 ) -> dict[int, int]:
     """Which documents are copies, and of which other: numbers in ``documents``.
 
     Of two alike, the earlier stays, and nothing is a copy of a copy.
+
+    Args:
+        documents: Each with its ``signature``.
+        similarity: See ``Duplicates``.
     """
     from datasketch import MinHash, MinHashLSH
 
     copies: dict[int, int] = {}
     index = MinHashLSH(threshold=_CANDIDATE, num_perm=_NUM_PERMUTATIONS)
-    for number, values in enumerate(signatures):
+    for number, (document, values) in enumerate(documents):
         if not values:
             continue
         minhash = MinHash(_NUM_PERMUTATIONS, hashvalues=values, scheme=_SCHEME)
         for candidate in sorted(index.query(minhash)):
-            if _shared(documents[number], documents[candidate]) >= similarity:
+            if _shared(document, documents[candidate][0]) >= similarity:
                 copies[number] = candidate
                 break
         else:
@@ -138,7 +142,7 @@ def _mark_repeated(
     repeated[all_positions[owner != owner[first][inverse]]] = True
 
 
-def long_runs(flags: np.ndarray, sizes: np.ndarray) -> tuple[Range, ...]:
+def long_runs(flags: np.ndarray, sizes: np.ndarray) -> tuple[ParagraphRange, ...]:
     """The runs of set flags whose sizes sum up to enough."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]])))
     runs = zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)

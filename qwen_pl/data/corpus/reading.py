@@ -1,37 +1,39 @@
-"""Reads and cleans one source file into the cache: raw pages, text and a record of how it went."""
+"""Reads and cleans source files into the cache: raw pages, text and a record of how it went."""
 
 import dataclasses
 import gzip
-import io
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial, reduce
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from qwen_pl.data.cache_dir import CacheDir, TextEntry
 from qwen_pl.data.cleaning.clean import CLEANING_VERSION, clean_pages, clean_plain_text
 from qwen_pl.data.cleaning.clean_text import Cleaning, CleanText
 from qwen_pl.data.corpus.document import is_whole, written_document
 from qwen_pl.data.corpus.duplicates import MINHASH_VERSION, shingles, signature
-from qwen_pl.data.corpus.text_encoding import TextEncoding, find_encoding
+from qwen_pl.data.corpus.source_files import SourceFile
+from qwen_pl.data.corpus.text_encoding import TextEncoding, find_encoding, read_chunks
 from qwen_pl.data.page.line import Line
 from qwen_pl.data.pdf.read import PdfLimits, PdfText, read_pdf
 from qwen_pl.data.pdf.readers import reader_version
+from qwen_pl.data.processes import ProcessDied, map_in_processes
 from qwen_pl.data.report.file_report import FileReport, describe_file
 from qwen_pl.files import fingerprint, whole_file, write_text
 
 # These say something about the file itself; the others depend on the limits and the password.
 _LASTING = ("ok", "empty", "corrupt")
-_PIECE_BYTES = 2 << 20  # of a text file that is cleaned at once
-_COMPARED_BYTES = 16 << 20  # of a document's beginning that is compared with others
+_COMPARED_CHARACTERS = 16 << 20  # of a document's beginning that is compared with others
 _RECORD_VERSION = 2  # raised whenever the cache holds other things under the same names
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadingSettings:
     """How files are read; what is here decides the text that a file gives."""
 
     cleaning: Cleaning = dataclasses.field(default_factory=Cleaning)
@@ -39,9 +41,12 @@ class Reading:
     password: str = ""
     reader: str = "pypdf"
 
-    def version(self, path: Path) -> str:
-        """Changes whenever a file could give other text, its limits and password left aside."""
-        reader = reader_version(self.reader) if _is_pdf(path) else path.suffix.lower()
+    def version(self, suffix: str) -> str:
+        """Changes whenever a file with this suffix could give other text.
+
+        Its limits and password are left aside.
+        """
+        reader = reader_version(self.reader) if suffix == ".pdf" else suffix
         cleaning = dataclasses.asdict(self.cleaning)
         made_of = [reader, CLEANING_VERSION, cleaning, MINHASH_VERSION, _RECORD_VERSION]
         return fingerprint(made_of)
@@ -53,7 +58,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class ReadFile:
+class FileText:
     """What one file gave, as the cache has it.
 
     Attributes:
@@ -63,183 +68,144 @@ class ReadFile:
 
     text_file: Path | None
     report: FileReport
-    num_paragraphs: int
-    num_bytes: int
-    signature: list[int]
+    num_paragraphs: int = 0
+    num_bytes: int = 0
+    signature: list[int] = dataclasses.field(default_factory=list)
+
+
+def read_files(
+    files: Sequence[SourceFile],
+    settings: ReadingSettings,
+    cache: CacheDir,
+    *,
+    num_proc: int,
+    progress: bool,
+) -> Iterator[FileText]:
+    """Every file from the cache or from the disk, in order; what one of them does stops no other.
+
+    Args:
+        num_proc: Processes; the result does not depend on it.
+        progress: Whether to show on standard error how far it is.
+    """
+    is_kept = [_text_of(file, settings, cache).record.is_file() for file in files]
+    num_proc = min(num_proc, is_kept.count(False))
+    one = len(files) == 1  # then its pages are shown
+    read = partial(_read_safely, settings=settings, cache=cache, progress=progress and one)
+    hide = None if progress and not one else True
+    with tqdm(desc="reading", total=len(files), unit=" files", disable=hide) as bar:
+        for file, result in map_in_processes(read, files, num_proc):
+            if isinstance(result, ProcessDied):
+                result = _crashed(file, settings, str(result))
+            bar.update()
+            yield result
+
+
+def _read_safely(
+    file: SourceFile, settings: ReadingSettings, cache: CacheDir, progress: bool
+) -> FileText:
+    try:
+        return read_file(file, settings, cache, progress=progress)
+    except Exception as error:  # whatever one file does, the others are to be read
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        return _crashed(file, settings, reason)
+
+
+def _crashed(file: SourceFile, settings: ReadingSettings, reason: str) -> FileText:
+    """Stands for a file that ended the process which read it; nothing of it is kept."""
+    pdf = PdfText(file.path, status="crashed", reason=reason, reader=settings.reader)
+    return FileText(None, describe_file(*file, pdf, CleanText(), seconds=0.0))
 
 
 def read_file(
-    path: Path, content: str, reading: Reading, cache_dir: Path, *, progress: bool = False
-) -> ReadFile:
+    file: SourceFile, settings: ReadingSettings, cache: CacheDir, *, progress: bool = False
+) -> FileText:
     """Reads and cleans a file, or finds it in the cache; a bad PDF gives its status, not an error.
 
     Args:
-        path: A PDF, text or Markdown file.
-        content: SHA-256 of the file.
-        cache_dir: Where everything is kept.
         progress: Whether to show a bar of the pages on standard error.
     """
-    text_file = text_file_of(path, content, reading, cache_dir)
-    kept = _kept_record(text_file, reading)
+    entry = _text_of(file, settings, cache)
+    kept = _kept_text(entry, settings)
     if kept is not None:
-        kept.report.path = str(path)  # the same content may have had another name
+        kept.report.path = str(file.path)  # the same content may have had another name
         return kept
     started = time.monotonic()
-    pdf, encoding = None, None
-    if _is_pdf(path):
-        name = f"{content[:16]}-{reader_version(reading.reader)}.json.gz"
-        pages_file = cache_dir / "pages" / name
-        pdf = _kept_pages(pages_file, reading) or _fresh_pages(path, reading, progress, pages_file)
-        pieces = iter([clean_pages(pdf.pages, reading.cleaning)])
+    if _suffix(file) == ".pdf":
+        made = _read_pdf_file(file, settings, cache, entry, progress)
     else:
-        with path.open("rb") as file:
-            encoding = find_encoding(file)
-        pieces = _clean_pieces(path, encoding, reading.cleaning)
-    read = _write(text_file, path, content, pdf, pieces)
-    if encoding is not None and encoding.reason:
-        if encoding.status != "ok":
-            read.report.status = encoding.status
-        read.report.reason = encoding.reason
-    read.report.seconds = time.monotonic() - started
-    if pdf is not None and pdf.seconds > read.report.seconds:
-        read.report.seconds += pdf.seconds  # the pages were read earlier
-    _keep_record(read, reading)
-    return read
+        made = _read_text_file(file, settings, entry)
+    made.report.seconds += time.monotonic() - started
+    _keep_record(entry, made, settings)
+    return made
 
 
-def text_file_of(path: Path, content: str, reading: Reading, cache_dir: Path) -> Path:
+def _text_of(file: SourceFile, settings: ReadingSettings, cache: CacheDir) -> TextEntry:
     """Where the cleaned text of a file lies."""
-    name = fingerprint([content, reading.version(path)])
-    # A file's name may have 255 bytes, and may be no text at all.
-    stem = path.stem.encode("utf-8", "replace")[:120].decode("utf-8", "ignore")
-    return cache_dir / "text" / f"{stem}-{name}.txt"
+    version = settings.version(_suffix(file))
+    return cache.text(file.path.stem, fingerprint([file.sha256, version]))
+
+
+def _suffix(file: SourceFile) -> str:
+    return file.path.suffix.lower()
+
+
+def _read_pdf_file(
+    file: SourceFile, settings: ReadingSettings, cache: CacheDir, entry: TextEntry, progress: bool
+) -> FileText:
+    pages_file = cache.pages(file.sha256, reader_version(settings.reader))
+    kept = _kept_pages(pages_file, settings)
+    pdf = kept or _fresh_pages(file.path, settings, progress)
+    if kept is None:
+        _keep_pages(pages_file, pdf, settings)
+    made = _write(entry, file, pdf, [clean_pages(pdf.pages, settings.cleaning)])
+    made.report.seconds = 0.0 if kept is None else kept.seconds  # which reading took at its time
+    return made
+
+
+def _read_text_file(file: SourceFile, settings: ReadingSettings, entry: TextEntry) -> FileText:
+    with file.path.open("rb") as opened:
+        encoding = find_encoding(opened)
+    made = _write(entry, file, None, _clean_chunks(file.path, encoding, settings.cleaning))
+    if encoding.reason:
+        if encoding.status != "ok":
+            made.report.status = encoding.status
+        made.report.reason = encoding.reason
+    return made
+
+
+def _clean_chunks(path: Path, encoding: TextEncoding, cleaning: Cleaning) -> Iterator[CleanText]:
+    """Cleans a text file chunk by chunk, each ended by a blank line, whatever the file's size."""
+    page = 1
+    for chunk in read_chunks(path, encoding):
+        clean = clean_plain_text(chunk, cleaning)
+        clean.paragraphs = [p._replace(page=p.page + page - 1) for p in clean.paragraphs]
+        page += chunk.count("\f")
+        yield clean
 
 
 def _write(
-    text_file: Path,
-    path: Path,
-    content: str,
-    pdf: PdfText | None,
-    pieces: Iterable[CleanText],
-) -> ReadFile:
-    """Writes cleaned text piece by piece and takes its measures."""
-    report, sampled, compared = None, [], 0
-    with written_document(text_file) as writer:
-        for piece in pieces:
-            writer.write(piece.paragraphs)
-            if compared < _COMPARED_BYTES:
-                sampled.append(shingles(paragraph.text for paragraph in piece.paragraphs))
-                compared += sum(len(paragraph.text) for paragraph in piece.paragraphs)
-            described = describe_file(path, content, pdf, piece, seconds=0.0)
-            report = described if report is None else _sum(report, described)
-    return ReadFile(
-        text_file,
-        report,
+    entry: TextEntry, file: SourceFile, pdf: PdfText | None, chunks: Iterable[CleanText]
+) -> FileText:
+    """Writes cleaned text chunk by chunk and takes its measures."""
+    reports, sampled, compared = [], [], 0
+    with written_document(entry.text) as writer:
+        for clean in chunks:
+            writer.write(clean.paragraphs)
+            if compared < _COMPARED_CHARACTERS:
+                sampled.append(shingles(paragraph.text for paragraph in clean.paragraphs))
+                compared += sum(len(paragraph.text) for paragraph in clean.paragraphs)
+            reports.append(describe_file(*file, pdf, clean, seconds=0.0))
+    return FileText(
+        entry.text,
+        reduce(_sum, reports),
         len(writer.index),
         int(writer.index["num_bytes"].sum()),
         signature(np.unique(np.concatenate(sampled))),
     )
 
 
-def _is_pdf(path: Path) -> bool:
-    return path.suffix.lower() == ".pdf"
-
-
-def _keep_record(read: ReadFile, reading: Reading) -> None:
-    """Written last: where there is a record, everything else is there too."""
-    record = {
-        "conditions": reading.conditions,
-        "report": read.report.to_json(),
-        "num_paragraphs": read.num_paragraphs,
-        "num_bytes": read.num_bytes,
-        "signature": read.signature,
-        "text_bytes": read.text_file.stat().st_size,
-    }
-    write_text(read.text_file.with_suffix(".json"), json.dumps(record), flush=False)
-
-
-def _kept_record(text_file: Path, reading: Reading) -> ReadFile | None:
-    try:
-        record = json.loads(text_file.with_suffix(".json").read_bytes())
-    except (OSError, ValueError):  # none, or one that a power cut has damaged
-        return None
-    sizes = record["num_paragraphs"], record["num_bytes"]
-    if not is_whole(text_file, record["text_bytes"], record["num_paragraphs"]):
-        return None
-    report = FileReport.from_json(record["report"])
-    if report.status not in _LASTING and record["conditions"] != reading.conditions:
-        return None
-    return ReadFile(text_file, report, *sizes, record["signature"])
-
-
-def _fresh_pages(path: Path, reading: Reading, progress: bool, pages_file: Path) -> PdfText:
-    with tqdm(desc=path.name, unit=" pages", disable=None if progress else True) as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        pdf = read_pdf(
-            path,
-            password=reading.password,
-            limits=reading.limits,
-            reader=reading.reader,
-            on_page=show,
-        )
-    kept = dataclasses.asdict(pdf) | {"path": str(path), "conditions": reading.conditions}
-    with whole_file(pages_file, flush=False) as file:
-        file.write(gzip.compress(json.dumps(kept).encode(), 6))
-    return pdf
-
-
-def _kept_pages(pages_file: Path, reading: Reading) -> PdfText | None:
-    try:
-        kept = json.loads(gzip.decompress(pages_file.read_bytes()))
-    except (OSError, EOFError, ValueError):  # none, or one that a power cut has damaged
-        return None
-    conditions = kept.pop("conditions")
-    if kept["status"] not in _LASTING and conditions != reading.conditions:
-        return None
-    kept["pages"] = [[Line(*line) for line in page] for page in kept["pages"]]
-    return PdfText(**(kept | {"path": Path(kept["path"])}))
-
-
-def _clean_pieces(path: Path, encoding: TextEncoding, cleaning: Cleaning) -> Iterator[CleanText]:
-    """Cleans a text file piece by piece, each ended by a blank line, whatever the file's size."""
-    page = 1
-    for piece in _text_pieces(path, encoding):
-        clean = clean_plain_text(piece, cleaning)
-        clean.paragraphs = [p._replace(page=p.page + page - 1) for p in clean.paragraphs]
-        page += piece.count("\f")
-        yield clean
-
-
-def _text_pieces(path: Path, encoding: TextEncoding) -> Iterator[str]:
-    if not encoding.name:
-        yield ""
-        return
-    with path.open("rb") as file:
-        decoded = io.TextIOWrapper(file, encoding.name, encoding.errors, newline=None)
-        rest = ""
-        while read := decoded.read(_PIECE_BYTES):
-            rest += read
-            if len(rest) >= _PIECE_BYTES:
-                cut = _place_to_cut(rest)
-                yield rest[:cut]
-                rest = rest[cut:]
-        yield rest
-
-
-def _place_to_cut(text: str) -> int:
-    """Behind the last blank line, or the last line, or the last word if there is but one line."""
-    for separator in ("\n\n", "\n", " "):
-        if (found := text.rfind(separator)) > 0:
-            return found + len(separator)
-    return len(text)
-
-
 def _sum(report: FileReport, more: FileReport) -> FileReport:
-    """The report of a file from those of its first pieces and the next one."""
+    """The report of a file from those of its first chunks and the next one."""
     letters, added = report.characters, more.characters
     for name in ("glued_ratio", "garbage_ratio", "lost_ratio"):
         mean = getattr(report, name) * letters + getattr(more, name) * added
@@ -251,3 +217,64 @@ def _sum(report: FileReport, more: FileReport) -> FileReport:
         report.status, report.reason = more.status, more.reason
         report.empty_pages = more.empty_pages
     return report
+
+
+def _keep_record(entry: TextEntry, made: FileText, settings: ReadingSettings) -> None:
+    """Written last: where there is a record, everything else is there too."""
+    record = {
+        "conditions": settings.conditions,
+        "report": made.report.to_json(),
+        "num_paragraphs": made.num_paragraphs,
+        "num_bytes": made.num_bytes,
+        "signature": made.signature,
+        "text_bytes": entry.text.stat().st_size,
+    }
+    write_text(entry.record, json.dumps(record), flush=False)
+
+
+def _kept_text(entry: TextEntry, settings: ReadingSettings) -> FileText | None:
+    try:
+        record = json.loads(entry.record.read_bytes())
+    except (OSError, ValueError):  # none, or one that a power cut has damaged
+        return None
+    if not is_whole(entry.text, record["text_bytes"], record["num_paragraphs"]):
+        return None
+    report = FileReport.from_json(record["report"])
+    if report.status not in _LASTING and record["conditions"] != settings.conditions:
+        return None
+    sizes = record["num_paragraphs"], record["num_bytes"]
+    return FileText(entry.text, report, *sizes, record["signature"])
+
+
+def _fresh_pages(path: Path, settings: ReadingSettings, progress: bool) -> PdfText:
+    with tqdm(desc=path.name, unit=" pages", disable=None if progress else True) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        return read_pdf(
+            path,
+            password=settings.password,
+            limits=settings.limits,
+            reader=settings.reader,
+            on_page=show,
+        )
+
+
+def _keep_pages(pages_file: Path, pdf: PdfText, settings: ReadingSettings) -> None:
+    kept = dataclasses.asdict(pdf) | {"path": str(pdf.path), "conditions": settings.conditions}
+    with whole_file(pages_file, flush=False) as file:
+        file.write(gzip.compress(json.dumps(kept).encode(), 6))
+
+
+def _kept_pages(pages_file: Path, settings: ReadingSettings) -> PdfText | None:
+    try:
+        kept = json.loads(gzip.decompress(pages_file.read_bytes()))
+    except (OSError, EOFError, ValueError):  # none, or one that a power cut has damaged
+        return None
+    conditions = kept.pop("conditions")
+    if kept["status"] not in _LASTING and conditions != settings.conditions:
+        return None
+    kept["pages"] = [[Line(*line) for line in page] for page in kept["pages"]]
+    return PdfText(**(kept | {"path": Path(kept["path"])}))

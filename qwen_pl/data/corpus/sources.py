@@ -4,19 +4,17 @@ import glob
 import os
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatch
 from functools import lru_cache
-from operator import attrgetter
+from itertools import islice
 from pathlib import Path
 from unicodedata import normalize
 
+from qwen_pl.data.cache_dir import CACHE_TAG
 from qwen_pl.errors import InputError
-from qwen_pl.files import write_text
 
 SUFFIXES = (".pdf", ".txt", ".md")
-CACHE_TAG = "CACHEDIR.TAG"
-CACHE_SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55"
 
 Source = str | os.PathLike[str]
 OnProblem = Callable[[str], None]
@@ -67,20 +65,12 @@ def find_sources(
     return list(found.values())
 
 
-def mark_as_cache(folder: Path) -> None:
-    """Makes a folder and marks it, so that a search in a folder around it passes it over.
-
-    Otherwise the texts that were made of a corpus would belong to it the next time. Programs for
-    backups know the mark as well.
-
-    Source: Cache Directory Tagging Specification, https://bford.info/cachedir/
-    """
-    if not (folder / CACHE_TAG).is_file():
-        write_text(folder / CACHE_TAG, f"{CACHE_SIGNATURE}\n# Made by qwen_pl; may be deleted.\n")
-
-
 class _Search:
-    """Looks for the files that one name leads to."""
+    """Looks for the files that one name leads to.
+
+    ``glob`` alone would not do: it goes round in circles of links, knows an accented letter in one
+    of its two forms only, and says nothing of folders that may not be looked into.
+    """
 
     def __init__(self, on_problem: OnProblem) -> None:
         self.on_problem = on_problem
@@ -91,20 +81,17 @@ class _Search:
             raise InputError("a source is empty: give a PDF, a folder or a pattern")
         path = Path(os.path.expanduser(name))  # noqa: PTH111 (Path's own fails without a home)
         if _is_folder(path):
-            files = list(self._readable(self._below(path)))
-            if not files:
-                raise InputError(f"no {_kinds()} file in {path}")
-            return files
+            if files := self._readable(self._below(path)):
+                return files
+            raise InputError(f"no {_kinds()} file in {path}")
         if _is_file(path):
             if path.suffix.lower() not in SUFFIXES:
                 raise InputError(f"cannot read {path}: a source is a {_kinds()} file")
-            return list(self._readable([path]))
-        files = list(
-            self._readable(self._matches(Path(path.anchor), path.parts[bool(path.anchor) :]))
-        )
-        if not files:
-            raise InputError(_not_found(name, path))
-        return files
+            return self._readable([path])
+        matches = self._matches(Path(path.anchor), path.parts[bool(path.anchor) :])
+        if files := self._readable(matches):
+            return files
+        raise InputError(_not_found(name, path))
 
     def _matches(self, folder: Path, pattern: Sequence[str]) -> Iterator[Path]:
         """The files below ``folder`` that the parts of a pattern lead to."""
@@ -112,60 +99,51 @@ class _Search:
             yield from self._below(folder) if _is_folder(folder) else [folder]
             return
         part, rest = pattern[0], pattern[1:]
-        if part == "..":
-            yield from self._matches(folder / part, rest)
-        elif part == "**":
-            for inner in self._folders(folder):
-                yield from self._matches(inner, rest) if rest else self._files(inner)
+        if part == "**":
+            for inner, names in self._walk(folder):
+                yield from self._matches(inner, rest) if rest else map(inner.joinpath, names)
         elif _exists(folder / part):  # its name may look like a pattern
             yield from self._matches(folder / part, rest)
         else:
-            for entry in self._entries(folder):
-                if _fits(entry.name, part) and (not rest or _is_folder(entry)):
-                    yield from self._matches(entry, rest)
+            for _, folders, names in islice(os.walk(folder, onerror=self._tell), 1):
+                for name in sorted(folders if rest else folders + names):
+                    if _fits(name, part):
+                        yield from self._matches(folder / name, rest)
 
     def _below(self, folder: Path) -> Iterator[Path]:
-        for inner in self._folders(folder):
-            yield from self._files(inner)
+        return (inner / name for inner, names in self._walk(folder) for name in names)
 
-    def _files(self, folder: Path) -> Iterator[Path]:
-        """The files right in a folder that may be sources."""
-        for entry in self._entries(folder):
-            if not entry.name.startswith(".") and not _is_folder(entry):
-                yield entry
+    def _walk(self, top: Path) -> Iterator[tuple[Path, list[str]]]:
+        """A folder and those in it to any depth, with their files that are not hidden.
 
-    def _folders(self, top: Path) -> Iterator[Path]:
-        """A folder and those in it to any depth, each once though links may form a circle."""
+        Each comes once though links may form a circle, and caches are passed over.
+        """
         seen: set[str] = set()
-        ahead, linked = [top], deque[Path]()  # a folder is rather known by its name than by a link
-        while ahead or linked:
-            folder = ahead.pop() if ahead else linked.popleft()
-            if (real := os.path.realpath(folder)) in seen:
-                continue
-            seen.add(real)
-            if folder != top and _is_file(folder / CACHE_TAG):
-                continue
-            yield folder
-            for entry in self._entries(folder):
-                if not entry.name.startswith(".") and _is_folder(entry):
-                    (linked if entry.is_symlink() else ahead).append(entry)
+        tops = deque([top])  # links come last: a folder is rather known by its name than by a link
+        while tops:
+            for name, inner, files in os.walk(tops.popleft(), onerror=self._tell):
+                folder, real = Path(name), os.path.realpath(name)
+                inner[:] = _shown(inner)
+                if real in seen or (CACHE_TAG in files and folder != top):
+                    inner.clear()
+                    continue
+                seen.add(real)
+                tops.extend(folder / link for link in inner if (folder / link).is_symlink())
+                yield folder, _shown(files)
 
-    def _entries(self, folder: Path) -> list[Path]:
-        try:
-            return sorted(folder.iterdir(), key=attrgetter("name"))
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        except OSError as error:
-            self.on_problem(f"cannot look into {folder}: {error.strerror}")
-            return []
+    def _tell(self, error: OSError) -> None:
+        if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            self.on_problem(f"cannot look into {error.filename}: {error.strerror}")
 
-    def _readable(self, paths: Iterator[Path] | Sequence[Path]) -> Iterator[Path]:
+    def _readable(self, paths: Iterable[Path]) -> list[Path]:
+        readable = []
         for path in paths:
             if path.suffix.lower() in SUFFIXES and _is_file(path):
                 if os.access(path, os.R_OK):
-                    yield path
+                    readable.append(path)
                 else:
                     self.on_problem(f"cannot read {path}: no permission to open it")
+        return readable
 
 
 def _not_found(name: str, path: Path) -> str:
@@ -201,6 +179,10 @@ def _fits(name: str, pattern: str) -> bool:
     return fnmatch(normalize("NFC", name), normalize("NFC", pattern))
 
 
+def _shown(names: Iterable[str]) -> list[str]:
+    return sorted(name for name in names if not name.startswith("."))
+
+
 def _is_folder(path: Path) -> bool:
     return os.path.isdir(path)  # noqa: PTH112 (Path's own raises what may not be looked at)
 
@@ -227,8 +209,8 @@ def _is_more_direct(path: Path, other: Path, real: str) -> bool:
 
 
 def _natural_order(path: Path) -> list[tuple[int, str]]:
-    pieces = re.split(r"(\d+)", str(path))
-    return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in pieces if piece]
+    runs = re.split(r"(\d+)", str(path))
+    return [(int(run), "") if run.isdecimal() else (-1, run) for run in runs if run]
 
 
 def _kinds() -> str:

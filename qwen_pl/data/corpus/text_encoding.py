@@ -1,10 +1,14 @@
-"""Tells in which encoding a text file is, or that nobody can tell."""
+"""Tells in which encoding a text file is, or that nobody can tell, and reads it chunk by chunk."""
 
 import codecs
+import io
 import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-_PIECE_BYTES = 1 << 20
+_COUNTED_BYTES = 1 << 20  # at once
+_CHUNK_CHARACTERS = 2 << 20
 _NOT_ASCII = bytes(range(0x80, 0x100))
 _ASCII_LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _CONTROLS = bytes(set(range(0x20)) - set(b"\t\n\v\f\r\x1a"))  # ^Z ended files on DOS
@@ -53,8 +57,8 @@ def find_encoding(file: BinaryIO) -> TextEncoding:
     for mark, name in _MARKS.items():
         if begin.startswith(mark):
             return _marked(file, name)
-    while piece := file.read(_PIECE_BYTES):
-        counts.add(piece)
+    while chunk := file.read(_COUNTED_BYTES):
+        counts.add(chunk)
     counts.add(b"", final=True)
     file.seek(0)
     return counts.judge()
@@ -63,8 +67,8 @@ def find_encoding(file: BinaryIO) -> TextEncoding:
 def _marked(file: BinaryIO, name: str) -> TextEncoding:
     decoder = codecs.getincrementaldecoder(name)(errors="replace")
     replaced = 0
-    while piece := file.read(_PIECE_BYTES):
-        replaced += decoder.decode(piece).count("\ufffd")
+    while chunk := file.read(_COUNTED_BYTES):
+        replaced += decoder.decode(chunk).count("\ufffd")
     replaced += decoder.decode(b"", final=True).count("\ufffd")
     file.seek(0)
     if replaced:
@@ -81,19 +85,19 @@ class _Counts:
         self.begin = b""
         self.decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
 
-    def add(self, piece: bytes, final: bool = False) -> None:
-        own = piece.count("\ufffd".encode())
-        decoded = self.decoder.decode(piece, final)
+    def add(self, chunk: bytes, final: bool = False) -> None:
+        own = chunk.count("\ufffd".encode())
+        decoded = self.decoder.decode(chunk, final)
         replaced = max(decoded.count("\ufffd") - own, 0)
         self.bad += replaced
         self.good += sum(map(len, re.findall("[^\x00-\x7f]+", decoded))) - replaced
-        self.nulls_even += piece[self.size % 2 :: 2].count(0)
-        self.nulls += piece.count(0)
-        self.size += len(piece)
-        self.high += len(piece) - len(piece.translate(None, _NOT_ASCII))
-        self.controls += len(piece) - len(piece.translate(None, _CONTROLS))
-        self.letters += len(piece) - len(piece.translate(None, _ASCII_LETTERS))
-        self.begin = self.begin or piece
+        self.nulls_even += chunk[self.size % 2 :: 2].count(0)
+        self.nulls += chunk.count(0)
+        self.size += len(chunk)
+        self.high += len(chunk) - len(chunk.translate(None, _NOT_ASCII))
+        self.controls += len(chunk) - len(chunk.translate(None, _CONTROLS))
+        self.letters += len(chunk) - len(chunk.translate(None, _ASCII_LETTERS))
+        self.begin = self.begin or chunk
 
     def judge(self) -> TextEncoding:
         if self.nulls > 0.2 * self.size and self.size % 2 == 0:
@@ -114,3 +118,31 @@ class _Counts:
             reason = "its encoding is not known: save it as UTF-8"
             return TextEncoding("", "strict", "corrupt", reason)
         return TextEncoding("cp1252", "replace", "ok", "is not UTF-8, taken for Windows-1252")
+
+
+def read_chunks(path: Path, encoding: TextEncoding) -> Iterator[str]:
+    """The text of a file, whatever its size, cut between paragraphs; "" if it is not known.
+
+    Newlines are plain, and all that was read comes: the chunks put together are the text.
+    """
+    if not encoding.name:
+        yield ""
+        return
+    with path.open("rb") as file:
+        decoded = io.TextIOWrapper(file, encoding.name, encoding.errors, newline=None)
+        rest = ""
+        while read := decoded.read(_CHUNK_CHARACTERS):
+            rest += read
+            if len(rest) >= _CHUNK_CHARACTERS:
+                cut = _place_to_cut(rest)
+                yield rest[:cut]
+                rest = rest[cut:]
+        yield rest
+
+
+def _place_to_cut(text: str) -> int:
+    """Behind the last blank line, or the last line, or the last word if there is but one line."""
+    for separator in ("\n\n", "\n", " "):
+        if (found := text.rfind(separator)) > 0:
+            return found + len(separator)
+    return len(text)

@@ -16,8 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qwen_pl.data.prepare.cluster_stages import Job, Stage
+from qwen_pl.data.cache_dir import TasksEntry
 from qwen_pl.data.prepare.prepare import Prepared, Recipe, find_prepared, prepare
+from qwen_pl.data.prepare.workload import Stage, Workload
 from qwen_pl.data.processes import ProcessDied, map_in_processes
 from qwen_pl.errors import InputError
 from qwen_pl.files import write_text
@@ -72,66 +73,6 @@ class Slurm:
     sbatch: Mapping[str, str] = field(default_factory=dict)
 
 
-def prepare_in_tasks(
-    recipe: Recipe,
-    cache_dir: Path,
-    cluster: Cluster,
-    run_stage: Callable[[Stage, Cluster], None] | None = None,
-) -> Prepared:
-    """``prepare`` in tasks, which are waited for; those done are not done again the next time.
-
-    Args:
-        run_stage: ``run_here``, which is the default, or ``run_on_ray``.
-
-    Raises:
-        InputError: If a task died, or as ``prepare`` does.
-    """
-    for stage in _job(recipe, cache_dir, cluster).stages():
-        (run_stage or run_here)(stage, cluster)
-    return prepare(recipe, cache_dir, num_proc=cluster.cpus_per_task, progress=True)
-
-
-def submit(recipe: Recipe, cache_dir: Path, cluster: Cluster, slurm: Slurm) -> Prepared | Path:
-    """Hands what ``prepare`` has to do over to Slurm, less the tasks that are done.
-
-    Returns:
-        What is prepared, if all is done; else the folder that says how far it is.
-
-    Raises:
-        InputError: If jobs of the same preparation are still queued, if Slurm takes no job, or if
-            a source is missing.
-    """
-    prepared = find_prepared(recipe, cache_dir, progress=True)
-    if prepared is not None:
-        return prepared
-    job = _job(recipe, cache_dir, cluster)
-    folder = job.folder.absolute()
-    if re.search(r"\s", str(folder)):
-        raise InputError(f"data.cache_dir leads to {folder}: Slurm jobs need a path without spaces")
-    if shutil.which("sbatch") is None:
-        raise InputError(
-            "no sbatch here: start --cluster slurm on a machine that Slurm takes jobs from"
-        )
-    if shutil.which(_LAUNCHER, path=f"{_programs()}:{os.environ.get('PATH', '')}") is None:
-        raise InputError(f"{_LAUNCHER}, which comes with datatrove, is not on the PATH")
-    jobs_file = folder / "jobs.json"
-    # A job finds its tasks in a file that the next launch writes anew.
-    if jobs_file.is_file() and (queued := _queued(json.loads(jobs_file.read_bytes()))):
-        raise InputError(
-            f"Slurm still has jobs of this preparation ({', '.join(queued)}): wait until they are "
-            "done, or end them with scancel"
-        )
-    executors = _slurm_executors(job.stages(), cluster, slurm)
-    try:
-        executors[-1].launch_job()  # which launches those before it first
-    except subprocess.CalledProcessError:
-        raise InputError("sbatch refused a job, see above; --sbatch adds options") from None
-    finally:
-        ids = [str(e.job_id) for e in executors if e.job_id not in (None, -1)]
-        write_text(jobs_file, json.dumps(ids))
-    return folder
-
-
 def check_engine(cluster: str) -> None:
     """Complains if a package that runs the tasks is missing.
 
@@ -145,17 +86,6 @@ def check_engine(cluster: str) -> None:
     for name, package in needed.items():
         if importlib.util.find_spec(name) is None:
             raise InputError(f'--cluster {cluster} needs one more package: pip install "{package}"')
-
-
-def _job(recipe: Recipe, cache_dir: Path, cluster: Cluster) -> Job:
-    """The job, with stages that have something to do unless all is prepared."""
-    of = partial(Job.of, recipe, cache_dir, tasks=cluster.tasks, num_proc=cluster.cpus_per_task)
-    job = of()
-    is_done = all(not _local_executor(stage).get_incomplete_ranks() for stage in job.stages())
-    if is_done and find_prepared(recipe, cache_dir) is None:
-        shutil.rmtree(job.folder)  # the tasks were done, but what they made was since removed
-        job = of()
-    return job
 
 
 def run_here(stage: Stage, cluster: Cluster) -> None:
@@ -192,7 +122,7 @@ def run_on_ray(stage: Stage, cluster: Cluster) -> None:
         workers=min(cluster.workers, stage.tasks),
         cpus_per_task=cluster.cpus_per_task,
         mem_per_cpu_gb=cluster.mem_per_cpu_gb,
-        logging_dir=_logging_dir(stage),
+        logging_dir=str(stage.folder),
     )
     if not executor.get_incomplete_ranks():
         return
@@ -202,6 +132,83 @@ def run_on_ray(stage: Stage, cluster: Cluster) -> None:
         ray.init(runtime_env={"env_vars": {"PYTHONPATH": path}})
     executor.run()
     _tell(stage, executor, [])
+
+
+def prepare_in_tasks(
+    recipe: Recipe,
+    cache_dir: Path,
+    cluster: Cluster,
+    run_stage: Callable[[Stage, Cluster], None] = run_here,
+) -> Prepared:
+    """``prepare`` in tasks, which are waited for; those done are not done again the next time.
+
+    Args:
+        run_stage: ``run_here`` or ``run_on_ray``.
+
+    Raises:
+        InputError: If a task died, or as ``prepare`` does.
+    """
+    for stage in _workload(recipe, cache_dir, cluster).stages():
+        run_stage(stage, cluster)
+    return prepare(recipe, cache_dir, num_proc=cluster.cpus_per_task, progress=True)
+
+
+def submit(recipe: Recipe, cache_dir: Path, cluster: Cluster, slurm: Slurm) -> Prepared | Path:
+    """Hands what ``prepare`` has to do over to Slurm, less the tasks that are done.
+
+    Returns:
+        What is prepared, if all is done; else the folder that says how far it is.
+
+    Raises:
+        InputError: If jobs of the same preparation are still queued, if Slurm takes no job, or if
+            a source is missing.
+    """
+    prepared = find_prepared(recipe, cache_dir, progress=True)
+    if prepared is not None:
+        return prepared
+    workload = _workload(recipe, cache_dir, cluster)
+    _check_slurm(workload.entry)
+    executors = _slurm_executors(workload.stages(), cluster, slurm)
+    try:
+        executors[-1].launch_job()  # which launches those before it first
+    except subprocess.CalledProcessError:
+        raise InputError("sbatch refused a job, see above; --sbatch adds options") from None
+    finally:
+        ids = [str(e.job_id) for e in executors if e.job_id not in (None, -1)]
+        write_text(workload.entry.slurm_jobs, json.dumps(ids))
+    return workload.entry.folder.absolute()
+
+
+def _check_slurm(entry: TasksEntry) -> None:
+    """Complains if jobs cannot be launched now, from here."""
+    folder = entry.folder.absolute()
+    if re.search(r"\s", str(folder)):
+        raise InputError(f"data.cache_dir leads to {folder}: Slurm jobs need a path without spaces")
+    if shutil.which("sbatch") is None:
+        raise InputError(
+            "no sbatch here: start --cluster slurm on a machine that Slurm takes jobs from"
+        )
+    if shutil.which(_LAUNCHER, path=f"{_programs()}:{os.environ.get('PATH', '')}") is None:
+        raise InputError(f"{_LAUNCHER}, which comes with datatrove, is not on the PATH")
+    # A job finds its tasks in a file that the next launch writes anew.
+    jobs = json.loads(entry.slurm_jobs.read_bytes()) if entry.slurm_jobs.is_file() else []
+    if queued := _queued(jobs):
+        raise InputError(
+            f"Slurm still has jobs of this preparation ({', '.join(queued)}): wait until they are "
+            "done, or end them with scancel"
+        )
+
+
+def _workload(recipe: Recipe, cache_dir: Path, cluster: Cluster) -> Workload:
+    """What is dealt to the tasks; its stages have something to do unless all is prepared."""
+    sizes = {"tasks": cluster.tasks, "num_proc": cluster.cpus_per_task}
+    workload = Workload.of(recipe, cache_dir, **sizes)
+    is_done = all(not _local_executor(stage).get_incomplete_ranks() for stage in workload.stages())
+    if is_done and find_prepared(recipe, cache_dir) is None:
+        # The tasks were done, but what they made was since removed.
+        shutil.rmtree(workload.entry.folder)
+        workload = Workload.of(recipe, cache_dir, **sizes)
+    return workload
 
 
 def _tell(stage: Stage, executor: "PipelineExecutor", failures: Sequence[Exception]) -> None:
@@ -248,7 +255,7 @@ def _queued(jobs: Sequence[str]) -> list[str]:
 def _local_executor(stage: Stage) -> "LocalPipelineExecutor":
     from datatrove.executor import LocalPipelineExecutor
 
-    return LocalPipelineExecutor([stage], tasks=stage.tasks, logging_dir=_logging_dir(stage))
+    return LocalPipelineExecutor([stage], tasks=stage.tasks, logging_dir=str(stage.folder))
 
 
 def _slurm_executors(
@@ -264,7 +271,7 @@ def _slurm_executors(
                 [stage],
                 tasks=stage.tasks,
                 workers=min(cluster.workers, stage.tasks),
-                logging_dir=_logging_dir(stage),
+                logging_dir=str(stage.folder),
                 depends=executors[-1] if executors else None,
                 job_name=f"qwen_pl-{stage.name}",
                 partition=slurm.partition,
@@ -294,7 +301,3 @@ def _environment(command: str) -> str:
 def _programs() -> str:
     """The folder of this Python and of the programs that packages bring."""
     return str(Path(sys.executable).parent)  # a link is left as it is: it may be an environment's
-
-
-def _logging_dir(stage: Stage) -> str:
-    return str(stage.job.folder.absolute() / stage.name)

@@ -13,14 +13,16 @@ from filelock import FileLock
 from tokenizers import Tokenizer
 from tqdm import tqdm
 
+from qwen_pl.data.cache_dir import CacheDir
 from qwen_pl.data.corpus.corpus import Corpus, find_corpus, read_corpus
 from qwen_pl.data.corpus.document import PARAGRAPH_END, Document, read_texts
 from qwen_pl.data.corpus.duplicates import Duplicates
-from qwen_pl.data.corpus.reading import Reading
+from qwen_pl.data.corpus.reading import ReadingSettings
 from qwen_pl.data.report.write import write_report
 from qwen_pl.data.tokens.splits import SPLITS_VERSION, Piece, split_corpus
 from qwen_pl.data.tokens.token_file import TokenFile
 from qwen_pl.data.tokens.tokenizer import (
+    TOKENIZER_JSON,
     TOKENIZER_VERSION,
     load_tokenizer,
     save_tokenizer,
@@ -55,7 +57,7 @@ class Recipe:
     max_train_bytes: int = 100_000_000
     val_fraction: float = 0.0
     test_fraction: float = 0.0
-    reading: Reading = field(default_factory=Reading)
+    reading: ReadingSettings = field(default_factory=ReadingSettings)
     duplicates: Duplicates = field(default_factory=Duplicates)
     strict: bool = False
 
@@ -108,24 +110,48 @@ def prepare(
         is_new = not folder.is_dir()
         if is_new:
             _write_tokens(folder, plan, tokenizer_dir, num_proc, progress)
-        corpus = plan.corpus
+        corpus, tokens = plan.corpus, TokenFile(folder)
         if is_new or corpus.is_new:
-            write_report(corpus.folder, corpus.reports, facts=_facts(plan, TokenFile(folder)))
-    return Prepared(corpus, tokenizer_dir, TokenFile(folder))
+            write_report(corpus.folder, corpus.reports, facts=_facts(plan, tokens))
+    return Prepared(corpus, tokenizer_dir, tokens)
+
+
+def find_prepared(recipe: Recipe, cache_dir: Path, *, progress: bool = False) -> Prepared | None:
+    """What ``prepare`` has made earlier, or None if it would have something to do.
+
+    Raises:
+        InputError: As ``prepare`` does.
+    """
+    corpus = find_corpus(
+        recipe.source,
+        recipe.reading,
+        cache_dir,
+        duplicates=recipe.duplicates,
+        strict=recipe.strict,
+    )
+    if corpus is None:
+        return None
+    plan = DataPlan.of(recipe, corpus)
+    tokenizer_dir = plan.find_tokenizer_dir(cache_dir)
+    if not (tokenizer_dir / TOKENIZER_JSON).is_file():
+        return None
+    _tell(progress, plan.complaint(tokenizer_dir))
+    folder = plan.tokens_dir(cache_dir, tokenizer_dir)
+    return Prepared(corpus, tokenizer_dir, TokenFile(folder)) if folder.is_dir() else None
 
 
 @contextlib.contextmanager
 def locked(cache_dir: Path) -> Iterator[None]:
     """Waits until no other process prepares in ``cache_dir``, and keeps them waiting."""
     cache_dir.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache_dir / ".lock"):
+    with FileLock(CacheDir(cache_dir).lock):
         remove_unfinished(cache_dir)
         yield
 
 
 def make_plan(
     recipe: Recipe, cache_dir: Path, *, num_proc: int, progress: bool
-) -> "tuple[Plan, Path]":
+) -> "tuple[DataPlan, Path]":
     """All of ``prepare`` but the tokens: the plan, and the folder of a tokenizer that is there."""
     corpus = read_corpus(
         recipe.source,
@@ -136,33 +162,16 @@ def make_plan(
         num_proc=num_proc,
         progress=progress,
     )
-    plan = Plan.of(recipe, corpus)
-    tokenizer_dir = plan.tokenizer_dir(cache_dir, progress)
+    plan = DataPlan.of(recipe, corpus)
+    tokenizer_dir = plan.find_tokenizer_dir(cache_dir)
+    if not tokenizer_dir.is_dir():  # one that the user names is always there
+        save_tokenizer(plan.train_tokenizer(progress=progress), tokenizer_dir)
     _tell(progress, plan.complaint(tokenizer_dir))
     return plan, tokenizer_dir
 
 
-def find_prepared(recipe: Recipe, cache_dir: Path, *, progress: bool = False) -> Prepared | None:
-    """What ``prepare`` has made earlier, or None if it would have something to do.
-
-    Raises:
-        InputError: As ``prepare`` does.
-    """
-    how = {"duplicates": recipe.duplicates, "strict": recipe.strict}
-    corpus = find_corpus(recipe.source, recipe.reading, cache_dir, **how)
-    if corpus is None:
-        return None
-    plan = Plan.of(recipe, corpus)
-    tokenizer_dir = plan.find_tokenizer_dir(cache_dir)
-    if not (tokenizer_dir / "tokenizer.json").is_file():
-        return None
-    _tell(progress, plan.complaint(tokenizer_dir))
-    folder = plan.tokens_dir(cache_dir, tokenizer_dir)
-    return Prepared(corpus, tokenizer_dir, TokenFile(folder)) if folder.is_dir() else None
-
-
 @dataclass(frozen=True)
-class Plan:
+class DataPlan:
     """What is to be made of a corpus, and under which fingerprints.
 
     Attributes:
@@ -175,7 +184,7 @@ class Plan:
     made_of: Sequence[object]
 
     @classmethod
-    def of(cls, recipe: Recipe, corpus: Corpus) -> "Plan":
+    def of(cls, recipe: Recipe, corpus: Corpus) -> "DataPlan":
         """The plan for a corpus."""
         fractions = [float(recipe.val_fraction), float(recipe.test_fraction)]
         pieces = split_corpus(corpus.documents, *fractions)
@@ -188,15 +197,7 @@ class Plan:
             load_tokenizer(recipe.tokenizer)  # complains of what is none
             return tokenizer_file(recipe.tokenizer).parent
         made_of = [*self.made_of, recipe.vocab_size, recipe.max_train_bytes, TOKENIZER_VERSION]
-        return cache_dir / "tokenizer" / fingerprint([*made_of, tokenizers.__version__])
-
-    def tokenizer_dir(self, cache_dir: Path, progress: bool) -> Path:
-        """The folder of the tokenizer, which is trained if it is not there yet."""
-        folder = self.find_tokenizer_dir(cache_dir)
-        if not folder.is_dir():  # one that the user names is always there
-            tokenizer = self.train_tokenizer(progress=progress)
-            save_tokenizer(tokenizer, folder)
-        return folder
+        return CacheDir(cache_dir).tokenizer(fingerprint([*made_of, tokenizers.__version__]))
 
     def complaint(self, tokenizer_dir: Path) -> str:
         """One line if the text does not fill the vocabulary asked for, empty if it does."""
@@ -210,10 +211,11 @@ class Plan:
 
     def tokens_dir(self, cache_dir: Path, tokenizer_dir: Path) -> Path:
         """The folder of the token file, whether it is there or not."""
-        used = sha256(tokenizer_dir / "tokenizer.json")
+        used = sha256(tokenizer_dir / TOKENIZER_JSON)
         # The token file names its sources, so it is another one where these are called otherwise.
         names = [document.source for document in self.corpus.documents]
-        return cache_dir / "tokens" / fingerprint([*self.made_of, names, used, TOKENS_VERSION])
+        made_of = [*self.made_of, names, used, TOKENS_VERSION]
+        return CacheDir(cache_dir).tokens(fingerprint(made_of)).folder
 
     def train_tokenizer(self, *, progress: bool) -> Tokenizer:
         """A tokenizer of the training text, or of a sample of it if there is much."""
@@ -242,26 +244,32 @@ def sample_paragraphs(
         share: From 0 to 1, in bytes; with 1, every paragraph comes.
     """
     due = 0.0  # bytes that should have come by now, less those that have
+    for text_file, rows in _paragraphs(documents, pieces):
+        chosen = []
+        for number, size in enumerate(rows["num_bytes"].tolist()):
+            due += size * share
+            if due >= size / 2:
+                chosen.append(number)
+                due -= size
+        if chosen:
+            texts = read_texts(text_file, rows)
+            yield from (texts[number] + PARAGRAPH_END for number in chosen)
+
+
+def _paragraphs(
+    documents: Sequence[Document], pieces: Sequence[Piece]
+) -> Iterator[tuple[Path, np.ndarray]]:
+    """The kept paragraphs of some pieces, some at a time: a text file and rows of its index."""
     for piece in pieces:
         document = documents[piece.document]
         index = document.index
         for first, end in document.kept(piece.first, piece.end):
             for begin in range(first, end, _PARAGRAPHS_AT_ONCE):
-                rows = index[begin : min(begin + _PARAGRAPHS_AT_ONCE, end)]
-                chosen = np.ones(len(rows), bool)
-                if share < 1:
-                    for number, size in enumerate(rows["num_bytes"].tolist()):
-                        due += size * share
-                        chosen[number] = due >= size / 2
-                        due -= size * chosen[number]
-                if chosen.any():
-                    texts = read_texts(document.text_file, rows)
-                    for number in np.flatnonzero(chosen):
-                        yield texts[number] + PARAGRAPH_END
+                yield document.text_file, index[begin : min(begin + _PARAGRAPHS_AT_ONCE, end)]
 
 
 def _write_tokens(
-    folder: Path, plan: Plan, tokenizer_dir: Path, num_proc: int, progress: bool
+    folder: Path, plan: DataPlan, tokenizer_dir: Path, num_proc: int, progress: bool
 ) -> None:
     documents = plan.corpus.documents
     total = sum(document.num_bytes for document in documents)
@@ -274,7 +282,7 @@ def _write_tokens(
             folder,
             documents,
             plan.pieces,
-            tokenizer_dir / "tokenizer.json",
+            tokenizer_dir / TOKENIZER_JSON,
             num_proc=num_proc,
             on_bytes=bar.update,
         )
@@ -284,7 +292,7 @@ def _write_tokens(
     _tell(progress, f"{len(tokens.tokens):,} tokens -> {folder} ({rate:,.0f} tokens/s)")
 
 
-def _facts(plan: Plan, tokens: TokenFile) -> dict[str, str]:
+def _facts(plan: DataPlan, tokens: TokenFile) -> dict[str, str]:
     """What the report says of the corpus as a whole."""
     source = plan.recipe.source
     repeated = sum(report.repeated_paragraphs for report in plan.corpus.reports)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from qwen_pl.data.cleaning.clean_text import Cleaning
 from qwen_pl.data.corpus.duplicates import Duplicates
-from qwen_pl.data.corpus.reading import Reading
+from qwen_pl.data.corpus.reading import ReadingSettings
 from qwen_pl.data.pdf.read import PdfLimits
 from qwen_pl.data.pdf.readers import check_reader
 from qwen_pl.data.prepare.prepare import Recipe
@@ -86,7 +86,7 @@ class DataSettings:
             max_train_bytes=max_train_bytes,
             val_fraction=val_fraction,
             test_fraction=test_fraction,
-            reading=Reading(cleaning, limits, password, reader),
+            reading=ReadingSettings(cleaning, limits, password, reader),
             duplicates=duplicates,
             strict=strict,
         )

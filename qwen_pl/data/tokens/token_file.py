@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from qwen_pl.data.cache_dir import TokensEntry
+from qwen_pl.data.tokens.splits import SPLITS
 
 Span = tuple[int, int]
 """A first token and the one behind the last."""
@@ -43,23 +47,27 @@ class TokenFile:
     folder: Path
 
     @cached_property
-    def _index(self) -> dict:
-        return json.loads((self.folder / "index.json").read_text(encoding="utf-8"))
+    def _index(self) -> dict[str, Any]:
+        return json.loads(self._entry.index.read_text(encoding="utf-8"))
+
+    @property
+    def _entry(self) -> TokensEntry:
+        return TokensEntry(self.folder)
 
     @cached_property
     def tokens(self) -> np.ndarray:
         """``(num_tokens,)`` uint16, or uint32 where the vocabulary needs it; mapped, not loaded."""
-        return np.memmap(self.folder / "tokens.bin", dtype=self._index["dtype"], mode="r")
+        return np.memmap(self._entry.tokens, dtype=self._index["dtype"], mode="r")
 
     @cached_property
     def num_bytes(self) -> np.ndarray:
         """UTF-8 bytes per id, ``(vocab_size,)`` int64."""
-        return np.load(self.folder / "num_bytes.npy")
+        return np.load(self._entry.num_bytes)
 
     @cached_property
     def _pages(self) -> np.ndarray:
         """One row per change of page: first token, document, page; ``(num_rows, 3)`` int64."""
-        return np.load(self.folder / "pages.npy", mmap_mode="r")
+        return np.load(self._entry.pages, mmap_mode="r")
 
     @cached_property
     def document_starts(self) -> np.ndarray:
@@ -119,7 +127,7 @@ class TokenFile:
     def splits_line(self) -> str:
         """What each side of the split has, for a person to read."""
         sides = []
-        for name in ("train", "val", "test"):
+        for name in SPLITS:
             if tokens := self.num_tokens(name):
                 count = self.num_documents(name)
                 documents = f"{count:,} document{'s' if count > 1 else ''}"

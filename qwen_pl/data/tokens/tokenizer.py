@@ -34,6 +34,7 @@ QWEN_PATTERN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|"
     r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
+TOKENIZER_JSON = "tokenizer.json"
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 SMALLEST_VOCABULARY = 256 + len(SPECIAL_TOKENS)
 
@@ -95,7 +96,7 @@ def write_tokenizer(
         folder: Is there already, with the files of a model maybe.
         model_max_length: Tokens that the model beside it reads, above which Transformers warns.
     """
-    tokenizer.save(str(folder / "tokenizer.json"))
+    tokenizer.save(str(folder / TOKENIZER_JSON))
     tokenizer.model.save(str(folder))
     config = _tokenizer_config(tokenizer)
     if model_max_length is not None:
@@ -111,19 +112,19 @@ def tokenizer_file(name: str | Path) -> Path:
         InputError: If there is none in the folder, or the repository cannot be reached.
     """
     folder = Path(name).expanduser()
-    if (folder / "tokenizer.json").is_file():
-        return folder / "tokenizer.json"
+    if (folder / TOKENIZER_JSON).is_file():
+        return folder / TOKENIZER_JSON
     if folder.is_dir() or not _REPOSITORY.fullmatch(str(name)):
         raise InputError(f"no tokenizer in {name}: it needs a tokenizer.json")
     import huggingface_hub  # tokenizers brings it along
 
     # What was downloaded once stays as it is: another version would change the ids.
-    kept = huggingface_hub.try_to_load_from_cache(str(name), "tokenizer.json")
+    kept = huggingface_hub.try_to_load_from_cache(str(name), TOKENIZER_JSON)
     if isinstance(kept, str):
         return Path(kept)
     huggingface_hub.logging.set_verbosity_error()
     try:
-        return Path(huggingface_hub.hf_hub_download(str(name), "tokenizer.json"))
+        return Path(huggingface_hub.hf_hub_download(str(name), TOKENIZER_JSON))
     except Exception as error:  # of many kinds, those of the network among them
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise InputError(

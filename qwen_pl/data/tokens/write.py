@@ -13,7 +13,14 @@ from typing import NamedTuple
 import numpy as np
 from tokenizers import Tokenizer
 
-from qwen_pl.data.corpus.document import PARAGRAPH_END, Document, Range, read_index, read_texts
+from qwen_pl.data.cache_dir import TokensEntry
+from qwen_pl.data.corpus.document import (
+    PARAGRAPH_END,
+    Document,
+    ParagraphRange,
+    read_index,
+    read_texts,
+)
 from qwen_pl.data.processes import ProcessDied, map_in_processes
 from qwen_pl.data.tokens.splits import SPLITS, Piece
 from qwen_pl.data.tokens.tokenizer import END_OF_TEXT, token_num_bytes
@@ -23,61 +30,56 @@ TOKENS_VERSION = 2  # raised whenever the same text and tokenizer would give oth
 
 _PART_BYTES = 4 << 20  # of text that is tokenized at once
 _BATCH_CHARACTERS = 1 << 18
+_TOKENS_AT_ONCE = 1 << 20
 _SMALL_BYTES = 2 * _PART_BYTES  # below which it does not pay to start processes
 
 
 @dataclass(frozen=True)
-class Run:
-    """Neighbouring paragraphs of one document and one piece."""
+class Slice:
+    """Neighbouring paragraphs of one piece, no more than a part holds."""
 
     document: int
     text_file: Path
-    paragraphs: Range
+    paragraphs: ParagraphRange
     piece: int
     ends_document: bool
     num_bytes: int
 
 
 @dataclass(frozen=True)
-class Part:
-    """Some of the token file: runs in order, and the file that their tokens go to."""
+class TokenPart:
+    """Some of the token file: slices in order, and the file that their tokens go to."""
 
-    runs: Sequence[Run]
+    slices: Sequence[Slice]
     file: Path
 
     @property
     def num_bytes(self) -> int:
         """UTF-8 bytes of its text."""
-        return sum(run.num_bytes for run in self.runs)
+        return sum(each.num_bytes for each in self.slices)
 
 
-def parts_dir(folder: Path) -> Path:
-    """Where the parts of the token file in ``folder`` lie until they are put together."""
-    return folder.with_name(f"{folder.name}.parts")
-
-
-def plan_parts(documents: Sequence[Document], pieces: Sequence[Piece], folder: Path) -> list[Part]:
+def plan_parts(
+    folder: Path, documents: Sequence[Document], pieces: Sequence[Piece]
+) -> list[TokenPart]:
     """Cuts the corpus into parts of some megabytes, the same ones for any number of processes.
 
     Args:
-        folder: Where the parts are to lie until they are put together.
+        folder: That of the token file.
     """
-    last_piece = {piece.document: number for number, piece in enumerate(pieces)}
-    parts: list[Part] = []
-    runs: list[Run] = []
+    groups: list[list[Slice]] = [[]]
     size = 0
-    for run in _runs(documents, pieces, last_piece):
-        runs.append(run)
-        size += run.num_bytes
+    for each in _slices(documents, pieces):
         if size >= _PART_BYTES:
-            parts.append(Part(runs, folder / f"{len(parts):06}.npz"))
-            runs, size = [], 0
-    if runs:
-        parts.append(Part(runs, folder / f"{len(parts):06}.npz"))
-    return parts
+            groups.append([])
+            size = 0
+        groups[-1].append(each)
+        size += each.num_bytes
+    entry = TokensEntry(folder)
+    return [TokenPart(own, entry.part(number)) for number, own in enumerate(groups) if own]
 
 
-def tokenize_part(part: Part, tokenizer_file: Path) -> None:
+def tokenize_part(part: TokenPart, tokenizer_file: Path) -> None:
     """Writes the tokens of a part, unless they are there."""
     if part.file.is_file():
         return
@@ -86,15 +88,15 @@ def tokenize_part(part: Part, tokenizer_file: Path) -> None:
     dtype = _dtype(tokenizer)
     ids: list[np.ndarray] = []
     lengths: list[int] = []
-    rows: list[np.ndarray] = []  # run, document and page of each paragraph
-    for batch in _batches(part.runs):
-        rows.append(np.array([(i.run, i.document, i.page) for i in batch], np.int64))
+    rows: list[np.ndarray] = []  # slice, document and page of each paragraph
+    for batch in _batches(part.slices):
+        rows.append(np.array([(i.slice, i.document, i.page) for i in batch], np.int64))
         encoded = iter(tokenizer.encode_batch_fast([i.text for i in batch if i.text]))
         of_items = [next(encoded).ids if i.text else [end_of_text] for i in batch]
         lengths += map(len, of_items)
         count = sum(lengths[-len(batch) :])
         ids.append(np.fromiter(chain.from_iterable(of_items), dtype, count))
-    run, document, page = np.concatenate(rows).T
+    own_slice, document, page = np.concatenate(rows).T
     sizes = np.array(lengths)
     is_new = (np.diff(document, prepend=-1) != 0) | (np.diff(page, prepend=-1) != 0)
     starts = np.cumsum(sizes) - sizes
@@ -102,7 +104,7 @@ def tokenize_part(part: Part, tokenizer_file: Path) -> None:
         np.savez(
             file,
             tokens=np.concatenate(ids),
-            lengths=np.bincount(run, sizes, len(part.runs)).astype(np.int64),
+            lengths=np.bincount(own_slice, sizes, len(part.slices)).astype(np.int64),
             pages=np.stack([starts, document, page], axis=1)[is_new],
         )
 
@@ -127,9 +129,7 @@ def write_token_file(
     Raises:
         RuntimeError: If a process died while it tokenized.
     """
-    unfinished = parts_dir(folder)
-    unfinished.mkdir(parents=True, exist_ok=True)
-    parts = plan_parts(documents, pieces, unfinished)
+    parts = plan_parts(folder, documents, pieces)
     small = sum(part.num_bytes for part in parts) < _SMALL_BYTES
     work = partial(tokenize_part, tokenizer_file=tokenizer_file)
     for part, died in map_in_processes(work, parts, 1 if small else num_proc):
@@ -137,66 +137,74 @@ def write_token_file(
             raise RuntimeError(f"tokenizing {part.file.name}: {died}")
         on_bytes(part.num_bytes)
     join_parts(folder, documents, pieces, parts, tokenizer_file)
-    shutil.rmtree(unfinished)
+    shutil.rmtree(TokensEntry(folder).parts)
 
 
 def join_parts(
     folder: Path,
     documents: Sequence[Document],
     pieces: Sequence[Piece],
-    parts: Sequence[Part],
+    parts: Sequence[TokenPart],
     tokenizer_file: Path,
 ) -> None:
     """Puts the token file together from parts that are all there."""
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
-    dtype = _dtype(tokenizer)
-    num_bytes = token_num_bytes(tokenizer)
-    sides = [SPLITS.index(piece.split) for piece in pieces]
-    lengths = np.zeros(len(pieces), np.int64)
-    counts = np.zeros((len(SPLITS), len(num_bytes)), np.int64)  # how often a split has each id
-    pages = [np.zeros((0, 3), np.int64)]
-    digest = hashlib.sha256()
-    position = 0
+    dtype, num_bytes = _dtype(tokenizer), token_num_bytes(tokenizer)
     with whole_folder(folder) as unfinished:
-        with (unfinished / "tokens.bin").open("wb") as file:
-            for part in parts:
-                with np.load(part.file) as made:
-                    tokens, run_lengths, rows = made["tokens"], made["lengths"], made["pages"]
-                file.write(tokens.tobytes())
-                digest.update(tokens.tobytes())
-                pages.append(rows + np.array([position, 0, 0]))
-                ends = np.cumsum(run_lengths)
-                for run, length, end in zip(part.runs, run_lengths, ends, strict=True):
-                    lengths[run.piece] += length
-                    own = np.bincount(tokens[end - length : end], minlength=len(num_bytes))
-                    counts[sides[run.piece]] += own
-                position += len(tokens)
-        splits = _spans(pieces, lengths)
-        digest.update(json.dumps(splits).encode())
-        held_out = counts[1:].sum(0) if counts[1:].any() else counts[0]
-        np.save(unfinished / "pages.npy", np.concatenate(pages))
-        np.save(unfinished / "num_bytes.npy", num_bytes)
+        entry = TokensEntry(unfinished)
+        np.save(entry.num_bytes, num_bytes)
+        np.save(entry.pages, _join_pages(parts))
+        _join_tokens(parts, entry.tokens)
+        tokens = np.memmap(entry.tokens, dtype, mode="r")
+        splits = _spans(pieces, _piece_lengths(parts, len(pieces)))
         index = {
             "dtype": dtype.str,
-            "num_tokens": position,
+            "num_tokens": len(tokens),
             "end_of_text": tokenizer.token_to_id(END_OF_TEXT),
-            "fingerprint": digest.hexdigest()[:12],
+            "fingerprint": _fingerprint(tokens, splits),
             "documents": [document.source for document in documents],
             "splits": splits,
             "num_documents": {
                 name: len({piece.document for piece in pieces if piece.split == name})
                 for name in SPLITS
             },
-            "bytes_per_token": float(held_out @ num_bytes / max(1, held_out.sum())),
+            "bytes_per_token": _bytes_per_token(tokens, splits, num_bytes),
         }
         text = json.dumps(index, indent=1, ensure_ascii=False)
-        (unfinished / "index.json").write_text(text, encoding="utf-8")
+        entry.index.write_text(text, encoding="utf-8")
 
 
-def _runs(
-    documents: Sequence[Document], pieces: Sequence[Piece], last_piece: dict[int, int]
-) -> Iterator[Run]:
-    """The paragraphs that are kept, in runs that are no longer than a part."""
+def _join_tokens(parts: Sequence[TokenPart], file: Path) -> None:
+    with file.open("wb") as joined:
+        for part in parts:
+            with np.load(part.file) as made:
+                joined.write(made["tokens"].tobytes())
+
+
+def _join_pages(parts: Sequence[TokenPart]) -> np.ndarray:
+    """First token, document and page at each change: ``(num_rows, 3)`` int64."""
+    pages = [np.zeros((0, 3), np.int64)]
+    position = 0
+    for part in parts:
+        with np.load(part.file) as made:
+            pages.append(made["pages"] + np.array([position, 0, 0]))
+            position += int(made["lengths"].sum())
+    return np.concatenate(pages)
+
+
+def _piece_lengths(parts: Sequence[TokenPart], num_pieces: int) -> np.ndarray:
+    """Tokens of each piece, ``(num_pieces,)`` int64."""
+    lengths = np.zeros(num_pieces, np.int64)
+    for part in parts:
+        with np.load(part.file) as made:
+            for each, length in zip(part.slices, made["lengths"], strict=True):
+                lengths[each.piece] += length
+    return lengths
+
+
+def _slices(documents: Sequence[Document], pieces: Sequence[Piece]) -> Iterator[Slice]:
+    """The paragraphs that are kept, in slices that are no longer than a part."""
+    last_piece = {piece.document: number for number, piece in enumerate(pieces)}
     for number, piece in enumerate(pieces):
         document = documents[piece.document]
         ranges = document.kept(piece.first, piece.end)
@@ -211,7 +219,7 @@ def _runs(
             # A paragraph larger than a part makes several cuts at its end, which are one.
             inner = sorted(set((first + cuts).tolist()) - {end})
             for begin, stop in pairwise([first, *inner, end]):
-                yield Run(
+                yield Slice(
                     piece.document,
                     document.text_file,
                     (begin, stop),
@@ -224,17 +232,17 @@ def _runs(
 class _Item(NamedTuple):
     """A paragraph on its way to tokens, or the end of a document, which has no text."""
 
-    run: int
+    slice: int
     document: int
     page: int
     text: str
 
 
-def _batches(runs: Sequence[Run]) -> Iterator[list[_Item]]:
-    """What the runs hold, some hundred kilobytes at a time."""
+def _batches(slices: Sequence[Slice]) -> Iterator[list[_Item]]:
+    """What the slices hold, some hundred kilobytes at a time."""
     batch: list[_Item] = []
     size = 0
-    for item in _items(runs):
+    for item in _items(slices):
         batch.append(item)
         size += len(item.text)
         if size >= _BATCH_CHARACTERS:
@@ -244,15 +252,15 @@ def _batches(runs: Sequence[Run]) -> Iterator[list[_Item]]:
         yield batch
 
 
-def _items(runs: Sequence[Run]) -> Iterator[_Item]:
-    for number, run in enumerate(runs):
-        index = read_index(run.text_file, *run.paragraphs)
+def _items(slices: Sequence[Slice]) -> Iterator[_Item]:
+    for number, own in enumerate(slices):
+        index = read_index(own.text_file, *own.paragraphs)
         page = 1
-        texts = read_texts(run.text_file, index)
+        texts = read_texts(own.text_file, index)
         for text, page in zip(texts, index["page"].tolist(), strict=True):
-            yield _Item(number, run.document, page, text + PARAGRAPH_END)
-        if run.ends_document:
-            yield _Item(number, run.document, page, "")
+            yield _Item(number, own.document, page, text + PARAGRAPH_END)
+        if own.ends_document:
+            yield _Item(number, own.document, page, "")
 
 
 def _spans(pieces: Sequence[Piece], lengths: np.ndarray) -> dict[str, list[list[int]]]:
@@ -266,6 +274,31 @@ def _spans(pieces: Sequence[Piece], lengths: np.ndarray) -> dict[str, list[list[
         elif length:
             spans.append([end - length, end])
     return splits
+
+
+def _fingerprint(tokens: np.ndarray, splits: dict[str, list[list[int]]]) -> str:
+    digest = hashlib.sha256()
+    for some in _some_at_a_time(tokens):
+        digest.update(some.tobytes())
+    digest.update(json.dumps(splits).encode())
+    return digest.hexdigest()[:12]
+
+
+def _bytes_per_token(
+    tokens: np.ndarray, splits: dict[str, list[list[int]]], num_bytes: np.ndarray
+) -> float:
+    """The mean over the held-out text, or over all of it where none is held out."""
+    counts = np.zeros(len(num_bytes), np.int64)  # how often each id stands there
+    for first, end in [*splits["val"], *splits["test"]] or splits["train"]:
+        for some in _some_at_a_time(tokens[first:end]):
+            counts += np.bincount(some, minlength=len(counts))
+    return float(counts @ num_bytes / max(1, counts.sum()))
+
+
+def _some_at_a_time(tokens: np.ndarray) -> Iterator[np.ndarray]:
+    """Some megabytes, as there may be more tokens than fit into memory."""
+    for begin in range(0, len(tokens), _TOKENS_AT_ONCE):
+        yield tokens[begin : begin + _TOKENS_AT_ONCE]
 
 
 @lru_cache(maxsize=1)

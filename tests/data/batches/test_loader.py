@@ -90,7 +90,7 @@ def test_workers_that_are_left_at_the_end_are_ended_without_a_word() -> None:
     script = """
 import sys
 import torch
-from qwen_pl.data.loader import _leave_signals_alone
+from qwen_pl.data.batches.loader import _leave_signals_alone
 loader = torch.utils.data.DataLoader(
     range(100), num_workers=2, worker_init_fn=_leave_signals_alone
 )

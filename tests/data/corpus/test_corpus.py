@@ -14,7 +14,8 @@ from pdf_writer import made_up_pages, write_pdf
 
 from qwen_pl.data.corpus.corpus import Corpus, read_corpus
 from qwen_pl.data.corpus.duplicates import Duplicates
-from qwen_pl.data.corpus.reading import Reading
+from qwen_pl.data.corpus.reading import ReadingSettings
+from qwen_pl.data.corpus.source_files import SourceFile
 from qwen_pl.data.prepare.prepare import Recipe, prepare
 from qwen_pl.errors import InputError
 
@@ -31,7 +32,7 @@ def shelf(tmp_path: Path) -> Path:
 
 
 def read(shelf: Path, **options: object) -> Corpus:
-    return read_corpus(str(shelf), Reading(), shelf.parent / "cache", **options)
+    return read_corpus(str(shelf), ReadingSettings(), shelf.parent / "cache", **options)
 
 
 def names(corpus: Corpus) -> list[str]:
@@ -114,17 +115,17 @@ def test_a_bad_file_is_named_and_the_others_are_read(shelf: Path) -> None:
 def test_a_file_that_fails_in_an_unknown_way_is_named_and_tried_again(
     shelf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import qwen_pl.data.corpus.corpus as corpus_module
+    import qwen_pl.data.corpus.reading as reading
 
-    whole = corpus_module.read_file
+    whole = reading.read_file
 
-    def failing(path: Path, *others: object, **options: object):
-        if path.name == "book1.pdf":
+    def failing(file: SourceFile, *others: object, **options: object):
+        if file.path.name == "book1.pdf":
             raise ValueError("nobody thought of this")
-        return whole(path, *others, **options)
+        return whole(file, *others, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(corpus_module, "read_file", failing)
+        patch.setattr(reading, "read_file", failing)
         corpus = read(shelf)
     (report,) = [report for report in corpus.reports if report.status != "ok"]
     assert (report.status, report.reason) == ("crashed", "ValueError: nobody thought of this")
@@ -144,14 +145,14 @@ def test_nothing_at_all_is_an_error(tmp_path: Path) -> None:
     for number in range(2):
         write_pdf(tmp_path / f"scan{number}.pdf", [[], []])
     with pytest.raises(InputError, match="no text in any of 2 files"):
-        read_corpus(str(tmp_path), Reading(), tmp_path / "cache")
+        read_corpus(str(tmp_path), ReadingSettings(), tmp_path / "cache")
 
 
 def test_any_number_of_processes_reads_the_same(shelf: Path, tmp_path: Path) -> None:
     made = []
     for num_proc in (1, 3):
         cache = tmp_path / f"cache{num_proc}"
-        corpus = read_corpus(str(shelf), Reading(), cache, num_proc=num_proc)
+        corpus = read_corpus(str(shelf), ReadingSettings(), cache, num_proc=num_proc)
         made.append({d.source: d.text_file.read_bytes() for d in corpus.documents})
     assert made[0] == made[1]
     assert len(made[0]) == 3
@@ -166,15 +167,15 @@ def test_a_password_given_later_opens_the_file_then(tmp_path: Path) -> None:
     writer.write(tmp_path / "locked.pdf")
     cache = tmp_path / "cache"
     with pytest.raises(InputError, match=r"encrypted: give its password in data\.password"):
-        read_corpus(str(tmp_path / "locked.pdf"), Reading(), cache)
-    corpus = read_corpus(str(tmp_path / "locked.pdf"), Reading(password="secret"), cache)
+        read_corpus(str(tmp_path / "locked.pdf"), ReadingSettings(), cache)
+    corpus = read_corpus(str(tmp_path / "locked.pdf"), ReadingSettings(password="secret"), cache)
     assert statuses(corpus) == {"locked.pdf": "ok"}
 
 
 PREPARE = """
 import sys
 from pathlib import Path
-from qwen_pl.data.prepare import Recipe, prepare
+from qwen_pl.data.prepare.prepare import Recipe, prepare
 if __name__ == "__main__":
     recipe = Recipe(sys.argv[1], vocab_size=300, val_fraction=0.2)
     prepare(recipe, Path(sys.argv[2]), num_proc=2)

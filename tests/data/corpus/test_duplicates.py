@@ -21,7 +21,7 @@ def made_up(seed: int, paragraphs: int = 60) -> list[str]:
 def copies(folder: Path, *texts: list[str], similarity: float = 0.7) -> dict[int, int]:
     documents = [make_document(folder, f"d{i}", text) for i, text in enumerate(texts)]
     signatures = [signature(shingles(text)) for text in texts]
-    return find_copies(documents, signatures, similarity)
+    return find_copies(list(zip(documents, signatures, strict=True)), similarity)
 
 
 def test_the_same_text_in_other_paragraphs_is_a_copy(tmp_path: Path) -> None:

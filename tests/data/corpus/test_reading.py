@@ -5,26 +5,28 @@ from pathlib import Path
 import pytest
 from pdf_writer import made_up_pages, write_pdf
 
-from qwen_pl.data.corpus.content_hashes import ContentHashes
+from qwen_pl.data.cache_dir import CacheDir
 from qwen_pl.data.corpus.document import Document
-from qwen_pl.data.corpus.reading import ReadFile, Reading, read_file
+from qwen_pl.data.corpus.reading import FileText, ReadingSettings, read_file
+from qwen_pl.data.corpus.source_files import ContentHashes, SourceFile
 from qwen_pl.files import sha256
 
 
-def read(path: Path, **reading: object) -> ReadFile:
-    return read_file(path, sha256(path), Reading(**reading), path.parent / "cache")
+def read(path: Path, **reading: object) -> FileText:
+    file = SourceFile(path, sha256(path))
+    return read_file(file, ReadingSettings(**reading), CacheDir(path.parent / "cache"))
 
 
-def paragraphs(read: ReadFile) -> list[str]:
+def paragraphs(read: FileText) -> list[str]:
     document = Document("x", "", read.text_file, read.num_paragraphs, read.num_bytes)
     return document.texts(0, read.num_paragraphs)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_a_large_text_is_cleaned_in_pieces_and_loses_nothing(
+def test_a_large_text_is_cleaned_in_chunks_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str
 ) -> None:
-    monkeypatch.setattr("qwen_pl.data.corpus.reading._PIECE_BYTES", 100)
+    monkeypatch.setattr("qwen_pl.data.corpus.text_encoding._CHUNK_CHARACTERS", 100)
     texts = [f"Paragraph {i} é 字 " + "word " * (i % 9) + "end." for i in range(60)]
     (tmp_path / "long.txt").write_text("\n\n".join(texts), encoding=encoding)
     found = read(tmp_path / "long.txt")
@@ -33,10 +35,10 @@ def test_a_large_text_is_cleaned_in_pieces_and_loses_nothing(
     assert found.report.status == "ok"
 
 
-def test_a_form_feed_begins_a_page_in_whatever_piece(
+def test_a_form_feed_begins_a_page_in_whatever_chunk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("qwen_pl.data.corpus.reading._PIECE_BYTES", 40)
+    monkeypatch.setattr("qwen_pl.data.corpus.text_encoding._CHUNK_CHARACTERS", 40)
     text = "\f".join(f"On page {i} it says this.\n\n" for i in range(1, 8))
     (tmp_path / "paged.txt").write_text(text)
     found = read(tmp_path / "paged.txt")
@@ -48,7 +50,7 @@ def test_a_form_feed_begins_a_page_in_whatever_piece(
 def test_a_text_of_a_single_line_is_cut_between_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("qwen_pl.data.corpus.reading._PIECE_BYTES", 100)
+    monkeypatch.setattr("qwen_pl.data.corpus.text_encoding._CHUNK_CHARACTERS", 100)
     words = [f"word{i}" for i in range(200)]
     (tmp_path / "line.txt").write_text(" ".join(words))
     assert " ".join(paragraphs(read(tmp_path / "line.txt"))).split() == words
@@ -86,7 +88,7 @@ def test_a_hash_is_remembered_until_the_file_is_touched(
     assert first == sha256(tmp_path / "a.txt")
     hashed = []
     monkeypatch.setattr(
-        "qwen_pl.data.corpus.content_hashes.sha256",
+        "qwen_pl.data.corpus.source_files.sha256",
         lambda path: hashed.append(path) or sha256(path),
     )
     again = ContentHashes(tmp_path / "files.json")

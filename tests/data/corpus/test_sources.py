@@ -194,18 +194,18 @@ def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
 @pytest.fixture
 def locked_shelf(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A shelf where one may neither open b2.pdf nor look into deep/er, whoever one is."""
-    access, iterdir = os.access, Path.iterdir
+    access, scandir = os.access, os.scandir
 
     def no_access(path: Path, mode: int) -> bool:
         return Path(path).name != "b2.pdf" and access(path, mode)
 
-    def no_look(path: Path) -> object:
-        if path.name == "er":
-            raise PermissionError(13, "Permission denied")
-        return iterdir(path)
+    def no_look(path: Path | str = ".") -> object:
+        if Path(path).name == "er":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
 
     monkeypatch.setattr(os, "access", no_access)
-    monkeypatch.setattr(Path, "iterdir", no_look)
+    monkeypatch.setattr(os, "scandir", no_look)
     return shelf
 
 

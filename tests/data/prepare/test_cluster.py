@@ -13,8 +13,8 @@ import pytest
 from command_line import Outcome
 from pdf_writer import made_up_pages, write_pdf
 
-from qwen_pl.data.corpus.reading import Reading
-from qwen_pl.data.prepare import cluster_stages
+from qwen_pl.data.corpus.reading import ReadingSettings
+from qwen_pl.data.prepare import workload as workload_module
 from qwen_pl.data.prepare.cluster import (
     Cluster,
     Slurm,
@@ -23,8 +23,8 @@ from qwen_pl.data.prepare.cluster import (
     run_on_ray,
     submit,
 )
-from qwen_pl.data.prepare.cluster_stages import Job, Stage
 from qwen_pl.data.prepare.prepare import Recipe, find_prepared, prepare
+from qwen_pl.data.prepare.workload import Stage, Workload
 from qwen_pl.data.tokens import write as tokenize
 from qwen_pl.errors import InputError
 
@@ -80,12 +80,12 @@ def test_every_part_is_made_in_the_tasks(
 ) -> None:
     ranks = []
 
-    def watched(part: tokenize.Part, **kwargs: Path) -> None:
+    def watched(part: tokenize.TokenPart, **kwargs: Path) -> None:
         assert not part.file.is_file()
         tokenize.tokenize_part(part, **kwargs)
         ranks.append(int(part.file.stem) % 4)
 
-    monkeypatch.setattr(cluster_stages, "tokenize_part", watched)
+    monkeypatch.setattr(workload_module, "tokenize_part", watched)
     prepare_in_tasks(recipe(shelf), tmp_path / "cache", FOUR_TASKS)
     assert ranks == sorted(ranks)
     assert set(ranks) == {0, 1, 2, 3}
@@ -97,14 +97,14 @@ def test_a_task_that_died_is_run_again_alone(
     cache = tmp_path / "cache"
     ranks = []
 
-    def read(job: Job, rank: int, world_size: int) -> None:
+    def read(workload: Workload, rank: int, world_size: int) -> None:
         ranks.append(rank)
         if ranks == [0, 1, 2]:
             raise OSError("the disk is gone")
-        _read(job, rank, world_size)
+        _read(workload, rank, world_size)
 
-    _read = cluster_stages._read
-    monkeypatch.setattr(cluster_stages, "_read", read)
+    _read = workload_module._read
+    monkeypatch.setattr(workload_module, "_read", read)
     with pytest.raises(InputError, match=r"1 of 4 tasks of stage read died.*the disk is gone"):
         prepare_in_tasks(recipe(shelf), cache, FOUR_TASKS)
     before = times(cache, "text", "pages")
@@ -119,14 +119,18 @@ def test_a_task_that_died_is_run_again_alone(
 def test_a_task_that_is_killed_neither_ends_the_others_nor_is_waited_for(
     shelf: Path, tmp_path: Path
 ) -> None:
-    job = Job.of(recipe(shelf), tmp_path / "cache", tasks=4, num_proc=1)
-    stage = Stage("read", 4, dying_stage.work, job)
+    workload = Workload.of(recipe(shelf), tmp_path / "cache", tasks=4, num_proc=1)
+    stage = Stage("read", 4, dying_stage.work, workload)
     with pytest.raises(InputError, match="1 of 4 tasks of stage read died"):
         run_here(stage, Cluster(tasks=4, workers=2))
-    assert {file.name for file in job.cache_dir.glob("task-*")} == {"task-0", "task-1", "task-3"}
-    (job.cache_dir / "mended").touch()
+    assert {file.name for file in workload.cache_dir.glob("task-*")} == {
+        "task-0",
+        "task-1",
+        "task-3",
+    }
+    (workload.cache_dir / "mended").touch()
     run_here(stage, Cluster(tasks=4, workers=2))  # and no task leaves its file twice
-    assert (job.cache_dir / "task-2").exists()
+    assert (workload.cache_dir / "task-2").exists()
 
 
 def test_when_all_is_done_nothing_is_done_again(shelf: Path, tmp_path: Path) -> None:
@@ -147,7 +151,7 @@ def test_a_new_file_is_read_though_all_tasks_were_done(shelf: Path, tmp_path: Pa
 
 
 def test_the_password_is_in_no_file_that_people_read(shelf: Path, tmp_path: Path) -> None:
-    secret = recipe(shelf, reading=Reading(password="hush-hush"))
+    secret = recipe(shelf, reading=ReadingSettings(password="hush-hush"))
     prepare_in_tasks(secret, tmp_path / "cache", FOUR_TASKS)
     for file in (tmp_path / "cache").rglob("*"):
         assert file.is_dir() or b"hush-hush" not in file.read_bytes(), file
@@ -156,10 +160,10 @@ def test_the_password_is_in_no_file_that_people_read(shelf: Path, tmp_path: Path
 def test_a_machine_without_the_sources_does_not_pass_for_one_that_has_read_them(
     shelf: Path, tmp_path: Path
 ) -> None:
-    job = Job.of(recipe(shelf), tmp_path / "cache", tasks=2, num_proc=1)
+    workload = Workload.of(recipe(shelf), tmp_path / "cache", tasks=2, num_proc=1)
     shelf.rename(tmp_path / "elsewhere")
     with pytest.raises(InputError, match="2 of 2 tasks of stage read died"):
-        run_here(job.stages()[0], FOUR_TASKS)
+        run_here(workload.stages()[0], FOUR_TASKS)
 
 
 def test_what_stops_a_corpus_is_said_in_one_line(tmp_path: Path) -> None:

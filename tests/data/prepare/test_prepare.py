@@ -8,7 +8,7 @@ from document_maker import make_document
 from pdf_writer import made_up_pages, write_pdf
 
 from qwen_pl.data.cleaning.clean_text import Cleaning
-from qwen_pl.data.corpus.reading import Reading
+from qwen_pl.data.corpus.reading import ReadingSettings
 from qwen_pl.data.prepare.prepare import Recipe, find_prepared, prepare, sample_paragraphs
 from qwen_pl.data.tokens.splits import Piece
 from qwen_pl.data.tokens.token_file import Place
@@ -75,7 +75,7 @@ def test_another_cleaning_does_not_read_the_pdfs_again(shelf: Path, tmp_path: Pa
     cache = tmp_path / "cache"
     prepare(recipe(shelf), cache)
     before = files(cache)
-    cleaning = Reading(cleaning=Cleaning(running_heads=False))
+    cleaning = ReadingSettings(cleaning=Cleaning(running_heads=False))
     prepare(recipe(shelf, reading=cleaning), cache)
     assert changed(cache, before) - {"tokenizer", "tokens"} == {"text", "corpus"}
 

@@ -1,0 +1,156 @@
+"""Preparing in four stages, the long ones in tasks that may run on any machine: what each does.
+
+The tasks do nothing but fill the cache, so that at the end ``prepare`` finds everything there. A
+task that never ran costs time, since a later stage does what is missing, but changes no token.
+
+    read      N tasks   every file, read and cleaned
+    plan      1 task    copies left out, the text split, the tokenizer trained
+    tokenize  N tasks   every part of the token file
+    join      1 task    the token file of its parts
+"""
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import tokenizers
+
+from qwen_pl.data.cache_dir import CacheDir, TasksEntry
+from qwen_pl.data.corpus.corpus import corpus_entry
+from qwen_pl.data.corpus.reading import read_files
+from qwen_pl.data.corpus.source_files import SourceFile, SourceFiles
+from qwen_pl.data.prepare.prepare import Recipe, locked, make_plan, prepare
+from qwen_pl.data.processes import ProcessDied, map_in_processes
+from qwen_pl.data.tokens.splits import SPLITS_VERSION
+from qwen_pl.data.tokens.tokenizer import TOKENIZER_JSON, TOKENIZER_VERSION
+from qwen_pl.data.tokens.write import TOKENS_VERSION, Slice, TokenPart, plan_parts, tokenize_part
+from qwen_pl.files import fingerprint, write_text
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One preparation that is dealt to tasks.
+
+    Attributes:
+        entry: What the tasks tell each other, and a folder of each stage for the engine. Its name
+            changes with everything that decides what the tasks do.
+        current_dir: What relative paths of the recipe start from.
+        tasks: Tasks of the stages that have many.
+        num_proc: Processes of each task.
+    """
+
+    recipe: Recipe
+    cache_dir: Path
+    entry: TasksEntry
+    current_dir: Path
+    tasks: int
+    num_proc: int
+
+    @classmethod
+    def of(cls, recipe: Recipe, cache_dir: Path, *, tasks: int, num_proc: int) -> "Workload":
+        """Finds and hashes the files once, so that the tasks need not.
+
+        Raises:
+            InputError: If a source is missing.
+        """
+        cache = CacheDir(cache_dir)
+        sources = SourceFiles.of(recipe.source, cache)
+        corpus = corpus_entry(sources, recipe.reading, cache, recipe.duplicates)
+        fractions = [float(recipe.val_fraction), float(recipe.test_fraction)]
+        tokens = [recipe.vocab_size, recipe.tokenizer, recipe.max_train_bytes, recipe.strict]
+        versions = [SPLITS_VERSION, TOKENIZER_VERSION, tokenizers.__version__, TOKENS_VERSION]
+        name = fingerprint([corpus.folder.name, [*tokens, *fractions], versions, tasks])
+        entry = cache.tasks(name)
+        if not entry.files.is_file():
+            files = [[str(path), sha256] for path, sha256 in sources.unique()]
+            # Dealt out from the largest down, so that no task has much more to read than another.
+            files.sort(key=lambda file: (-Path(file[0]).stat().st_size, file))
+            write_text(entry.files, json.dumps(files))
+        return cls(recipe, cache_dir, entry, Path.cwd(), tasks, num_proc)
+
+    def stages(self) -> list["Stage"]:
+        """What has to be done, in this order."""
+        return [
+            Stage("read", self.tasks, _read, self),
+            Stage("plan", 1, _plan, self),
+            Stage("tokenize", self.tasks, _tokenize, self),
+            Stage("join", 1, _join, self),
+        ]
+
+
+class Stage:
+    """One stage; called with a rank, it does what falls to that task.
+
+    A step of a datatrove pipeline, to which no documents come and from which none go. No dataclass:
+    of one, datatrove writes every field to a file, and the password of a PDF is not for that.
+    """
+
+    def __init__(
+        self, name: str, tasks: int, work: Callable[[Workload, int, int], None], workload: Workload
+    ) -> None:
+        self.name = name
+        self.tasks = tasks
+        self.workload = workload
+        self._work = work
+
+    def __repr__(self) -> str:
+        return f"qwen_pl: {self.name}"
+
+    def __call__(self, data: object = None, rank: int = 0, world_size: int = 1) -> None:
+        os.chdir(self.workload.current_dir)
+        self._work(self.workload, rank, world_size)
+
+    @property
+    def folder(self) -> Path:
+        """Where the engine notes which tasks are done, and what they log."""
+        return self.workload.entry.stage(self.name).absolute()
+
+
+def _read(workload: Workload, rank: int, world_size: int) -> None:
+    listed = json.loads(workload.entry.files.read_bytes())[rank::world_size]
+    files = [SourceFile(Path(path), sha256) for path, sha256 in listed]
+    if files and not any(file.path.is_file() for file in files):  # one that is gone is no reason
+        raise FileNotFoundError(f"{files[0].path}: are the sources to be seen from this machine?")
+    cache = CacheDir(workload.cache_dir)
+    reading, num_proc = workload.recipe.reading, workload.num_proc
+    for _ in read_files(files, reading, cache, num_proc=num_proc, progress=False):
+        pass  # it is in the cache
+
+
+def _plan(workload: Workload, rank: int, world_size: int) -> None:
+    cache_dir = workload.cache_dir
+    with locked(cache_dir):
+        plan, tokenizer_dir = make_plan(
+            workload.recipe, cache_dir, num_proc=workload.num_proc, progress=False
+        )
+    folder = plan.tokens_dir(cache_dir, tokenizer_dir)
+    parts = [] if folder.is_dir() else plan_parts(folder, plan.corpus.documents, plan.pieces)
+    planned = {
+        "tokenizer": str(tokenizer_dir / TOKENIZER_JSON),
+        "parts": [dataclasses.asdict(part) for part in parts],
+    }
+    write_text(workload.entry.parts, json.dumps(planned, default=str))
+
+
+def _tokenize(workload: Workload, rank: int, world_size: int) -> None:
+    planned = json.loads(workload.entry.parts.read_bytes())
+    parts = [_planned_part(**values) for values in planned["parts"][rank::world_size]]
+    work = partial(tokenize_part, tokenizer_file=Path(planned["tokenizer"]))
+    for part, died in map_in_processes(work, parts, workload.num_proc):
+        if isinstance(died, ProcessDied):
+            raise RuntimeError(f"tokenizing {part.file.name}: {died}")
+
+
+def _planned_part(slices: list[dict[str, Any]], file: str) -> TokenPart:
+    paths = [Path(values.pop("text_file")) for values in slices]
+    own = [Slice(text_file=path, **values) for path, values in zip(paths, slices, strict=True)]
+    return TokenPart(own, Path(file))
+
+
+def _join(workload: Workload, rank: int, world_size: int) -> None:
+    prepare(workload.recipe, workload.cache_dir, num_proc=workload.num_proc)
