@@ -66,7 +66,7 @@ def test_its_checkpoint_serves_every_verb(old_run: Path, qwen_pl, command: list[
 
 
 def test_the_name_of_a_strategy_in_its_config_still_means_the_same() -> None:
-    from qwen_pl.training.checkpoints.fully_sharded import FullySharded
-    from qwen_pl.training.fully_sharded import FullySharded as ByItsOldName
+    from qwen_pl.training.fully_sharded import FullySharded
 
-    assert ByItsOldName is FullySharded
+    overlay = (REPOSITORY / "configs/strategy/fsdp2.yaml").read_text()
+    assert f"class_path: {FullySharded.__module__}.FullySharded\n" in overlay
