@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
+from qwen_pl.training.devices.frugal import make_frugal
 
 Step = Callable[[], Tensor]
 
@@ -26,6 +27,7 @@ Step = Callable[[], Tensor]
 def ours(config: Qwen3Config, input_ids: Tensor, labels: Tensor) -> tuple[nn.Module, Step]:
     with torch.device(input_ids.device):
         network = Qwen3ForCausalLM(config)
+    make_frugal(network)  # as training does
     return network, lambda: network(input_ids, labels)
 
 

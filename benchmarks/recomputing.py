@@ -21,6 +21,7 @@ from benchmarks.memory import peak_of
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 from qwen_pl.model.recompute import GradientCheckpointing
+from qwen_pl.training.devices.frugal import make_frugal
 from qwen_pl.training.optim.optimizer import make_optimizer
 
 KINDS: list[GradientCheckpointing] = [False, "selective", 4, 2, True]
@@ -39,6 +40,7 @@ def measure(
     dtype, autocast = PRECISIONS[precision]
     torch.manual_seed(0)
     network = Qwen3ForCausalLM(config).to(device, dtype)
+    make_frugal(network)  # as training does
     network.gradient_checkpointing = kind
     input_ids = torch.randint(0, config.vocab_size, (1, tokens), device=device)
     for parameter in network.parameters():
@@ -61,6 +63,7 @@ def measure(
 def seconds(config: Qwen3Config, tokens: int, device: str, steps: int) -> list[float]:
     """The median time of a step's forward and backward of each kind."""
     network = Qwen3ForCausalLM(config).to(device)
+    make_frugal(network)  # as training does
     input_ids = torch.randint(0, config.vocab_size, (1, tokens), device=device)
     times: list[list[float]] = [[] for _ in KINDS]
     for number in range(steps + 1):

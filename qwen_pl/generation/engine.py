@@ -199,9 +199,11 @@ class Engine:
         whole = self._cache
         cache = whole if len(ids) == len(whole.lengths) else whole.rows(first, end)
         input_ids = torch.tensor(ids, device=cache.keys.device)
-        logits = self.network(input_ids, cache=cache, logits_to_keep=1)[:, -1, : self.num_tokens]
+        # A cache grows, and compiled layers would be compiled again for each of its lengths.
+        with torch.compiler.set_stance("force_eager"):
+            logits = self.network(input_ids, cache=cache, logits_to_keep=1)
         whole.lengths[first:end] = cache.lengths
-        return logits
+        return logits[:, -1, : self.num_tokens]
 
     def _draw(self, logits: Tensor) -> list[int]:
         """The next token of each row at work, from ``(B, num_tokens)``."""

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 
+from qwen_pl.model.cache import KeyValueCache
+
 Mask = Tensor | BlockMask | None
 """None for plain causal attention, a table of who sees whom, or the blocks of it that are used."""
 
@@ -31,6 +33,30 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Mask = None) -> Tensor:
     return F.scaled_dot_product_attention(
         q, k, v, attn_mask=mask, is_causal=is_causal, enable_gqa=True
     )
+
+
+def mask_and_positions(
+    input_ids: Tensor,
+    position_ids: Tensor | None,
+    document_ids: Tensor | None,
+    cache: KeyValueCache | None,
+) -> tuple[Mask, Tensor]:
+    """Whom each token of ``(B, T)`` sees, and where it stands unless ``position_ids`` says so.
+
+    Counted on from the cache, or from the start of each document, or of the row.
+
+    Raises:
+        ValueError: If documents are told apart with a cache, which holds one for each row.
+    """
+    if document_ids is not None:
+        if cache is not None:
+            raise ValueError("document_ids and a cache do not go together: a row is one document")
+        mask, default = document_mask(document_ids), document_positions(document_ids)
+    elif cache is not None:
+        mask, default = cache.mask(input_ids.shape[1]), cache.positions(input_ids.shape[1])
+    else:
+        mask, default = None, torch.arange(input_ids.shape[1], device=input_ids.device)
+    return mask, default if position_ids is None else position_ids
 
 
 def document_positions(document_ids: Tensor) -> Tensor:

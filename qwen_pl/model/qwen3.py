@@ -7,20 +7,18 @@ Parameters are named as in Hugging Face's ``Qwen3ForCausalLM``, so published wei
 key. Source: Qwen3 Technical Report 2025, https://arxiv.org/abs/2505.09388
 """
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
-from qwen_pl.model.attention import Mask, attend, document_mask, document_positions
+from qwen_pl.model.attention import Mask, attend, mask_and_positions
+from qwen_pl.model.by_hand import Linear, rms_norm
 from qwen_pl.model.cache import KeyValueCache
 from qwen_pl.model.config import Qwen3Config, RopeScaling
-from qwen_pl.model.linear import Linear
 from qwen_pl.model.loss import linear_cross_entropy
-from qwen_pl.model.recompute import GradientCheckpointing, Recompute, recompute_of, recomputed
+from qwen_pl.model.recompute import GradientCheckpointing, recomputable, recompute_of
 from qwen_pl.model.yarn import attention_factor, stretched_frequencies
 
 
@@ -39,40 +37,7 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps ``(..., size)`` to the same shape and dtype; the statistics are float32."""
-        x32, weight = x.float(), self.weight.float()
-        is_eager = x.device.type == "cpu" and not torch.compiler.is_compiling()
-        if is_eager and torch.is_grad_enabled():
-            return _EagerRMSNorm.apply(x32, weight, self.eps).to(x.dtype)
-        return F.rms_norm(x32, weight.shape, weight, self.eps).to(x.dtype)
-
-
-class _EagerRMSNorm(torch.autograd.Function):
-    """RMSNorm in a third of the passes over memory that autograd would make.
-
-    With ``s = 1 / sqrt(mean(x²) + eps)`` and ``g`` the gradient of the result, that of ``x`` is
-    ``s g weight - x s³ mean(g weight x)``. CUDA has a kernel of its own and compilers write one;
-    eager on a CPU it is done by hand. There is no second gradient.
-
-    Source: the gradient of Zhang and Sennrich 2019, https://arxiv.org/abs/1910.07467
-    """
-
-    @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, eps: float) -> Tensor:
-        scale = torch.rsqrt(x.square().mean(-1, keepdim=True) + eps)  # (..., 1)
-        ctx.save_for_backward(x, weight, scale)
-        return (x * scale).mul_(weight)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad: Tensor):
-        x, weight, scale = ctx.saved_tensors
-        with torch.autocast("cpu", enabled=False):
-            product = grad * x
-            weight_grad = scale.flatten() @ product.flatten(0, -2)
-            # Through the scale, every element of a row pulls on all others of it.
-            pull = (product @ weight).unsqueeze(-1) * scale.pow(3) / -len(weight)
-            x_grad = (grad * scale).mul_(weight).addcmul_(x, pull)
-        return x_grad, weight_grad, None
+        return rms_norm(x.float(), self.weight.float(), self.eps).to(x.dtype)
 
 
 def rotary_angles(
@@ -190,38 +155,7 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps ``(B, T, D)`` to the same shape."""
-        gate, up = self.gate_proj(x), self.up_proj(x)
-        is_plain = type(self.down_proj) is Linear  # and not one that multiplies in another way
-        if is_plain and torch.is_grad_enabled() and not torch.compiler.is_compiling():
-            return _FrugalDown.apply(gate, up, self.down_proj.weight)
-        return self.down_proj(F.silu(gate) * up)
-
-
-class _FrugalDown(torch.autograd.Function):
-    """``(silu(gate) * up) @ weight.T`` that keeps two tensors for backward instead of four.
-
-    What is between them is cheap to compute again; a quarter of all activations need not be kept.
-    Compilers find that out by themselves. There is no second gradient.
-
-    Source: recomputation as in Chen et al. 2016, https://arxiv.org/abs/1604.06174
-    """
-
-    @staticmethod
-    def forward(ctx, gate: Tensor, up: Tensor, weight: Tensor) -> Tensor:
-        ctx.save_for_backward(gate, up, weight)
-        return F.linear(F.silu(gate) * up, weight)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad: Tensor):
-        gate, up, weight = ctx.saved_tensors
-        with torch.autocast(grad.device.type, enabled=False):
-            activated = F.silu(gate)
-            weight_grad = grad.flatten(0, -2).T @ (activated * up).flatten(0, -2)
-            product_grad = grad @ weight.to(grad.dtype)
-            up_grad = activated.mul_(product_grad)
-            gate_grad = torch.ops.aten.silu_backward(product_grad.mul_(up), gate)
-        return gate_grad, up_grad, weight_grad.to(weight.dtype)
+        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
 
 
 class DecoderLayer(nn.Module):
@@ -239,22 +173,15 @@ class DecoderLayer(nn.Module):
         self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
 
+    @recomputable
     def forward(
         self,
         x: Tensor,
         angles: tuple[Tensor, Tensor],
         mask: Mask = None,
         cache: KeyValueCache | None = None,
-        recompute: Recompute = "nothing",
     ) -> Tensor:
-        """Maps ``(B, T, D)`` to the same shape, keeping for backward what ``recompute`` leaves."""
-        # In here and not around the layer, so that a compiled layer plans it and a sharded one has
-        # its weights together.
-        return recomputed(self._compute, recompute, x, angles, mask, cache)
-
-    def _compute(
-        self, x: Tensor, angles: tuple[Tensor, Tensor], mask: Mask, cache: KeyValueCache | None
-    ) -> Tensor:
+        """Maps ``(B, T, D)`` to the same shape."""
         x = x + self.self_attn(self.input_layernorm(x), angles, mask, cache)
         return x + self.mlp(self.post_attention_layernorm(x))
 
@@ -290,29 +217,17 @@ class Qwen3Model(nn.Module):
         Raises:
             ValueError: If documents are told apart with a cache, which holds one for each row.
         """
-        num_tokens, config = input_ids.shape[1], self.config
-        if document_ids is not None and cache is not None:
-            raise ValueError("document_ids and a cache do not go together: a row is one document")
-        mask = None if cache is None else cache.mask(num_tokens)
-        if document_ids is not None:
-            mask = document_mask(document_ids)
-        if position_ids is None:
-            if document_ids is not None:
-                position_ids = document_positions(document_ids)
-            elif cache is not None:
-                position_ids = cache.positions(num_tokens)
-            else:
-                position_ids = torch.arange(num_tokens, device=input_ids.device)
+        mask, position_ids = mask_and_positions(input_ids, position_ids, document_ids, cache)
+        config = self.config
         angles = rotary_angles(
             position_ids, config.head_dim, config.rope_theta, config.rope_scaling
         )
-
         x = self.embed_tokens(input_ids)  # (B, T, D)
-        with _uncompiled() if cache is not None else nullcontext():
-            for number, layer in enumerate(self.layers):
-                x = layer(x, angles, mask, cache, recompute_of(number, gradient_checkpointing))
+        for number, layer in enumerate(self.layers):
+            recompute = recompute_of(number, gradient_checkpointing)
+            x = layer(x, angles, mask, cache, recompute=recompute)
         if cache is not None:
-            cache.advance(num_tokens)
+            cache.advance(input_ids.shape[1])
         return self.norm(x)
 
 
@@ -411,12 +326,6 @@ class Qwen3ForCausalLM(nn.Module):
         super()._apply(fn, recurse)
         self._tie_weights()
         return self
-
-
-def _uncompiled() -> AbstractContextManager:
-    """Layers as they are: a cache grows, and compiled ones would be compiled for each length."""
-    is_compiling = torch.compiler.is_compiling()
-    return nullcontext() if is_compiling else torch.compiler.set_stance("force_eager")
 
 
 def _fill_in_tied_head(module: Qwen3ForCausalLM, state_dict: dict, prefix: str, *_) -> None:

@@ -1,11 +1,11 @@
 """What a decoder layer keeps for the backward pass, and what it computes again there."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.checkpoint import (
     CheckpointPolicy,
     checkpoint,
@@ -47,18 +47,26 @@ def recompute_of(layer: int, setting: GradientCheckpointing) -> Recompute:
     return "all" if every and (layer + 1) % every == 0 else "nothing"
 
 
-def recomputed(function: Callable[..., Tensor], recompute: Recompute, *arguments: Any) -> Tensor:
-    """Calls ``function`` so that backward computes again what is not kept, from the arguments.
+def recomputable(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Lets the ``forward`` of a module take ``recompute``, and backward call it again by that.
+
+    It is inside of the module and not around it, so that a compiled layer plans it and a sharded
+    one has its weights together.
 
     Source: Chen et al. 2016, https://arxiv.org/abs/1604.06174; what to keep: Korthikanti et al.
     2022, https://arxiv.org/abs/2205.05198
     """
-    if recompute == "nothing":
-        return function(*arguments)
-    options = {}
-    if recompute == "selective":
-        options["context_fn"] = partial(create_selective_checkpoint_contexts, _policy)
-    return checkpoint(function, *arguments, use_reentrant=False, **options)
+
+    @wraps(forward)
+    def recomputing(self: nn.Module, *arguments: Any, recompute: Recompute = "nothing") -> Tensor:
+        if recompute == "nothing":
+            return forward(self, *arguments)
+        options = {}
+        if recompute == "selective":
+            options["context_fn"] = partial(create_selective_checkpoint_contexts, _policy)
+        return checkpoint(partial(forward, self), *arguments, use_reentrant=False, **options)
+
+    return recomputing
 
 
 def _policy(context: Any, operation: Any, *args: Any, **kwargs: Any) -> CheckpointPolicy:

@@ -23,6 +23,7 @@ from qwen_pl.model.recompute import GradientCheckpointing
 from qwen_pl.training.checkpoints.checkpoint import tell_of_average
 from qwen_pl.training.devices.compiling import compile_layers
 from qwen_pl.training.devices.fp8 import check_fp8, multiply_in_fp8
+from qwen_pl.training.devices.frugal import make_frugal
 from qwen_pl.training.devices.sharding import MakeNetwork, sharded_network
 from qwen_pl.training.metrics import LanguageModelMetric
 from qwen_pl.training.optim.optimizer import (
@@ -160,6 +161,7 @@ class Qwen3Module(pl.LightningModule):
                 )
             self.model = self._new_network(self.make_network)
         self.model.gradient_checkpointing = self.gradient_checkpointing
+        make_frugal(self.model)
         if self.compile_layers:
             compile_layers(self.model, self._training_device)
 

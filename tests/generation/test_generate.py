@@ -7,6 +7,7 @@ import pytest
 import torch
 import transformers
 from small_networks import build, written
+from torch._dynamo.testing import CompileCounter
 
 from qwen_pl import generate
 from qwen_pl.errors import InputError
@@ -215,3 +216,13 @@ def test_the_prompt_given_is_not_changed(model) -> None:
 
 def test_a_network_in_bf16_writes(model) -> None:
     assert len(written(build().bfloat16(), PROMPT, Sampling(max_new_tokens=4))) == 4
+
+
+def test_compiled_layers_are_not_compiled_again_for_each_length_of_a_cache() -> None:
+    torch._dynamo.reset()
+    model, counts = build(), CompileCounter()
+    expected = generate(model, IDS[:1], max_new_tokens=9)
+    for layer in model.model.layers:
+        layer.compile(backend=counts)
+    assert torch.equal(generate(model, IDS[:1], max_new_tokens=9), expected)
+    assert counts.frame_count == 0

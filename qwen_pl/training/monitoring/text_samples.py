@@ -110,22 +110,19 @@ class TextSamples(pl.Callback):
 
     def _write(self, network: torch.nn.Module) -> list[list[int]]:
         """What is written after each prompt, as ids; equally many of them on all processes."""
-        # Compiled layers would be compiled again for every length that a text grows to.
-        is_compiled = any(m._compiled_call_impl is not None for m in network.modules())
         assert self.generate is not None, "set samples.generate = qwen_pl.generate"
         texts = []
-        with torch.compiler.set_stance("force_eager") if is_compiled else nullcontext():
-            # Each with a seed of its own: the same chance would give beginnings that are alike.
-            for seed, prompt in enumerate(self._prompt_ids):
-                # No token ends a text, so that processes that compute together do so equally often.
-                written = self.generate(
-                    network,
-                    prompt,
-                    max_new_tokens=self.max_new_tokens,
-                    temperature=self.temperature,
-                    seed=seed,
-                )
-                texts.append(written[0, len(prompt) :].tolist())
+        # Each with a seed of its own: the same chance would give beginnings that are alike.
+        for seed, prompt in enumerate(self._prompt_ids):
+            # No token ends a text, so that processes that compute together do so equally often.
+            written = self.generate(
+                network,
+                prompt,
+                max_new_tokens=self.max_new_tokens,
+                temperature=self.temperature,
+                seed=seed,
+            )
+            texts.append(written[0, len(prompt) :].tolist())
         return texts
 
     def _log(self, trainer: pl.Trainer, texts: Sequence[list[int]]) -> None:

@@ -1,0 +1,145 @@
+"""A frugal feed-forward keeps less, and whoever looks at it sees nothing of that."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from small_networks import build
+from torch import Tensor
+from torch.nn.modules.module import register_module_forward_hook
+from torch.nn.utils import parametrize, prune
+
+from qwen_pl.model.qwen3 import MLP, Qwen3ForCausalLM
+from qwen_pl.training.devices.frugal import make_frugal
+
+KEPT = (2, 7, 56)
+"""The shape of what is between the projections."""
+
+
+@pytest.fixture
+def network() -> Qwen3ForCausalLM:
+    network = build()
+    make_frugal(network)
+    return network
+
+
+@pytest.fixture
+def mlp(network: Qwen3ForCausalLM) -> MLP:
+    return network.model.layers[1].mlp
+
+
+def number_kept(mlp: MLP, x: Tensor | None = None) -> int:
+    """Tensors of the inner width that a pass keeps for backward."""
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda tensor: kept.append(tensor.shape) or tensor, lambda tensor: tensor
+    ):
+        mlp(torch.randn(2, 7, 40, requires_grad=True) if x is None else x)
+    return kept.count(KEPT) + kept.count((14, 56))  # the product is kept with its rows in a line
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_it_computes_its_middle_again(mlp, autocast) -> None:
+    x = torch.randn(2, 7, 40, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        assert number_kept(mlp, x) == 2
+        y = mlp(x)
+        plain = mlp.down_proj(F.silu(mlp.gate_proj(x)) * mlp.up_proj(x))
+    assert torch.equal(y, plain)
+    inputs = [x, *mlp.parameters()]
+    tolerance = {"rtol": 0.05, "atol": 0.02} if autocast else {"rtol": 1e-5, "atol": 1e-6}
+    torch.testing.assert_close(
+        torch.autograd.grad(y.float().square().sum(), inputs),
+        torch.autograd.grad(plain.float().square().sum(), inputs),
+        **tolerance,
+    )
+
+
+def test_a_network_that_nothing_is_laid_over_keeps_what_autograd_keeps() -> None:
+    assert number_kept(build().model.layers[1].mlp) == 4
+
+
+def test_names_and_weights_stay_and_it_is_laid_over_once(network) -> None:
+    plain = build()
+    make_frugal(network)
+    assert network.state_dict().keys() == plain.state_dict().keys()
+    assert [n for n, _ in network.named_parameters()] == [n for n, _ in plain.named_parameters()]
+    network.load_state_dict(plain.state_dict())
+    input_ids = torch.randint(0, 97, (2, 9))
+    assert torch.equal(network(input_ids), plain(input_ids))
+    assert number_kept(copy.deepcopy(network).model.layers[0].mlp) == 2
+
+
+@pytest.mark.parametrize(
+    "kind", ["forward", "forward_pre", "full_backward", "full_backward_pre", "all modules"]
+)
+def test_a_hook_sees_what_goes_through_and_the_block_is_frugal_again_without_it(mlp, kind) -> None:
+    seen = []
+    if kind == "all modules":
+        hook = register_module_forward_hook(
+            lambda module, *given: seen.append(given) if module is mlp.down_proj else None
+        )
+    else:
+        register = getattr(mlp.down_proj, f"register_{kind}_hook")
+        hook = register(lambda _, *given: seen.append(given))
+    x = torch.randn(2, 7, 40, requires_grad=True)
+    y = mlp(x)
+    y.sum().backward()
+    hook.remove()
+    [given] = seen
+    first = given[0][0]
+    expected = {
+        "full_backward": torch.ones(14, 40) @ mlp.down_proj.weight,
+        "full_backward_pre": torch.ones(2, 7, 40),
+    }.get(kind, F.silu(mlp.gate_proj(x)) * mlp.up_proj(x))
+    torch.testing.assert_close(first, expected.view_as(first))
+    assert number_kept(mlp) == 2
+
+
+def test_what_a_hook_changes_is_what_is_learned_from(mlp) -> None:
+    mlp.down_proj.register_forward_pre_hook(lambda _, args: (args[0] * 0,))
+    mlp(torch.randn(2, 7, 40)).sum().backward()
+    assert not mlp.down_proj.weight.grad.any()
+
+
+def test_a_pruned_matrix_stays_pruned_while_it_learns(network, mlp) -> None:
+    prune.random_unstructured(mlp.down_proj, "weight", amount=0.5)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    input_ids = torch.randint(0, 97, (2, 9))
+    for _ in range(2):
+        optimizer.zero_grad()
+        network(input_ids, input_ids).backward()
+        optimizer.step()
+    gone = mlp.down_proj.weight_mask == 0
+    assert gone.float().mean().item() == pytest.approx(0.5, abs=0.01)
+    assert not mlp.down_proj.weight_orig.grad[gone].any()
+    assert mlp.down_proj.weight_orig.grad[~gone].all()
+    prune.remove(mlp.down_proj, "weight")
+    assert not mlp.down_proj.weight[gone].any()
+    assert number_kept(mlp) == 2
+
+
+def test_a_matrix_that_multiplies_in_another_way_does_so(mlp) -> None:
+    class Doubled(torch.nn.Module):
+        def forward(self, weight: Tensor) -> Tensor:
+            return 2 * weight
+
+    x = torch.randn(2, 7, 40)
+    expected = 2 * mlp(x)
+    parametrize.register_parametrization(mlp.down_proj, "weight", Doubled())
+    torch.testing.assert_close(mlp(x), expected)
+
+
+@pytest.mark.parametrize("setting", [False, True, "selective"])
+def test_checkpointed_and_compiled_layers_compute_the_same(network, setting) -> None:
+    input_ids, gradients = torch.randint(0, 97, (2, 9)), []
+    for compiled in (False, True):
+        network.zero_grad()
+        network.gradient_checkpointing = setting
+        if compiled:
+            for layer in network.model.layers:
+                layer.compile(backend="aot_eager", fullgraph=True)
+        network(input_ids, input_ids).backward()
+        gradients.append([parameter.grad for parameter in network.parameters()])
+    torch.testing.assert_close(*gradients)
