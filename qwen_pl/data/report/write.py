@@ -1,14 +1,31 @@
 """Writes the report on a corpus: report.json for programs, report.html for people."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from functools import cache
+from itertools import groupby
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
 
+from qwen_pl.data.cache_dir import CorpusEntry
 from qwen_pl.data.report.file_report import FileReport
-from qwen_pl.data.report.html import html_page
 from qwen_pl.data.report.table import by_trouble, totals
 from qwen_pl.data.report.worst_pages import storable
 from qwen_pl.files import write_text
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+MOST_DETAILED = 200
+"""Files shown with all that is known of them."""
+
+_MOST_ROWS = 10_000  # of a table of files
+_ROWS_UNFOLDED = 30
+_HEADS_SHOWN = 12
+_PAGES_LISTED = 20
+_SUSPICIOUS = 0.02
+_NOT_SHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
 
 
 def write_report(
@@ -20,13 +37,106 @@ def write_report(
         reports: In the order of the corpus, which report.json keeps.
         facts: More to tell about the corpus as a whole, by name.
     """
-    facts = dict(facts or {})
+    facts, entry = dict(facts or {}), CorpusEntry(folder)
     head = json.dumps({"facts": facts, "totals": totals(reports)}, ensure_ascii=False, indent=1)
     # Without the excerpts, which report.html has: those of 10,000 files would be 50 MB.
     files = [
         json.dumps(report.to_json() | {"excerpts": []}, ensure_ascii=False) for report in reports
     ]
     content = head.removesuffix("\n}") + ',\n "files": [\n' + ",\n".join(files) + "\n ]\n}\n"
-    write_text(folder / "report.json", storable(content))  # one line for every file
-    page = html_page(by_trouble(reports), totals(reports), facts)
-    write_text(folder / "report.html", page)
+    write_text(entry.report_json, storable(content))  # one line for every file
+    write_text(entry.report_html, _html(by_trouble(reports), facts))
+
+
+def _html(reports: Sequence[FileReport], facts: Mapping[str, str]) -> str:
+    """The page for ``reports`` in their order, of which only the first are shown in detail.
+
+    Of many files, those that gave no text, or none of their own, have only a row each, since
+    all that is known of them is the reason.
+    """
+    detailed = list(reports)
+    rows: dict[str, list[FileReport]] = {}
+    if len(reports) > MOST_DETAILED:
+        duplicates = [r for r in reports if r.status == "duplicate"]
+        without_text = [r for r in reports if not r.characters and r.status != "duplicate"]
+        detailed = [r for r in reports if r.characters and r.status != "duplicate"]
+        others = detailed[MOST_DETAILED:]
+        rows = {"duplicates": duplicates, "without_text": without_text, "others": others}
+    return _template().render(
+        title=f"What reading {_counted(len(reports), 'file')} came to",
+        facts=facts,
+        totals=totals(reports),
+        sections=[(name, list(own)) for name, own in groupby(detailed[:MOST_DETAILED], _section)],
+        **rows,
+    )
+
+
+def _section(report: FileReport) -> str:
+    if report.status == "duplicate":
+        return "The same as others"
+    if report.trouble():
+        return "With trouble, the worst first"
+    return "Without known trouble, the most changed first"
+
+
+@cache
+def _template() -> "Template":
+    """The page as jinja2 knows it, which is loaded only where a report is written."""
+    from jinja2 import Environment, FileSystemLoader
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).with_name("page")),
+        autoescape=True,  # whatever stands in a file, its name included, never becomes markup
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "colour": _colour,
+        "counted": _counted,
+        "folder": _folder,
+        "grouped": _grouped,
+        "listed": _listed,
+        "name": lambda path: PurePath(path).name,
+    }
+    environment.globals |= {
+        "heads_shown": _HEADS_SHOWN,
+        "most_rows": _MOST_ROWS,
+        "rows_unfolded": _ROWS_UNFOLDED,
+        "suspicious": _SUSPICIOUS,
+    }
+    return environment.get_template("report.html.j2")
+
+
+def _shown(value: Any) -> Any:
+    """What no page may hold is shown as a question mark in a diamond."""
+    if type(value) is not str:  # a number, or markup that is made of values shown
+        return value
+    return _NOT_SHOWN.sub("\ufffd", value.encode("utf-8", "replace").decode())
+
+
+def _colour(status: str, why: str = "") -> str:
+    if status == "ok":
+        return "odd" if why else "ok"
+    return {"all": "", "duplicate": "faint", "partial": "odd"}.get(status, "bad")
+
+
+def _grouped(number: float) -> str:
+    return f"{number:,.0f}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def _folder(path: str) -> str:
+    folder = str(PurePath(path).parent)
+    return "" if folder == "." else folder
+
+
+def _listed(pages: Sequence[int]) -> str:
+    if not pages:
+        return "0"
+    named = ", ".join(map(str, pages[:_PAGES_LISTED]))
+    more = len(pages) - _PAGES_LISTED
+    return f"{len(pages):,}: {named}" + (f" and {more:,} more" if more > 0 else "")

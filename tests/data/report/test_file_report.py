@@ -11,10 +11,9 @@ from qwen_pl.data.cleaning.clean_text import CleanText, Paragraph
 from qwen_pl.data.page.line import Line, Page
 from qwen_pl.data.pdf.read import PdfText
 from qwen_pl.data.report.file_report import FileReport, describe_file
-from qwen_pl.data.report.html import MOST_DETAILED
 from qwen_pl.data.report.table import by_trouble, status_table
 from qwen_pl.data.report.worst_pages import Excerpt
-from qwen_pl.data.report.write import write_report
+from qwen_pl.data.report.write import MOST_DETAILED, write_report
 
 FINE = FileReport(
     path="books/fine.pdf",
