@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from qwen_pl.data.corpus.document import Document, ParagraphRange
+from qwen_pl.data.page.scripts import UNSPACED
 from qwen_pl.errors import InputError
 
 MINHASH_VERSION = 1  # raised whenever the same text would give another signature
@@ -21,7 +22,7 @@ _SHORTEST_DROPPED = 48  # bytes; "CHAPTER I" or “Yes.” may stand in any numb
 _KEYS_AT_ONCE = 1 << 20
 
 # Words, and single characters where words are not set apart.
-_WORD = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]|\\w+")
+_WORD = re.compile(rf"[{UNSPACED}]|\w+")
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from qwen_pl.data.cleaning.clean_text import CleanText
+from qwen_pl.data.page.legibility import SURELY_GLUED
+from qwen_pl.data.page.scripts import UNSPACED_CHINESE
 from qwen_pl.data.pdf.read import PdfText
-from qwen_pl.data.report.worst_pages import Excerpt, follow_pages, storable, worst_pages
+from qwen_pl.data.report.worst_pages import GARBAGE, Excerpt, follow_pages, storable, worst_pages
 
-GLUED = 0.05
-"""Share of the letters in overlong words above which a file is said to have lost its spaces."""
-
-_GARBAGE = 0.02
 _EMPTY = 0.3  # share of the pages; a book has some blank ones
 _HEADS_LISTED = 50
 _WORST_LAST = ("partial", "empty", "encrypted", "corrupt", "timeout", "crashed")
 # Chinese characters and kana stand without spaces; each counts as a word, as is the custom.
-_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\s\u3040-\u30ff\u3400-\u9fff]+")
+_WORD = re.compile(rf"[{UNSPACED_CHINESE}]|[^\s{UNSPACED_CHINESE}]+")
 
 
 @dataclass
@@ -87,9 +85,9 @@ class FileReport:
             troubles.append("nothing is left of its text")
         if self.garbage_pages:
             troubles.append(f"{len(self.garbage_pages):,} of {self.pages:,} pages unreadable")
-        elif self.garbage_ratio > _GARBAGE:
+        elif self.garbage_ratio > GARBAGE:
             troubles.append(f"{self.garbage_ratio:.0%} of the characters unreadable")
-        if self.glued_ratio > GLUED:
+        if self.glued_ratio > SURELY_GLUED:
             troubles.append(f"spaces missing in {self.glued_ratio:.0%} of the text")
         if self.status == "ok" and self.empty_pages > _EMPTY * self.pages:
             troubles.append(f"{self.empty_pages:,} of {self.pages:,} pages have no text")

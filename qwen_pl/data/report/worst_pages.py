@@ -8,14 +8,15 @@ from typing import NamedTuple
 
 from qwen_pl.data.cleaning.characters import fix_characters
 from qwen_pl.data.cleaning.clean_text import CleanText
-from qwen_pl.data.page.legibility import garbage_ratio, glued_ratio
+from qwen_pl.data.page.legibility import SURELY_GLUED, garbage_ratio, glued_ratio
 from qwen_pl.data.page.line import Page
 
 EXCERPT_CHARACTERS = 1200
 """About how much of a page is shown."""
 
-_GLUED = 0.05  # 0 on good pages; a page of long chemical names or addresses comes near
-_GARBAGE = 0.02
+GARBAGE = 0.02
+"""Share of characters that nobody can read above which it is said of a file or a page."""
+
 _FEW_LETTERS = 100  # fewer are lost on any page, with its head and its number
 _LOST = 0.15
 _KINDS = ["dropped", "glued", "garbage", "lost", "contents", "empty"]  # of trouble, worst first
@@ -139,10 +140,10 @@ def _trouble(fate: PageFate, clean: CleanText) -> _Trouble | None:
     if fate.number in clean.garbage_pages:
         phrase = f"dropped: {garbage:.0%} of its characters cannot be read"
         return _Trouble("dropped", garbage, phrase, fate)
-    if clean.glued_ratio and (glued := glued_ratio(text)) > _GLUED:
+    if clean.glued_ratio and (glued := glued_ratio(text)) > SURELY_GLUED:
         phrase = f"spaces are missing: {glued:.0%} of its letters are in overlong words"
         return _Trouble("glued", glued, phrase, fate)
-    if garbage > _GARBAGE:
+    if garbage > GARBAGE:
         phrase = f"{garbage:.0%} of its characters cannot be read"
         return _Trouble("garbage", garbage, phrase, fate)
     lost = fate.letters_lost / max(fate.letters, 1)

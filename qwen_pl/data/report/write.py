@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from qwen_pl.data.cache_dir import CorpusEntry
+from qwen_pl.data.page.legibility import MAYBE_GLUED
 from qwen_pl.data.report.file_report import FileReport
 from qwen_pl.data.report.table import by_trouble, totals
 from qwen_pl.data.report.worst_pages import storable
@@ -24,7 +25,7 @@ _MOST_ROWS = 10_000  # of a table of files
 _ROWS_UNFOLDED = 30
 _HEADS_SHOWN = 12
 _PAGES_LISTED = 20
-_SUSPICIOUS = 0.02
+_SUSPICIOUS = MAYBE_GLUED  # and as good for what cannot be read or was removed
 _NOT_SHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
 
 
