@@ -29,7 +29,7 @@ import yaml
 from lightning.pytorch.utilities import rank_zero_only
 
 from qwen_pl.__main__ import main as qwen_pl
-from qwen_pl.commands.parts.compare_runs import Finding, compare_runs
+from qwen_pl.commands.parts.compare_runs import Comparison, compare_runs
 
 CONFIG = {
     "data": {"vocab_size": 320, "seq_len": 24, "batch_size": 2},
@@ -139,16 +139,15 @@ class Trial:
         started = time.monotonic()
         self.live("unbroken", {})
         lives = self.kill_over_and_over()
-        findings = [*compare_runs(*self.runs, self.steps), self.compare_files()]
+        comparisons = [*compare_runs(*self.runs, self.steps), self.compare_files()]
         kinds = ", ".join(f"{self.kills[kind]} {kind}" for kind in KINDS if self.kills[kind])
         print(
             f"\n{name}: {sum(self.kills.values())} kills ({kinds}; {self.proven} left an "
             f"unfinished checkpoint), {lives} starts, {time.monotonic() - started:.0f} s"
         )
-        for finding in findings:
-            print(f"  {finding.name:<20} {'same' if finding.is_same else 'DIFFERS'}  ", end="")
-            print(finding.detail, flush=True)
-        return all(finding.is_same for finding in findings)
+        for comparison in comparisons:
+            print(f"  {comparison}", flush=True)
+        return all(comparison.is_same for comparison in comparisons)
 
     @property
     def runs(self) -> tuple[Path, Path]:
@@ -204,12 +203,12 @@ class Trial:
         """Names of what writers of checkpoints have left."""
         return {path.name for path in (run_dir / "checkpoints").glob("*.tmp-*")}
 
-    def compare_files(self) -> Finding:
+    def compare_files(self) -> Comparison:
         """Whether the same checkpoints are kept, and nothing else."""
         ours, theirs = (
             {path.name for path in (run / "checkpoints").iterdir()} for run in self.runs
         )
-        return Finding("files", ours == theirs, ", ".join(sorted(ours ^ theirs or ours)))
+        return Comparison("files", ours == theirs, ", ".join(sorted(ours ^ theirs or ours)))
 
 
 def fork_run(command: list[str], log: Path, devices: int) -> int:

@@ -6,6 +6,8 @@ from pathlib import Path
 from qwen_pl.errors import InputError
 
 LOGS = "lightning_logs"
+CONFIG = "config.yaml"
+CHECKPOINTS = "checkpoints"
 
 
 def run_dir(name: str, root: str | Path | None = None) -> Path:
@@ -21,7 +23,7 @@ def run_dir(name: str, root: str | Path | None = None) -> Path:
 
 def checkpoints_in(logs: Path) -> Iterator[Path]:
     """The checkpoints of all runs."""
-    return logs.glob("*/checkpoints/*.ckpt")
+    return logs.glob(f"*/{CHECKPOINTS}/*.ckpt")
 
 
 def newest_run() -> Path:
@@ -34,3 +36,10 @@ def newest_run() -> Path:
     if newest is None:
         raise InputError(f"no run with a checkpoint in {LOGS}: start one with fit")
     return newest.parent.parent
+
+
+def run_of(checkpoint: Path) -> Path | None:
+    """The folder of the run that a checkpoint lies in, or None if it was taken elsewhere."""
+    folder = checkpoint.resolve().parent
+    is_run = folder.name == CHECKPOINTS and (folder.parent / CONFIG).is_file()
+    return folder.parent if is_run else None

@@ -8,15 +8,16 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from qwen_pl.commands.options.arguments import VerbParser
 from qwen_pl.errors import InputError
+from qwen_pl.runs import run_dir
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
 
-    from qwen_pl.commands.parts.compare_runs import Finding
+    from qwen_pl.commands.parts.compare_runs import Comparison
 
 HELP = """\
 Train a few steps of a config twice, once unbroken and once killed with kill -9 and resumed, and
@@ -104,18 +105,14 @@ class ResumeCheck:
 
     def run(self) -> bool:
         """Trains both, prints the verdict, and tells whether they are the same."""
-        from qwen_pl.commands.parts.compare_runs import compare_runs
-
         print(f"{self.name}: {self.steps} steps, unbroken and with {self.kills} kills", flush=True)
         self._live("unbroken")
         for number, moment in enumerate(self._moments()):
             self._live("killed", moment, self.steps * (number + 1) // (self.kills + 1))
         self._live("killed")
-        findings = compare_runs(
-            *(self._run_dir(name) for name in ("unbroken", "killed")), self.steps
-        )
-        _show(findings)
-        is_same = all(finding.is_same for finding in findings)
+        comparisons = self._compared("killed")
+        print(*comparisons, sep="\n")
+        is_same = all(comparison.is_same for comparison in comparisons)
         if not is_same:
             self._explain()
         elif self.num_killed == 0:
@@ -192,11 +189,8 @@ class ResumeCheck:
 
     def _explain(self) -> None:
         """Trains unbroken once more: a machine that computes by chance is not resume's fault."""
-        from qwen_pl.commands.parts.compare_runs import compare_runs
-
         self._live("control")
-        findings = compare_runs(*(self._run_dir(n) for n in ("unbroken", "control")), self.steps)
-        if all(finding.is_same for finding in findings):
+        if all(comparison.is_same for comparison in self._compared("control")):
             print("not exact: a resumed run differs, and two unbroken ones do not")
         else:
             print(
@@ -204,9 +198,13 @@ class ResumeCheck:
                 "makes a device compute the same each time"
             )
 
-    def _run_dir(self, run: str) -> Path:
-        from qwen_pl.runs import run_dir
+    def _compared(self, run: str) -> "list[Comparison]":
+        """Everything of a run beside the one that was not killed."""
+        from qwen_pl.commands.parts.compare_runs import compare_runs
 
+        return compare_runs(self._run_dir("unbroken"), self._run_dir(run), self.steps)
+
+    def _run_dir(self, run: str) -> Path:
         return run_dir(run, self.folder)
 
     def _kills(self, run: str) -> list[dict[str, Any]]:
@@ -246,19 +244,16 @@ def _temporary_folder(parent: Path | None, config: "Namespace") -> Path:
     return folder
 
 
-def _run_alone(command: Sequence[str], log: Any) -> int:
+def _run_alone(command: Sequence[str], log: IO[bytes]) -> int:
     """Runs a command as a session of its own, of which nothing outlives this process."""
-    session = {} if os.name == "nt" else {"start_new_session": True}
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **session)
+    is_session = os.name != "nt"
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=is_session
+    )
     try:
         return process.wait()
     except BaseException:
         with contextlib.suppress(OSError):
-            os.killpg(process.pid, 9) if session else process.kill()
+            os.killpg(process.pid, 9) if is_session else process.kill()
         process.wait()
         raise
-
-
-def _show(findings: Sequence["Finding"]) -> None:
-    for finding in findings:
-        print(f"{finding.name:<20} {'same' if finding.is_same else 'DIFFERS'}  {finding.detail}")

@@ -7,25 +7,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qwen_pl.commands.options.arguments import VerbParser
-from qwen_pl.commands.options.checkpoint_arguments import (
-    Trained,
+from qwen_pl.commands.options.arguments import (
+    VerbParser,
     add_checkpoint_options,
     checkpoint_of,
     load_trained,
 )
-from qwen_pl.commands.parts.run_facts import name_of_run
 from qwen_pl.errors import InputError
-from qwen_pl.files import whole_folder, write_text
+from qwen_pl.files import whole_folder
+from qwen_pl.runs import run_of
 
 if TYPE_CHECKING:
     from qwen_pl.export.findings import Finding
 
 DTYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16", "q8_0": "q8_0"}
 """What llama.cpp calls a dtype, and what Transformers does; both names are taken."""
-
-LONGEST_OLLAMA_CONTEXT = 8192
-"""Tokens; Ollama makes room for all of a context at once, gigabytes at Qwen3's 40,960."""
 
 # What an export consists of; a folder that holds anything else is not only an export.
 OUR_FILES = (
@@ -56,6 +52,41 @@ def main(args: list[str]) -> None:
         InputError: If there is no checkpoint, or it cannot be written as asked.
         SystemExit: With 1, if what was written is not what was to be written.
     """
+    options = _parser().parse_args(args)
+    if options.format not in ("hf", "gguf"):
+        raise InputError(f"--format is {options.format}: it has to be hf or gguf")
+    is_gguf = options.format == "gguf"
+    dtype = _dtype(options.dtype, is_gguf)
+    out = options.out.expanduser().resolve()
+    checkpoint = checkpoint_of(options)
+    _check_out(out, checkpoint, overwrite=options.overwrite)
+    how_checked = _check_packages(is_gguf, options.check)
+
+    from qwen_pl.commands.parts import exporting
+    from qwen_pl.export.weights import dtype_name
+
+    trained = load_trained(checkpoint, mmap=True)
+    print(f"{checkpoint}:", file=sys.stderr, flush=True)
+    dtype = dtype or dtype_name(trained.network.lm_head.weight.dtype)
+    if is_gguf:
+        dtype = next(short for short, name in DTYPES.items() if name == dtype)
+        write, check = exporting.write_gguf_export, exporting.check_gguf_export
+    else:
+        write, check = exporting.write_hugging_face_export, exporting.check_hugging_face_export
+    run = run_of(checkpoint)
+    name = out.name if run is None else run.name
+    facts = exporting.card_facts(trained, checkpoint, name=name, dtype=dtype)
+    with _whole_export(out) as folder:
+        write(folder, trained, facts, out.name)
+        if options.check:
+            texts = exporting.texts_of_data(trained, checkpoint)
+            _judge(check(folder, trained, facts, texts), how_checked)
+    parameters = f"{facts.network.num_parameters():,} parameters in {dtype}"
+    size = sum(file.stat().st_size for file in out.iterdir())
+    print(f"{parameters}, {size / 1e6:,.1f} MB -> {options.out}")
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = VerbParser("export", HELP)
     add_checkpoint_options(parser, "to export")
     parser.add_argument("--format", default="hf", metavar="hf|gguf", help="whom it is for")
@@ -76,19 +107,25 @@ def main(args: list[str]) -> None:
     parser.add_argument(
         "--overwrite", action="store_true", help="replace a folder that holds other things too"
     )
-    options = parser.parse_args(args)
+    return parser
 
-    if options.format not in ("hf", "gguf"):
-        raise InputError(f"--format is {options.format}: it has to be hf or gguf")
-    is_gguf = options.format == "gguf"
-    dtype = _dtype(options.dtype, is_gguf)
-    out = options.out.expanduser().resolve()
-    checkpoint = checkpoint_of(options)
-    _check_out(out, checkpoint, overwrite=options.overwrite)
-    export = _export_gguf if is_gguf else _export_hugging_face
-    written = export(checkpoint, out, dtype, options.check)
-    size = sum(file.stat().st_size for file in out.iterdir())
-    print(f"{written}, {size / 1e6:,.1f} MB -> {options.out}")
+
+def _check_packages(is_gguf: bool, check: bool) -> str:
+    """Complains of what is not installed before any work is done; how the check reads the files.
+
+    Raises:
+        InputError: If something is not.
+    """
+    if is_gguf:
+        from qwen_pl.export.gguf import import_gguf
+
+        import_gguf()
+    elif check:
+        from qwen_pl.export.hf_check import require_transformers, transformers_version
+
+        require_transformers()
+        return f"loaded with Transformers {transformers_version()}"
+    return "read back"
 
 
 def _dtype(given: str | None, is_gguf: bool) -> str | None:
@@ -101,99 +138,6 @@ def _dtype(given: str | None, is_gguf: bool) -> str | None:
             return names[1]
     listed = ", ".join(sorted({names[0] if is_gguf else names[1] for names in known}))
     raise InputError(f"--dtype is {given}: --format {'gguf' if is_gguf else 'hf'} takes {listed}")
-
-
-def _export_hugging_face(checkpoint: Path, out: Path, dtype: str | None, check: bool) -> str:
-    """Writes and checks a folder for Transformers; returns what is in it."""
-    from qwen_pl.export.hf_check import require_transformers
-
-    if check:
-        require_transformers()
-
-    import torch
-
-    from qwen_pl.commands.parts.run_facts import card_facts, passages
-    from qwen_pl.data.tokens.tokenizer import END_OF_TEXT, write_tokenizer
-    from qwen_pl.export.hf_check import check_hugging_face, transformers_version
-    from qwen_pl.export.hugging_face import write_hugging_face
-    from qwen_pl.export.model_card import model_card, usage_of_hugging_face
-    from qwen_pl.generation.sampling import Sampling
-
-    trained = _load(checkpoint)
-    network, tokenizer, rest = trained
-    dtype = dtype or _dtype_of(trained)
-    defaults = Sampling()
-    sampling = {name: getattr(defaults, name) for name in ("temperature", "top_k", "top_p")}
-    end_of_text = tokenizer.token_to_id(END_OF_TEXT)
-    name = name_of_run(checkpoint) or out.name
-    card = model_card(
-        card_facts(trained, checkpoint, name=name, dtype=dtype), usage_of_hugging_face(out.name)
-    )
-    with _whole_export(out) as folder:
-        longest = network.config.max_position_embeddings
-        write_tokenizer(tokenizer, folder, model_max_length=longest)
-        write_hugging_face(
-            network,
-            folder,
-            dtype=getattr(torch, dtype),
-            end_of_text=end_of_text,
-            num_tokens=tokenizer.get_vocab_size(),
-            sampling=sampling,
-        )
-        write_text(folder / "README.md", card, flush=False)
-        if check:
-            findings = check_hugging_face(
-                folder,
-                network,
-                tokenizer,
-                dtype=getattr(torch, dtype),
-                end_of_text=end_of_text,
-                texts=passages(rest, checkpoint, tokenizer),
-            )
-            _judge(findings, f"loaded with Transformers {transformers_version()}")
-    return f"{network.config.num_parameters():,} parameters in {dtype}"
-
-
-def _export_gguf(checkpoint: Path, out: Path, dtype: str | None, check: bool) -> str:
-    """Writes and checks a folder for llama.cpp and Ollama; returns what is in it."""
-    from qwen_pl.commands.parts.run_facts import card_facts, passages
-    from qwen_pl.export.gguf import import_gguf, write_gguf
-    from qwen_pl.export.gguf_check import check_gguf
-    from qwen_pl.export.model_card import model_card, usage_of_gguf
-    from qwen_pl.export.modelfile import modelfile_text
-
-    import_gguf()  # which complains where it is missing, before any work is done
-    trained = _load(checkpoint)
-    network, tokenizer, _ = trained
-    dtype = dtype or _dtype_of(trained)
-    short = next(short for short, name in DTYPES.items() if name == dtype)
-    name = name_of_run(checkpoint) or out.name
-    file_name = f"{name}-{short}.gguf"
-    facts = card_facts(trained, checkpoint, name=name, dtype=short)
-    card = model_card(facts, usage_of_gguf(file_name, name), library="gguf")
-    num_ctx = min(network.config.max_position_embeddings, LONGEST_OLLAMA_CONTEXT)
-    modelfile = modelfile_text(file_name, num_ctx=num_ctx)
-    with _whole_export(out) as folder:
-        write_gguf(network, tokenizer, folder / file_name, dtype=short, name=name)
-        write_text(folder / "Modelfile", modelfile, flush=False)
-        write_text(folder / "README.md", card, flush=False)
-        if check:
-            texts = passages(trained.rest, checkpoint, tokenizer)
-            file = folder / file_name
-            _judge(check_gguf(file, network, tokenizer, dtype=short, texts=texts), "read back")
-    return f"{network.config.num_parameters():,} parameters in {short}"
-
-
-def _load(checkpoint: Path) -> Trained:
-    trained = load_trained(checkpoint, mmap=True)
-    print(f"{checkpoint}:", file=sys.stderr, flush=True)
-    return trained
-
-
-def _dtype_of(trained: Trained) -> str:
-    from qwen_pl.export.weights import dtype_name
-
-    return dtype_name(trained.network.lm_head.weight.dtype)
 
 
 def _check_out(out: Path, checkpoint: Path, *, overwrite: bool) -> None:

@@ -2,10 +2,10 @@
 
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from qwen_pl.commands.options.arguments import VerbParser, add_corpus_options, corpus_of
 from qwen_pl.errors import InputError
@@ -60,7 +60,7 @@ def main(args: list[str]) -> None:
     print(status_table(corpus.reports), file=sys.stderr)
 
 
-def _join(texts: Iterable[Path], out: BinaryIO) -> None:
+def _join(texts: Iterable[Path], out: IO[bytes]) -> None:
     """Copies text files one after another, with a blank line between two."""
     for number, text in enumerate(texts):
         out.write(b"\n" if number else b"")
@@ -68,7 +68,7 @@ def _join(texts: Iterable[Path], out: BinaryIO) -> None:
             shutil.copyfileobj(file, out)
 
 
-def _targets(sources: list[Path], out: Path | None) -> list[Path | None]:
+def _targets(sources: Sequence[Path], out: Path | None) -> Sequence[Path | None]:
     """The file that each source is written to; None stands for standard output."""
     if out is None:
         return [None] * len(sources)

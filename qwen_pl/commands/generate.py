@@ -4,12 +4,14 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from qwen_pl.commands.options.arguments import VerbParser, unescaped
-from qwen_pl.commands.options.checkpoint_arguments import (
+from qwen_pl.commands.options.arguments import (
+    VerbParser,
     add_checkpoint_options,
     checkpoint_of,
     load_writer,
+    unescaped,
 )
+from qwen_pl.commands.parts.prompt_loop import PromptLoop, print_texts
 from qwen_pl.errors import InputError
 
 if TYPE_CHECKING:
@@ -51,12 +53,8 @@ def main(args: list[str]) -> None:
     if hasattr(sys.stdout, "reconfigure"):  # a terminal may lack letters that the model knows
         sys.stdout.reconfigure(errors="replace")
     if is_asking:
-        from qwen_pl.commands.parts.prompt_loop import PromptLoop
-
         PromptLoop(writer, sampling, options.num_samples).run()
     else:
-        from qwen_pl.commands.parts.print_texts import print_texts
-
         print_texts(writer, prompt, sampling, options.num_samples)
 
 

@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qwen_pl.commands.options.arguments import VerbParser
-from qwen_pl.commands.options.checkpoint_arguments import add_checkpoint_options, checkpoint_of
+from qwen_pl.commands.options.arguments import VerbParser, add_checkpoint_options, checkpoint_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

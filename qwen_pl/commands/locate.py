@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qwen_pl.commands.options.arguments import VerbParser
 from qwen_pl.commands.options.data_settings import data_settings
 from qwen_pl.errors import InputError
-from qwen_pl.runs import newest_run, run_dir
+from qwen_pl.runs import CONFIG, newest_run, run_dir
 
 if TYPE_CHECKING:
     from qwen_pl.data.corpus.search import Hit
@@ -58,7 +58,7 @@ def main(args: list[str]) -> None:
     if options.step is not None:
         _show_step(folder, options.step, options.sample)
     else:
-        _show_text(options.text, folder / "config.yaml")
+        _show_text(options.text, folder / CONFIG)
 
 
 def _show_step(folder: Path, step: int, only: int | None) -> None:
@@ -120,7 +120,7 @@ def _tokens(folder: Path, stretch: "Stretch") -> "TokenFile":
     from qwen_pl.run.saved_config import config_in_force
 
     # A run that was resumed may have had other settings from there on, its cache among them.
-    config = config_in_force(folder, stretch.from_step + 1) or folder / "config.yaml"
+    config = config_in_force(folder, stretch.from_step + 1) or folder / CONFIG
     again = f"python -m qwen_pl prepare --config {config} makes it again"
     tokens, tokenizer = Path(stretch.tokens), Path(stretch.tokenizer) / "tokenizer.json"
     for file in (tokens / "tokens.bin", tokens / "index.json", tokenizer):

@@ -7,13 +7,14 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from qwen_pl.commands.options.arguments import VerbParser
-from qwen_pl.commands.options.checkpoint_arguments import (
+from qwen_pl.commands.options.arguments import (
+    VerbParser,
     add_checkpoint_options,
     checkpoint_of,
     load_writer,
 )
 from qwen_pl.errors import InputError
+from qwen_pl.runs import run_of
 
 KEY_VARIABLE = "QWEN_PL_API_KEY"
 
@@ -90,13 +91,9 @@ def _names(host: str) -> frozenset[str]:
 
 
 def _name(checkpoint: Path) -> str:
-    """What the model is called: its run, or the file where that is no run's.
-
-    >>> _name(Path("lightning_logs/tiny/checkpoints/best.ckpt")), _name(Path("/tmp/old.ckpt"))
-    ('tiny', 'old')
-    """
-    folder = checkpoint.resolve().parent
-    return folder.parent.name if folder.name == "checkpoints" else checkpoint.stem
+    """What the model is called: its run, or the file where that is no run's."""
+    run = run_of(checkpoint)
+    return checkpoint.stem if run is None else run.name
 
 
 def _warn(host: str, api_key: str | None) -> None:

@@ -49,7 +49,7 @@ def _piece(tokenizer: "Tokenizer", token_id: int) -> str:
     """The text of one token, with its newlines visible; bytes that are no character as escapes."""
     from tokenizers import pre_tokenizers
 
-    token = tokenizer.id_to_token(token_id)
+    token = tokenizer.id_to_token(token_id) or ""
     text = tokenizer.decode([token_id], skip_special_tokens=False)
     if "\ufffd" in text and set(token) <= set(pre_tokenizers.ByteLevel.alphabet()):
         return token
@@ -60,7 +60,7 @@ def _tokenizer(run: str | None, name: str | None) -> "Tokenizer":
     from qwen_pl.data.tokens.tokenizer import load_tokenizer
 
     if run is not None:
-        from qwen_pl.commands.options.checkpoint_arguments import load_trained
+        from qwen_pl.commands.options.arguments import load_trained
         from qwen_pl.runs import run_dir
         from qwen_pl.training.checkpoints.checkpoint import newest_checkpoint
 

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 from command_line import REPOSITORY, Run
 
-from qwen_pl.commands.parts.schedule_picture import COLORS, schedule_svg
+from qwen_pl.commands.plot_schedule import COLORS, schedule_svg
 from qwen_pl.training.module import Qwen3Module
 from qwen_pl.training.optim.schedule import Schedule
 
@@ -42,7 +42,7 @@ def test_the_table_is_what_the_optimizer_gets(
 
 def test_lines_fall_as_their_schedules_do() -> None:
     schedule = Schedule("linear", warmup_steps=0, min_lr_ratio=0.0, decay_ratio=0.5)
-    svg = schedule_svg(schedule, lr=1.0, max_steps=40, title="a < b")
+    svg = schedule_svg(schedule, lr=1.0, max_steps=40)
     assert ElementTree.fromstring(svg).tag.endswith("svg")
     straight, late = points(svg, "linear"), points(svg, "wsd")
     top, bottom = straight[0][1], straight[-1][1]

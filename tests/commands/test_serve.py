@@ -14,7 +14,7 @@ from openai import OpenAI
 from running_server import small_writer
 
 from qwen_pl.commands import serve
-from qwen_pl.commands.options.checkpoint_arguments import Trained
+from qwen_pl.commands.options.arguments import Trained
 
 
 @pytest.fixture

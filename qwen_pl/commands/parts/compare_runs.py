@@ -15,15 +15,22 @@ _NAMES_RUN = ("run_config", "RunTexts")
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing that was compared: what it is, whether it is the same, and a word on it."""
+class Comparison:
+    """One thing that was compared: what it is, whether it is the same, and a word on it.
+
+    >>> print(Comparison("sample numbers", True, "6 steps"))
+    sample numbers       same  6 steps
+    """
 
     name: str
     is_same: bool
     detail: str
 
+    def __str__(self) -> str:
+        return f"{self.name:<20} {'same' if self.is_same else 'DIFFERS'}  {self.detail}"
 
-def compare_runs(one: Path, other: Path, step: int) -> list[Finding]:
+
+def compare_runs(one: Path, other: Path, step: int) -> list[Comparison]:
     """Everything of two run folders at a step, the earliest cause of a difference first.
 
     Notes of the steps are expected in ``notes/`` of each, as ``Rehearsal`` writes them.
@@ -36,7 +43,7 @@ def compare_runs(one: Path, other: Path, step: int) -> list[Finding]:
     ]
 
 
-def _compare_samples(one: Path, other: Path, step: int) -> Finding:
+def _compare_samples(one: Path, other: Path, step: int) -> Comparison:
     """What every process saw and lost in each step, also in those that were taken twice."""
     from qwen_pl.commands.parts.rehearsal import read_notes
 
@@ -50,14 +57,14 @@ def _compare_samples(one: Path, other: Path, step: int) -> Finding:
             for what in ("inputs", "losses"):
                 if line[what] != expected[line["step"]][what]:
                     detail = f"{what} differ at step {line['step']} ({name})"
-                    return Finding("samples and losses", False, detail)
+                    return Comparison("samples and losses", False, detail)
         if missing := expected.keys() - {line["step"] for line in seen}:
-            return Finding("samples and losses", False, f"step {min(missing)} was never taken")
+            return Comparison("samples and losses", False, f"step {min(missing)} was never taken")
         steps = len(expected)
-    return Finding("samples and losses", bool(names), f"{steps} steps")
+    return Comparison("samples and losses", bool(names), f"{steps} steps")
 
 
-def _compare_ledgers(one: Path, other: Path, step: int) -> Finding:
+def _compare_ledgers(one: Path, other: Path, step: int) -> Comparison:
     """Which samples the ledgers give each step."""
     from qwen_pl.training.steps.ledger import LEDGER, read_ledger, stretch_of
 
@@ -65,11 +72,11 @@ def _compare_ledgers(one: Path, other: Path, step: int) -> Finding:
     for number in range(1, step + 1):
         mine, his = stretch_of(ours, number), stretch_of(theirs, number)
         if mine is None or his is None or mine.samples_of(number) != his.samples_of(number):
-            return Finding("sample numbers", False, f"the ledgers differ at step {number}")
-    return Finding("sample numbers", True, f"{step} steps")
+            return Comparison("sample numbers", False, f"the ledgers differ at step {number}")
+    return Comparison("sample numbers", True, f"{step} steps")
 
 
-def _compare_curves(one: Path, other: Path, step: int) -> Iterator[Finding]:
+def _compare_curves(one: Path, other: Path, step: int) -> Iterator[Comparison]:
     """The scalars that TensorBoard shows, but for those that measure time."""
     ours, theirs = read_curves(one), read_curves(other)
     names = [name for name in ours | theirs if not _is_timed(name)]
@@ -86,9 +93,9 @@ def _compare_curves(one: Path, other: Path, step: int) -> Iterator[Finding]:
         points = sum(len(ours.get(name, [])) for name in chosen)
         if differing:
             (at, what), name = min(differing)
-            yield Finding(kind, False, f"{name} at step {at}: {what}")
+            yield Comparison(kind, False, f"{name} at step {at}: {what}")
         elif chosen:
-            yield Finding(kind, True, f"{len(chosen)} curves, {points} points, no step twice")
+            yield Comparison(kind, True, f"{len(chosen)} curves, {points} points, no step twice")
 
 
 def _first_difference(ours: Sequence[tuple], theirs: Sequence[tuple]) -> tuple[int, str]:
@@ -119,7 +126,7 @@ def read_curves(run_dir: Path) -> dict[str, list[tuple[int, str]]]:
     }
 
 
-def _compare_checkpoints(one: Path, other: Path, step: int) -> Iterator[Finding]:
+def _compare_checkpoints(one: Path, other: Path, step: int) -> Iterator[Comparison]:
     """The checkpoints of a step, and of the lowest validation loss."""
     from qwen_pl.training.checkpoints.checkpoint import BEST, FOLDER, NAME
 
@@ -127,21 +134,22 @@ def _compare_checkpoints(one: Path, other: Path, step: int) -> Iterator[Finding]
     ours, theirs = (_plain(run / FOLDER / name, run) for run in (one, other))
     if ours is None or theirs is None:
         missing = other if theirs is None else one
-        yield Finding("checkpoint", False, f"{missing.name} has none of step {step}")
+        yield Comparison("checkpoint", False, f"{missing.name} has none of step {step}")
         return
     keys = {"weights": ("state_dict",), "optimizer": ("optimizer_states",)}
     rest = tuple(key for key in ours if key not in ("state_dict", "optimizer_states"))
     for kind, names in (keys | {"all else": rest}).items():
-        difference = next(_differences(*({k: c.get(k) for k in names} for c in (ours, theirs))), "")
-        count = sum(_sizes({key: ours.get(key) for key in names}))
-        yield Finding(kind, not difference, difference or f"{count:,} values")
+        mine, his = ({key: values.get(key) for key in names} for values in (ours, theirs))
+        difference = next(_differences(mine, his), "")
+        count = sum(_sizes(mine))
+        yield Comparison(kind, not difference, difference or f"{count:,} values")
     if (one / FOLDER / BEST).exists() or (other / FOLDER / BEST).exists():
-        best, his = (_plain(run / FOLDER / BEST, run) for run in (one, other))
-        if best is None or his is None:
-            yield Finding(BEST, False, "one of them has none")
+        best, best_too = (_plain(run / FOLDER / BEST, run) for run in (one, other))
+        if best is None or best_too is None:
+            yield Comparison(BEST, False, "one of them has none")
             return
-        difference = next(_differences(best["state_dict"], his["state_dict"]), "")
-        yield Finding(BEST, not difference, difference or f"of step {best['global_step']}")
+        difference = next(_differences(best["state_dict"], best_too["state_dict"]), "")
+        yield Comparison(BEST, not difference, difference or f"of step {best['global_step']}")
 
 
 def _plain(path: Path, run_dir: Path) -> dict[str, Any] | None:

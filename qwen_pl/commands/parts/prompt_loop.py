@@ -1,15 +1,14 @@
-"""The prompt loop of ``generate``: a prompt a line, with history, until Ctrl-D."""
+"""What ``generate`` shows: texts as they come, and a loop that asks for prompts until Ctrl-D."""
 
 import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qwen_pl.commands.options.arguments import unescaped
-from qwen_pl.commands.parts.print_texts import print_texts
 from qwen_pl.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,6 +35,40 @@ HELP = f"""a line is a prompt, and what is written after it follows; Ctrl-C ends
                   none as value takes it away
 /settings         shows them
 /help             shows this"""
+
+
+def print_texts(writer: "Writer", prompt: str, sampling: "Sampling", num_samples: int) -> None:
+    """Prints a prompt and what is written after it as it comes; several samples under headings.
+
+    All samples are written at once. The first is shown as it grows, and each of the others as far
+    as it is when the one before it has ended.
+
+    Raises:
+        InputError: If the prompt cannot be written on from.
+    """
+    pieces = writer.stream_samples(prompt, sampling, num_samples)
+
+    def open_text(index: int) -> None:
+        if num_samples > 1:
+            print("\n" * (index > 0) + f"--- {index + 1} of {num_samples} ---")
+        print(prompt, end="", flush=True)
+
+    held = [""] * num_samples
+    ended = [False] * num_samples
+    shown = 0
+    open_text(0)
+    for index, piece, is_last in pieces:
+        held[index] += piece
+        ended[index] = is_last
+        while shown < num_samples:
+            print(held[shown], end="", flush=True)
+            held[shown] = ""
+            if not ended[shown]:
+                break
+            print(flush=True)
+            shown += 1
+            if shown < num_samples:
+                open_text(shown)
 
 
 class PromptLoop:
@@ -125,7 +158,7 @@ def _ask() -> str:
 
 
 @contextlib.contextmanager
-def _history():
+def _history() -> Iterator[None]:
     """Reads earlier lines for the up arrow, and keeps those of this loop."""
     try:
         import readline

@@ -8,11 +8,15 @@ import sys
 import threading
 import time
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+from lightning.pytorch.utilities.types import STEP_OUTPUT
 from torch import Tensor
+
+from qwen_pl.training.resume.saving import StepCheckpoint
 
 MOMENTS = ("anywhere", "accumulating", "saving", "validating", "never")
 
@@ -70,10 +74,11 @@ class Rehearsal(pl.Callback):
         self,
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
-        outputs: dict[str, Any],
+        outputs: STEP_OUTPUT,
         batch: dict[str, Tensor],
         batch_idx: int,
     ) -> None:
+        assert isinstance(outputs, Mapping)
         self._inputs = zlib.crc32(batch["input_ids"].cpu().numpy().tobytes(), self._inputs)
         self._losses.append(float(outputs["loss"]).hex())
         if trainer.global_step == self._last_step:
@@ -92,9 +97,13 @@ class Rehearsal(pl.Callback):
     def on_save_checkpoint(self, trainer: pl.Trainer, *args: Any) -> None:
         if self._is_time(trainer, "saving"):
             threading.Thread(target=self._end_in_save, args=[trainer], daemon=True).start()
+
+            def end_instead(fd: object) -> None:
+                self._end(trainer, "saving")
+
             # It may look too late; once all is written and before it is in place, there is no
             # more waiting.
-            os.fsync = lambda _: self._end(trainer, "saving")
+            os.fsync = end_instead
 
     def _is_time(self, trainer: pl.Trainer, moment: str) -> bool:
         due = moment == self.moment and trainer.global_step >= self.step
@@ -107,7 +116,8 @@ class Rehearsal(pl.Callback):
 
     def _end_in_save(self, trainer: pl.Trainer) -> None:
         """Waits for the unfinished file beside the checkpoint; it is there for milliseconds."""
-        folder = Path(trainer.checkpoint_callback.dirpath)
+        saving = (c for c in trainer.checkpoint_callbacks if isinstance(c, StepCheckpoint))
+        folder = Path(next(saving).dirpath)
         before = {*folder.glob("*.tmp-*")}
         give_up = time.monotonic() + 60
         while time.monotonic() < give_up and before.issuperset(folder.glob("*.tmp-*")):
