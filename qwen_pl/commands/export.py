@@ -63,7 +63,7 @@ def main(args: list[str]) -> None:
     how_checked = _check_packages(is_gguf, options.check)
 
     from qwen_pl.commands.parts import exporting
-    from qwen_pl.export.weights import dtype_name
+    from qwen_pl.export.hugging_face import dtype_name
 
     trained = load_trained(checkpoint, mmap=True)
     print(f"{checkpoint}:", file=sys.stderr, flush=True)

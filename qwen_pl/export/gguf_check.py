@@ -11,9 +11,10 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 
 from qwen_pl.export.findings import Finding
 from qwen_pl.export.gguf import gguf_tensors, import_gguf
-from qwen_pl.export.gguf_vocabulary import END_OF_TEXT, NORMAL, QWEN_PATTERN, UNUSED, normalizes
+from qwen_pl.export.gguf_vocabulary import NORMAL, UNUSED, normalizes
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
+from qwen_pl.qwen_tokenizer import END_OF_TEXT, QWEN_PATTERN
 
 if TYPE_CHECKING:
     from gguf import GGUFReader

@@ -7,15 +7,7 @@ from tokenizers import Tokenizer
 from tokenizers.pre_tokenizers import ByteLevel
 
 from qwen_pl.errors import InputError
-
-END_OF_TEXT = "<|endoftext|>"
-
-# The pattern that llama.cpp means by the name "qwen2", as published tokenizers write it.
-# Source: the pre_tokenizer of the published Qwen/Qwen3-0.6B tokenizer.json.
-QWEN_PATTERN = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|"
-    r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
+from qwen_pl.qwen_tokenizer import END_OF_TEXT, QWEN_PATTERN
 
 NORMAL, CONTROL, USER_DEFINED, UNUSED = 1, 3, 4, 5
 """What a token is for; the numbers of ``gguf.TokenType``."""

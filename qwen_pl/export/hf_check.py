@@ -13,7 +13,7 @@ from torch import Tensor
 from qwen_pl.errors import InputError
 from qwen_pl.export.findings import Finding
 from qwen_pl.export.hf_tokenizer_check import AWKWARD_TEXTS, compare_tokenizers
-from qwen_pl.export.weights import dtype_name
+from qwen_pl.export.hugging_face import dtype_name
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 
 if TYPE_CHECKING:

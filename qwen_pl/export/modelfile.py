@@ -1,7 +1,7 @@
 """The ``Modelfile`` from which Ollama makes a model of a GGUF file."""
 
 from qwen_pl.errors import InputError
-from qwen_pl.export.gguf_vocabulary import END_OF_TEXT
+from qwen_pl.qwen_tokenizer import END_OF_TEXT
 
 # What ``generate`` does when nothing else is asked for, so that both write alike. Ollama's own
 # defaults would punish repetition and never stop.

@@ -1,6 +1,6 @@
-"""Text as it is written: token ids in, whole characters out."""
+"""Text as it is written: token ids in, whole characters out, up to a stop string."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 INCOMPLETE = "\N{REPLACEMENT CHARACTER}"
 """What a decoder writes for the bytes of a character that are not all there yet."""
@@ -50,6 +50,80 @@ class TextStream:
         piece = self.text[self.shown :]
         self.tail, self.text, self.shown = [], "", 0
         return piece
+
+
+class StopStrings:
+    """Passes text on until a stop string is complete, and never a part of one.
+
+    What may be the start of a stop string is held back until it is clear. The result does not
+    depend on how the text is cut into pieces: the string that is complete first counts, of several
+    the longest.
+
+    >>> stop = StopStrings(["END"])
+    >>> [stop.push(piece) for piece in ("The E", "astern EN", "D of it")], stop.is_found
+    (['The ', 'Eastern ', ''], True)
+    """
+
+    def __init__(self, stop: Sequence[str]) -> None:
+        self.stop = tuple(stop)
+        self.held = ""
+        self.is_found = False
+
+    def push(self, piece: str) -> str:
+        """Takes the next piece and returns what is certain."""
+        if self.is_found:
+            return ""
+        text = self.held + piece
+        found = [(text.find(stop) + len(stop), -len(stop)) for stop in self.stop if stop in text]
+        if found:
+            self.is_found, self.held = True, ""
+            return text[: sum(min(found))]
+        shown = len(text) - self._undecided(text)
+        self.held = text[shown:]
+        return text[:shown]
+
+    def flush(self) -> str:
+        """Returns what was held back, since no more text comes."""
+        held, self.held = self.held, ""
+        return held
+
+    def _undecided(self, text: str) -> int:
+        """Characters at the end of a text that may be the start of a stop string."""
+        longest = max((len(stop) - 1 for stop in self.stop), default=0)
+        for size in range(min(longest, len(text)), 0, -1):
+            if any(stop.startswith(text[-size:]) for stop in self.stop):
+                return size
+        return 0
+
+
+class TextUntilStop:
+    """The text of one row: token ids in, whole characters out, up to a stop string.
+
+    Args:
+        decode: Turns ids into text; see ``TextStream``.
+        stop: Strings that end the text.
+
+    >>> text = TextUntilStop(lambda ids: bytes(ids).decode(errors="replace"), stop=["?!"])
+    >>> [text.push(byte) for byte in "é??!x".encode()], text.is_stopped
+    (['', 'é', '', '?', '', ''], True)
+    """
+
+    def __init__(self, decode: Callable[[list[int]], str], stop: Sequence[str] = ()) -> None:
+        self.characters = TextStream(decode)
+        self.stop = StopStrings(stop)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a stop string came: the text is complete."""
+        return self.stop.is_found
+
+    def push(self, token_id: int) -> str:
+        """Takes the next id and returns the text that is certain with it, maybe none."""
+        return self.stop.push(self.characters.push(token_id))
+
+    def flush(self) -> str:
+        """Returns what was held back, since no more ids come."""
+        return self.stop.push(self.characters.flush()) + self.stop.flush()
 
 
 def _whole(text: str) -> int:

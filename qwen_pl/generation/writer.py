@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from qwen_pl.errors import InputError
 from qwen_pl.generation.engine import Engine, FinishReason, Row
 from qwen_pl.generation.sampling import Sampling
-from qwen_pl.generation.stop import TextUntilStop
+from qwen_pl.generation.stream import TextUntilStop
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
+from qwen_pl.qwen_tokenizer import END_OF_TEXT, END_OF_TURN
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-
-END_OF_TEXT = "<|endoftext|>"
-END_TOKENS = (END_OF_TEXT, "<|im_end|>")
-"""Tokens that end a text: that of documents, and that of turns in Qwen's chats."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ class Writer:
         self.network = network
         self.tokenizer = tokenizer
         self.max_batch_size = max_batch_size
-        ends = [tokenizer.token_to_id(token) for token in END_TOKENS]
+        ends = [tokenizer.token_to_id(token) for token in (END_OF_TEXT, END_OF_TURN)]
         self.stop_ids = frozenset(token for token in ends if token is not None)
 
     def engine(self, max_batch_size: int | None = None) -> Engine:

@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from qwen_pl.qwen_tokenizer import END_OF_TEXT
+
 MAX_CHOICES = 128
 """Texts that one request may ask for, prompts times ``n``."""
 
@@ -25,7 +27,7 @@ def _prompts(value: Any) -> list[Prompt]:
     ):
         raise ValueError("give a text, a list of texts, a list of token ids or a list of those")
     if not prompts or not all(prompts):
-        raise ValueError("it is empty: give <|endoftext|> for the start of a document")
+        raise ValueError(f"it is empty: give {END_OF_TEXT} for the start of a document")
     for prompt in prompts:
         if isinstance(prompt, str):
             _check_unicode(prompt)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from qwen_pl.errors import InputError
 from qwen_pl.generation.engine import FinishReason, Row, Step
 from qwen_pl.generation.sampling import Sampling
-from qwen_pl.generation.stop import TextUntilStop
+from qwen_pl.generation.stream import TextUntilStop
 from qwen_pl.generation.writer import Writer
 from qwen_pl.serving.errors import ApiError
 

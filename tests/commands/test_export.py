@@ -121,16 +121,17 @@ def test_a_folder_that_holds_the_run_is_never_replaced(qwen_pl: Run, run: Path, 
 def test_a_failed_check_leaves_nothing_and_ends_with_1(
     qwen_pl: Run, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from qwen_pl.export import weights
+
+    from qwen_pl.export import hugging_face
 
     assert qwen_pl("export", "--out", "out", "--no-check").code == 0
     before = Path("out/model.safetensors").read_bytes()
-    save_file = weights.save_file
+    save_file = hugging_face.save_file
 
     def forgetful(tensors: dict[str, torch.Tensor], *args: object, **kwargs: object) -> None:
         save_file({name: tensor.flip(0) for name, tensor in tensors.items()}, *args, **kwargs)
 
-    monkeypatch.setattr(weights, "save_file", forgetful)
+    monkeypatch.setattr(hugging_face, "save_file", forgetful)
     outcome = qwen_pl("export", "--out", "out")
     assert outcome.code == 1
     assert "DIFFERS  weights" in outcome.out
@@ -145,7 +146,7 @@ def test_a_full_disk_leaves_nothing(
     def full(*args: object, **kwargs: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("qwen_pl.export.weights.save_file", full)
+    monkeypatch.setattr("qwen_pl.export.hugging_face.save_file", full)
     outcome = qwen_pl("export", "--out", "out")
     assert outcome.code == 2
     assert "out cannot be written: " in outcome.err

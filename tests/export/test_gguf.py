@@ -9,7 +9,7 @@ import torch
 from tokenizers import AddedToken, Tokenizer, decoders, normalizers, pre_tokenizers, processors
 
 from qwen_pl.data.tokens import tokenizer as data_tokenizer
-from qwen_pl.data.tokens.tokenizer import END_OF_TEXT, train_tokenizer
+from qwen_pl.data.tokens.tokenizer import train_tokenizer
 from qwen_pl.errors import InputError
 from qwen_pl.export import gguf_vocabulary as vocabulary_module
 from qwen_pl.export.gguf import DTYPES, write_gguf
@@ -17,6 +17,7 @@ from qwen_pl.export.gguf_check import check_gguf
 from qwen_pl.export.gguf_vocabulary import gguf_vocabulary
 from qwen_pl.model.config import Qwen3Config, RopeScaling
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
+from qwen_pl.qwen_tokenizer import END_OF_TEXT
 
 TEXT = ["“Tränen”, sagte er; 1813 waren's zwölf. Это правда. 真理は 普遍的に。 they'd"] * 5
 VOCAB_SIZE, USED = 331, 320

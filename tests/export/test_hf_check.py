@@ -11,10 +11,11 @@ from random_network import random_network
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
-from qwen_pl.data.tokens.tokenizer import END_OF_TEXT, train_tokenizer, write_tokenizer
+from qwen_pl.data.tokens.tokenizer import train_tokenizer, write_tokenizer
 from qwen_pl.errors import InputError
 from qwen_pl.export.hf_check import check_hugging_face, require_transformers
 from qwen_pl.export.hugging_face import write_hugging_face
+from qwen_pl.qwen_tokenizer import END_OF_TEXT
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,12 @@ from llama_bindings import BINDINGS, Answer, Question, ask, skip_without
 from small_networks import written
 from tokenizers import Tokenizer
 
-from qwen_pl.data.tokens.tokenizer import END_OF_TEXT, train_tokenizer
+from qwen_pl.data.tokens.tokenizer import train_tokenizer
 from qwen_pl.export.gguf import write_gguf
 from qwen_pl.generation.sampling import Sampling
 from qwen_pl.model.config import Qwen3Config, RopeScaling
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
+from qwen_pl.qwen_tokenizer import END_OF_TEXT
 
 DOCUMENTS = [
     "It is a truth universally acknowledged, that a single man in possession of a good fortune, "

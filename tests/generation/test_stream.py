@@ -1,12 +1,14 @@
-"""Text comes in whole characters, and all of it comes."""
+"""Text comes in whole characters, all of it up to a stop string, and none of that is ever shown."""
 
 import random
 
 import pytest
 
-from qwen_pl.generation.stream import TextStream
+from qwen_pl.generation.stream import StopStrings, TextStream
 
 TEXT = "Zoë naïvely ate 寿司 🍣🏳️‍🌈 — “c’est ça”, ﬁn. " * 3
+
+SENTENCE = "It is a truth. It is universally acknowledged; END it is."
 
 
 def decode_bytes(ids: list[int]) -> str:
@@ -76,3 +78,46 @@ def test_the_time_is_linear(ids) -> None:
 
     pieces(ids, decode)
     assert sum(decoded) <= 12 * len(ids)
+
+
+def pushed(pieces: list[str], stop: list[str]) -> str:
+    strings, shown = StopStrings(stop), ""
+    for piece in pieces:
+        shown += strings.push(piece)
+        assert SENTENCE.startswith(shown)
+    return shown + strings.flush()
+
+
+@pytest.mark.parametrize(
+    ("stop", "expected"),
+    [
+        (["END"], SENTENCE[: SENTENCE.index("END")]),
+        (["nowhere"], SENTENCE),
+        ([], SENTENCE),
+        (["It is a l", "truth"], "It is a "),
+        (["truth. It is", "h."], "It is a trut"),  # what is complete first counts
+        (["It"], ""),
+        (["is.x", "s."], SENTENCE[: SENTENCE.index("s.")]),
+        (["th.", "uth.", "h."], "It is a tr"),  # the longest of those complete at once
+    ],
+)
+def test_the_text_is_the_same_however_it_is_cut(stop, expected) -> None:
+    chooser = random.Random(0)
+    assert pushed([SENTENCE], stop) == expected
+    assert pushed(list(SENTENCE), stop) == expected
+    for _ in range(30):
+        cuts = sorted(chooser.sample(range(1, len(SENTENCE)), 7))
+        pieces = [SENTENCE[a:b] for a, b in zip([0, *cuts], [*cuts, len(SENTENCE)], strict=True)]
+        assert pushed(pieces, stop) == expected
+
+
+def test_what_may_be_a_stop_string_waits_and_comes_when_it_is_none() -> None:
+    strings = StopStrings(["<end>"])
+    assert [strings.push(piece) for piece in ("a<", "en", "c", "<en")] == ["a", "", "<enc", ""]
+    assert strings.flush() == "<en"
+
+
+def test_nothing_comes_after_a_stop_string() -> None:
+    strings = StopStrings(["."])
+    assert [strings.push("a.b"), strings.push("c"), strings.flush()] == ["a", "", ""]
+    assert strings.is_found

@@ -4,10 +4,11 @@ import pytest
 from small_networks import build
 from tokenizers import Tokenizer
 
-from qwen_pl.data.tokens.tokenizer import END_OF_TEXT, train_tokenizer
+from qwen_pl.data.tokens.tokenizer import train_tokenizer
 from qwen_pl.errors import InputError
 from qwen_pl.generation.sampling import Sampling
 from qwen_pl.generation.writer import Writer, samples_of
+from qwen_pl.qwen_tokenizer import END_OF_TEXT
 
 PROMPTS = ["low lower", "é", "the lowest of all lower things", "", "x\ny"]
 FREE = Sampling(max_new_tokens=24, temperature=1.4, top_k=0, top_p=1, seed=11)

@@ -9,7 +9,7 @@ import yaml
 from qwen_pl.commands.options.arguments import Trained
 from qwen_pl.data.tokens.splits import SPLITS
 from qwen_pl.data.tokens.token_file import TokenFile
-from qwen_pl.data.tokens.tokenizer import END_OF_TEXT, write_tokenizer
+from qwen_pl.data.tokens.tokenizer import write_tokenizer
 from qwen_pl.export.findings import Finding
 from qwen_pl.export.gguf import write_gguf
 from qwen_pl.export.gguf_check import check_gguf
@@ -19,6 +19,7 @@ from qwen_pl.export.model_card import CardFacts, model_card, usage_of_gguf, usag
 from qwen_pl.export.modelfile import modelfile_text
 from qwen_pl.files import write_text
 from qwen_pl.generation.sampling import Sampling
+from qwen_pl.qwen_tokenizer import END_OF_TEXT
 from qwen_pl.run.saved_config import config_in_force
 from qwen_pl.runs import run_of
 from qwen_pl.training.monitoring.recorded import measured_metrics, tokens_seen

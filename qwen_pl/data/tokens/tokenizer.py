@@ -20,20 +20,10 @@ from tokenizers.trainers import BpeTrainer
 
 from qwen_pl.errors import InputError
 from qwen_pl.files import whole_folder, write_text
+from qwen_pl.qwen_tokenizer import END_OF_TEXT, QWEN_PATTERN, SPECIAL_TOKENS
 
 TOKENIZER_VERSION = 1  # raised whenever the same text would give another tokenizer
 
-END_OF_TEXT = "<|endoftext|>"
-SPECIAL_TOKENS = (END_OF_TEXT, "<|im_start|>", "<|im_end|>")
-"""The special tokens of Qwen2's base models, behind the learned vocabulary as there."""
-
-# How Qwen2 and Qwen3 cut text before BPE: English contractions, words with the character before
-# them, single digits, runs of punctuation with the newlines that follow, white space.
-# Source: the pre_tokenizer of the published Qwen/Qwen3-0.6B tokenizer.json.
-QWEN_PATTERN = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|"
-    r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
 TOKENIZER_JSON = "tokenizer.json"
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 SMALLEST_VOCABULARY = 256 + len(SPECIAL_TOKENS)

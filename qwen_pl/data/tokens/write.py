@@ -23,8 +23,9 @@ from qwen_pl.data.corpus.document import (
 )
 from qwen_pl.data.processes import ProcessDied, map_in_processes
 from qwen_pl.data.tokens.splits import SPLITS, Piece
-from qwen_pl.data.tokens.tokenizer import END_OF_TEXT, token_num_bytes
+from qwen_pl.data.tokens.tokenizer import token_num_bytes
 from qwen_pl.files import whole_file, whole_folder
+from qwen_pl.qwen_tokenizer import END_OF_TEXT
 
 TOKENS_VERSION = 2  # raised whenever the same text and tokenizer would give other files
 

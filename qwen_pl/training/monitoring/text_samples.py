@@ -12,11 +12,11 @@ import torch
 
 from qwen_pl.errors import InputError
 from qwen_pl.files import write_text
+from qwen_pl.qwen_tokenizer import END_OF_TEXT
 from qwen_pl.training.devices.dtensors import is_sharded
 from qwen_pl.training.monitoring.curves import TrainingCurves
 from qwen_pl.training.monitoring.texts import log_text, plain
 
-END_OF_TEXT = "<|endoftext|>"
 OPENING = 12
 """Tokens of a held-out passage that the network writes on from."""
 _HEADING = "step {step:,}\n"

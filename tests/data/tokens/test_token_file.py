@@ -11,8 +11,9 @@ from tokenizers import Tokenizer
 from qwen_pl.data.corpus.document import Document
 from qwen_pl.data.tokens.splits import Piece
 from qwen_pl.data.tokens.token_file import Passage, TokenFile
-from qwen_pl.data.tokens.tokenizer import END_OF_TEXT, save_tokenizer, train_tokenizer
+from qwen_pl.data.tokens.tokenizer import save_tokenizer, train_tokenizer
 from qwen_pl.data.tokens.write import write_token_file
+from qwen_pl.qwen_tokenizer import END_OF_TEXT
 
 ONE = ["The first page.", "Its second paragraph.", "Page three."]
 TWO = ["Another book altogether.", "It says <|endoftext|> too."]

@@ -20,14 +20,13 @@ from tokenizers import (
 from transformers import AutoTokenizer
 
 from qwen_pl.data.tokens.tokenizer import (
-    END_OF_TEXT,
-    SPECIAL_TOKENS,
     load_tokenizer,
     save_tokenizer,
     token_num_bytes,
     train_tokenizer,
 )
 from qwen_pl.errors import InputError
+from qwen_pl.qwen_tokenizer import END_OF_TEXT, SPECIAL_TOKENS
 
 TEXT = [
     "It is a truth universally acknowledged, that a single man in possession of a good fortune, "
