@@ -1,0 +1,102 @@
+"""Finds where the package uses a name that another library keeps to itself."""
+
+import ast
+import importlib
+import inspect
+import re
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+REPOSITORY = Path(__file__).parents[1]
+PACKAGE = REPOSITORY / "qwen_pl"
+LIBRARIES = ("lightning", "torch", "torchmetrics", "jsonargparse", "argparse", "pypdf")
+_STANDARD = {"_replace", "_exit"}  # of named tuples and os, where Python documents them
+_PRIVATE = re.compile(r"_[a-zA-Z]\w*")
+_DOTTED = re.compile(r"[a-zA-Z_]\w*(\.[a-zA-Z_]\w*)+")
+
+
+class Use(NamedTuple):
+    """A name that begins with ``_`` and that the package does not define, and where it is used."""
+
+    file: str
+    name: str
+
+
+def uses(file: Path, ours: frozenset[str] = frozenset()) -> set[Use]:
+    """The private names of others in a file: as attributes, imports and strings that name one.
+
+    Args:
+        ours: Private names that the package defines, which it may use.
+    """
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    ours |= defined(tree)
+    where = file.relative_to(REPOSITORY).as_posix() if file.is_relative_to(REPOSITORY) else ""
+    return {Use(where, name) for name in _named(tree) if name not in ours | _STANDARD}
+
+
+def _named(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and _PRIVATE.fullmatch(node.attr):
+            yield node.attr
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            module = getattr(node, "module", None) or ""
+            for dotted in [module, *(alias.name for alias in node.names)]:
+                yield from filter(_PRIVATE.fullmatch, dotted.split("."))
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "").endswith("attr"):
+            for argument in node.args:  # getattr, setattr, hasattr
+                if isinstance(argument, ast.Constant) and _PRIVATE.fullmatch(str(argument.value)):
+                    yield str(argument.value)
+        elif isinstance(node, ast.Constant) and _DOTTED.fullmatch(str(node.value)):
+            yield from filter(_PRIVATE.fullmatch, str(node.value).split("."))
+
+
+def defined(tree: ast.AST) -> frozenset[str]:
+    """Private names that a file gives to something: functions, classes, attributes of ``self``."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            if getattr(node.value, "id", None) == "self":
+                names.add(node.attr)
+    return frozenset(filter(_PRIVATE.fullmatch, names))
+
+
+def overrides() -> Iterator[tuple[Use, type]]:
+    """Private names that a class of the package has from a base that is not ours, and the base."""
+    for file in sorted(PACKAGE.rglob("*.py")):
+        dotted = ".".join(file.relative_to(REPOSITORY).with_suffix("").parts)
+        if file.name == "__main__.py" or "pypdfium2" in file.read_text(encoding="utf-8"):
+            continue
+        module = importlib.import_module(dotted.removesuffix(".__init__"))
+        for kind in vars(module).values():
+            if not inspect.isclass(kind) or kind.__module__ != module.__name__:
+                continue
+            names = set(filter(_PRIVATE.fullmatch, vars(kind)))
+            names |= defined(ast.parse(textwrap.dedent(_source(kind))))
+            for base in kind.__mro__[1:]:
+                if not base.__module__.startswith(LIBRARIES):
+                    continue
+                for name in names:
+                    if has(base, name):
+                        yield Use(file.relative_to(REPOSITORY).as_posix(), name), base
+
+
+def has(owner: object, name: str) -> bool:
+    """Whether a module or class has a name, be it only once an object of it has been made."""
+    if hasattr(owner, name):
+        return True
+    return inspect.isclass(owner) and any(
+        re.search(rf"\bself\.{name}\b", _source(kind)) for kind in owner.__mro__
+    )
+
+
+def _source(kind: type) -> str:
+    try:
+        return inspect.getsource(kind)
+    except (OSError, TypeError):  # made by a decorator, or in C
+        return ""
