@@ -52,6 +52,28 @@ def _named(tree: ast.AST) -> Iterator[str]:
             yield from filter(_PRIVATE.fullmatch, str(node.value).split("."))
 
 
+def patches(file: Path) -> set[str]:
+    """The attributes of modules and classes of other libraries that a file gives a new value."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    foreign: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            foreign |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not (node.module or "").startswith("qwen_pl"):
+            foreign |= {alias.asname or alias.name for alias in node.names}
+    changed: set[str] = set()
+    for node in ast.walk(tree):
+        if _is_stored(node):
+            changed.add(ast.unparse(node))
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "setattr":
+            changed.add(f"{ast.unparse(node.args[0])}.{ast.unparse(node.args[1])}")
+    return {target for target in changed if target.partition(".")[0] in foreign}
+
+
+def _is_stored(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+
+
 def defined(tree: ast.AST) -> frozenset[str]:
     """Private names that a file gives to something: functions, classes, attributes of ``self``."""
     names: set[str] = set()
@@ -60,9 +82,10 @@ def defined(tree: ast.AST) -> frozenset[str]:
             names.add(node.name)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             names.add(node.id)
-        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            if getattr(node.value, "id", None) == "self":
-                names.add(node.attr)
+        elif isinstance(node, ast.ImportFrom | ast.Import):  # import x as _x
+            names |= {alias.asname for alias in node.names if alias.asname}
+        elif _is_stored(node) and getattr(node.value, "id", None) == "self":
+            names.add(node.attr)
     return frozenset(filter(_PRIVATE.fullmatch, names))
 
 
@@ -76,8 +99,7 @@ def overrides() -> Iterator[tuple[Use, type]]:
         for kind in vars(module).values():
             if not inspect.isclass(kind) or kind.__module__ != module.__name__:
                 continue
-            names = set(filter(_PRIVATE.fullmatch, vars(kind)))
-            names |= defined(ast.parse(textwrap.dedent(_source(kind))))
+            names = defined(ast.parse(textwrap.dedent(_source(kind))))
             for base in kind.__mro__[1:]:
                 if not base.__module__.startswith(LIBRARIES):
                     continue
