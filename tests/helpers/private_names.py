@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 PACKAGE = REPOSITORY / "qwen_pl"
 LIBRARIES = ("lightning", "torch", "torchmetrics", "jsonargparse", "argparse", "pypdf")
 _STANDARD = {"_replace", "_exit"}  # of named tuples and os, where Python documents them
