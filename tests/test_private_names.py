@@ -28,9 +28,9 @@ TABLE: list[PrivateName] = []
 
 PATCHES: dict[tuple[str, str], str] = {
     ("commands/parts/rehearsal.py", "os.fsync"): "in a process that is made to be killed, slowly",
-    ("data/pdf/pypdf_mended.py", "pypdf._page.Font"): "in the child that reads one PDF",
-    ("data/pdf/pypdf_mended.py", "pypdf._page.TextExtraction"): "in the child that reads one PDF",
-    ("data/pdf/pypdf_mended.py", "pypdf._utils.NEUTRAL_CHARACTER_RANGES"): "in that child, too",
+    ("data/pdf/pypdf_mended.py", "_page.Font"): "in the child that reads one PDF",
+    ("data/pdf/pypdf_mended.py", "_page.TextExtraction"): "in the child that reads one PDF",
+    ("data/pdf/pypdf_mended.py", "_utils.NEUTRAL_CHARACTER_RANGES"): "in that child, too",
 }
 """What of another library gets a new value from us, and why nobody else's code meets it."""
 

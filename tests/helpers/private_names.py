@@ -61,6 +61,11 @@ def patches(file: Path) -> set[str]:
             foreign |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not (node.module or "").startswith("qwen_pl"):
             foreign |= {alias.asname or alias.name for alias in node.names}
+    for node in ast.walk(tree):  # and what is another name for one: page = pypdf._page
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Attribute):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if ast.unparse(node.value).partition(".")[0] in foreign:
+                foreign |= {target.id for target in targets if isinstance(target, ast.Name)}
     changed: set[str] = set()
     for node in ast.walk(tree):
         if _is_stored(node):
