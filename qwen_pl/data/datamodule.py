@@ -54,11 +54,11 @@ class PDFDataModule(pl.LightningDataModule):
         if self._is_predicting:
             return  # a checkpoint has its tokenizer in it, and prompts need no more
         try:
-            if self._has_reference:
-                check_reference(self.settings.reference_text)
+            if self._reference_text is not None:
+                check_reference(self._reference_text)
             self._prepared = self._prepare(progress=True)
-            if self._has_reference:
-                self.reference = self._prepare_reference(progress=True)
+            if self._reference_text is not None:
+                self.reference = self._prepare_reference(self._reference_text, progress=True)
         except InputError as error:
             if self.trainer is None or self.trainer.world_size == 1:
                 raise
@@ -69,7 +69,7 @@ class PDFDataModule(pl.LightningDataModule):
         print(self.tokens.splits_line(), flush=True)
         if self.reference is not None:
             _show_report(self.reference)
-            self._tell_of_reference()
+            self._tell_of(self.reference)
 
     def setup(self, stage: str) -> None:
         if self._is_predicting:
@@ -78,8 +78,8 @@ class PDFDataModule(pl.LightningDataModule):
             raise self._refusal
         # Other ranks of this machine come here without having prepared: they find it done.
         self._prepared = self._prepared or self._prepare()
-        if self._has_reference:
-            self.reference = self.reference or self._prepare_reference()
+        if self._reference_text is not None:
+            self.reference = self.reference or self._prepare_reference(self._reference_text)
         if stage == "fit" and not self._training_order.per_epoch:
             raise InputError(
                 f"the training part has {self.train_tokens:,} tokens, fewer than one window "
@@ -93,10 +93,10 @@ class PDFDataModule(pl.LightningDataModule):
                 settings.recipe, settings.cache_dir, num_proc=settings.num_proc, progress=progress
             )
 
-    def _prepare_reference(self, *, progress: bool = False) -> Prepared:
+    def _prepare_reference(self, text: str | list[str], *, progress: bool = False) -> Prepared:
         settings = self.settings
         return prepare_reference(
-            settings.reference_text,
+            text,
             settings.recipe,
             self.prepared,
             settings.cache_dir,
@@ -104,12 +104,12 @@ class PDFDataModule(pl.LightningDataModule):
             progress=progress,
         )
 
-    def _tell_of_reference(self) -> None:
-        tokens = self.reference.tokens
+    def _tell_of(self, reference: Prepared) -> None:
+        tokens = reference.tokens
         count = tokens.num_documents("train")
         documents = f"{count:,} document{'' if count == 1 else 's'}"
         print(f"reference {tokens.num_tokens('train'):,} tokens in {documents}", flush=True)
-        share = share_in_training(self.reference, self.prepared, self.settings.recipe)
+        share = share_in_training(reference, self.prepared, self.settings.recipe)
         if share >= _TOLD_SHARE:
             print(
                 f"{share:.0%} of data.reference_text {self.settings.reference_text} is in the "
@@ -124,9 +124,10 @@ class PDFDataModule(pl.LightningDataModule):
         batches = EndlessBatches(order, self.settings.batch_size, *self._rank_and_world_size)
         return TrainingLoader(windows, batches, self.settings.num_workers)
 
-    def val_dataloader(self) -> DataLoader[Batch] | list:
+    def val_dataloader(self) -> DataLoader[Batch] | list[Any]:
         """The validation part, and behind it the reference text where there is one."""
-        held_out = self._held_out_loader("val") if self.settings.recipe.val_fraction else []
+        has_part = self.settings.recipe.val_fraction > 0
+        held_out: Any = self._held_out_loader("val") if has_part else []
         if self.reference is None:
             return held_out
         return [held_out, self._evaluation_loader(self.reference.tokens, "train")]
@@ -248,9 +249,10 @@ class PDFDataModule(pl.LightningDataModule):
         return self.trainer is not None and self.trainer.predicting
 
     @property
-    def _has_reference(self) -> bool:
+    def _reference_text(self) -> str | list[str] | None:
+        """What is to be measured beside the validation part; nothing is while testing."""
         is_testing = self.trainer is not None and self.trainer.testing
-        return self.settings.reference_text is not None and not is_testing
+        return None if is_testing else self.settings.reference_text
 
     @property
     def _rank_and_world_size(self) -> tuple[int, int]:

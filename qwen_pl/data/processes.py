@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
 from multiprocessing.connection import Connection
 from typing import TypeVar
 
@@ -49,10 +50,7 @@ def map_in_processes(
     with contextlib.ExitStack() as stack:
         executor = stack.enter_context(_executor(num_proc))
         while True:
-            while len(waiting) < 2 * num_proc:
-                item = next(remaining, _NO_ITEM)
-                if item is _NO_ITEM:
-                    break
+            for item in islice(remaining, 2 * num_proc - len(waiting)):
                 waiting.append((item, _submit(executor, function, item)))
             if not waiting:
                 return
@@ -114,6 +112,3 @@ def _exit_with_parent(parent: Connection) -> None:
     with contextlib.suppress(EOFError, OSError):
         parent.recv()
     os._exit(1)
-
-
-_NO_ITEM = object()

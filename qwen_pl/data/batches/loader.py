@@ -74,7 +74,7 @@ class TrainingLoader(DataLoader[Batch]):
         self.samples_seen = 0
         self.seconds_waited = 0.0
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # PyTorch names a private class
         self.batches.position = self.samples_seen
         asked = time.perf_counter()
         for batch in super().__iter__():
@@ -120,8 +120,8 @@ def evaluation_loader(
     )
 
 
-def _as_it_is(batch: Batch) -> Batch:
-    """Windows are cut in batches; nothing is left to collate."""
+def _as_it_is(batch: Any) -> Any:
+    """Windows are cut in batches, not in items; nothing is left to collate."""
     return batch
 
 

@@ -49,10 +49,14 @@ def prompt_loader(
 
     A process without a prompt gets one empty batch, since all take part in gathering the texts.
     """
-    mine = prompts[rank::world_size]
+    mine = list(prompts[rank::world_size])
     batches = [mine[i : i + batch_size] for i in range(0, len(mine), batch_size)] or [[]]
     # Cut here, since the Trainer would exchange a sampler that makes batches.
-    return DataLoader(batches, batch_size=1, collate_fn=_only_one)
+    return DataLoader(
+        batches,  # type: ignore[arg-type]  # a list has all that is asked of a data set
+        batch_size=1,
+        collate_fn=_only_one,
+    )
 
 
 def _only_one(items: list[list[str]]) -> list[str]:

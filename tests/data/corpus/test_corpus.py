@@ -173,13 +173,36 @@ def test_a_password_given_later_opens_the_file_then(tmp_path: Path) -> None:
 
 
 PREPARE = """
-import sys
+import os, signal, sys
 from pathlib import Path
 from qwen_pl.data.prepare.prepare import Recipe, prepare
+
+last = int(sys.argv[4])  # the number of files that are finished before the process is killed
+replace = Path.replace
+
+def replace_and_count(unfinished, path):
+    global last
+    if last == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    last -= 1
+    return replace(unfinished, path)
+
 if __name__ == "__main__":
+    Path.replace = replace_and_count
     recipe = Recipe(sys.argv[1], vocab_size=300, val_fraction=0.2)
-    prepare(recipe, Path(sys.argv[2]), num_proc=2)
+    prepare(recipe, Path(sys.argv[2]), num_proc=int(sys.argv[3]))
 """
+NEVER = -1
+
+
+def preparing(
+    folder: Path, shelf: Path, cache: Path, *, num_proc: int, last: int = NEVER
+) -> subprocess.Popen[bytes]:
+    """A process that prepares, and kills itself where ``last`` says so."""
+    (folder / "main.py").write_text(PREPARE)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, folder / "main.py", shelf, cache, str(num_proc), str(last)]
+    return subprocess.Popen(command, env=environment)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -192,30 +215,47 @@ def content(folder: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs kill -9")
+needs_kill_9 = pytest.mark.skipif(sys.platform == "win32", reason="needs kill -9")
+
+
+@needs_kill_9
 def test_kill_9_at_any_moment_leaves_nothing_half_written(shelf: Path, tmp_path: Path) -> None:
-    (tmp_path / "main.py").write_text(PREPARE)
-    recipe = Recipe(str(shelf), vocab_size=300, val_fraction=0.2)
-    prepare(recipe, tmp_path / "whole")
-    cache = tmp_path / "killed"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, tmp_path / "main.py", shelf, cache]
-    for seconds in (0.4, 0.8, 1.2, 1.6):
-        process = subprocess.Popen(command, env=environment)
-        time.sleep(seconds)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-    prepare(recipe, cache)
+    prepare(Recipe(str(shelf), vocab_size=300, val_fraction=0.2), tmp_path / "whole")
+    whole, cache = content(tmp_path / "whole"), tmp_path / "killed"
+    kills = 0
+    while (code := preparing(tmp_path, shelf, cache, num_proc=1, last=4).wait()) != 0:
+        kills += 1
+        assert code == -signal.SIGKILL
+        found = {name: some for name, some in content(cache).items() if ".tmp-" not in name}
+        assert {n: some for n, some in found.items() if ".parts" not in n}.items() <= whole.items()
+    assert kills >= 4
     finished = content(cache)
-    assert content(tmp_path / "whole").items() <= finished.items()
+    assert whole.items() <= finished.items()
     assert not [name for name in finished if ".tmp-" not in name and ".parts" in name]
 
 
+@needs_kill_9
+def test_what_several_processes_read_before_kill_9_is_not_lost(shelf: Path, tmp_path: Path) -> None:
+    prepare(Recipe(str(shelf), vocab_size=300, val_fraction=0.2), tmp_path / "whole")
+    cache = tmp_path / "killed"
+    process = preparing(tmp_path, shelf, cache, num_proc=2)
+    until = time.monotonic() + 120
+    while not (read := list((cache / "text").glob("*.json"))):
+        assert time.monotonic() < until
+        time.sleep(0.001)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    before = read[0].stat().st_mtime_ns
+    prepare(Recipe(str(shelf), vocab_size=300, val_fraction=0.2), cache)
+    assert read[0].stat().st_mtime_ns == before
+    assert content(tmp_path / "whole").items() <= content(cache).items()
+
+
 def test_two_that_prepare_at_once_do_the_work_once(shelf: Path, tmp_path: Path) -> None:
-    (tmp_path / "main.py").write_text(PREPARE)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, tmp_path / "main.py", shelf, tmp_path / "cache"]
-    processes = [subprocess.Popen(command, env=environment) for _ in range(2)]
+    processes = [
+        preparing(tmp_path, shelf, tmp_path / "cache", num_proc=2),
+        preparing(tmp_path, shelf, tmp_path / "cache", num_proc=2),
+    ]
     assert [process.wait() for process in processes] == [0, 0]
     for kind, count in (("corpus", 1), ("tokenizer", 1), ("tokens", 1), ("pages", 3)):
         assert len(list((tmp_path / "cache" / kind).iterdir())) == count
