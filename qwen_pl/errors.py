@@ -1,4 +1,4 @@
-"""The exceptions that the command line turns into one line and an exit code."""
+"""The exceptions that become one line and an exit code, and which process tells of them."""
 
 import os
 
@@ -24,5 +24,9 @@ class Stopped(SystemExit):
 
 
 def is_first_on_machine() -> bool:
-    """Whether this process tells of errors: where several train, each would tell the same."""
+    """Whether this process is the one to speak, where several would say the same.
+
+    For code that has no Trainer, before there is one or beside it. Each machine has a log of its
+    own, so the first process of each speaks. With a Trainer, ask ``trainer.is_global_zero``.
+    """
     return all(os.environ.get(name, "0") == "0" for name in ("LOCAL_RANK", "SLURM_LOCALID"))

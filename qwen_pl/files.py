@@ -1,4 +1,4 @@
-"""Writes files and folders whole or not at all, and knows a full disk by its errors."""
+"""Writes files and folders whole or not at all, tells contents apart, and knows a full disk."""
 
 import contextlib
 import errno
@@ -33,7 +33,7 @@ def whole_file(path: Path, *, flush: bool = True) -> Iterator[IO[bytes]]:
     b'all of it'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.tmp-{os.getpid()}-{secrets.token_hex(3)}")
+    unfinished = _beside(path, "tmp")
     try:
         with unfinished.open("wb") as file:
             yield file
@@ -58,8 +58,7 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
             folder that holds something.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.tmp-{os.getpid()}-{secrets.token_hex(3)}")
-    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished = _beside(path, "tmp")
     unfinished.mkdir()
     try:
         yield unfinished
@@ -78,7 +77,7 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
 
 def take_place(new: Path, path: Path) -> None:
     """Puts a folder where another is, which stays unless all goes well."""
-    old = path.with_name(f"{path.name}.old-{os.getpid()}-{secrets.token_hex(3)}")
+    old = _beside(path, "old")
     path.rename(old)
     try:
         new.rename(path)
@@ -88,8 +87,13 @@ def take_place(new: Path, path: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def _beside(path: Path, kind: str) -> Path:
+    """A name in the same folder, and so on the same disk, that no other writer takes."""
+    return path.with_name(f"{path.name}.{kind}-{os.getpid()}-{secrets.token_hex(3)}")
+
+
 def remove_unfinished(folder: Path, *, seconds: float = 3600) -> None:
-    """Removes what writers that were killed left anywhere in a folder, if it is older than that."""
+    """Removes what killed writers left in the folders of a folder, if it is older than that."""
     newest = time.time() - seconds
     for path in folder.glob("*/*.tmp-*"):
         with contextlib.suppress(OSError):

@@ -69,6 +69,13 @@ def test_a_trained_run_is_served_and_ctrl_c_ends_it(qwen_pl: Run, config: Path) 
         process.communicate()
 
 
+def test_a_model_is_called_after_its_run_or_else_after_its_file(folder: Path) -> None:
+    (folder / "runs/mine/checkpoints").mkdir(parents=True)
+    (folder / "runs/mine/config.yaml").touch()
+    assert serve._name(Path("runs/mine/checkpoints/best.ckpt")) == "mine"
+    assert serve._name(folder / "old.ckpt") == "old"
+
+
 def test_a_port_that_is_taken_is_told_before_the_model_is_loaded(
     qwen_pl: Run, checkpoint: Path
 ) -> None:
