@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -40,9 +40,11 @@ def group_paragraphs(pages: Sequence[Page]) -> list[list[PlacedLine]]:
     Args:
         pages: The document without running heads and notes, its lines stripped and not empty.
     """
+    lines = place_lines(pages)
+    usual = Usual(pages, lines)
     paragraphs: list[list[PlacedLine]] = []
-    for line, rule in judge_lines(pages):
-        if rule.begins:
+    for line in lines:
+        if not paragraphs or deciding_rule(Seam(paragraphs[-1], line, usual)).begins:
             paragraphs.append([])
         paragraphs[-1].append(line)
     return paragraphs
@@ -105,30 +107,20 @@ class Usual:
         return float(indent) if is_usual and is_first_line else 0.0
 
 
-class Seam(NamedTuple):
+class Seam:
     """A line and the paragraph that it may go on with: what a rule looks at."""
 
-    paragraph: list[PlacedLine]
-    line: PlacedLine
-    usual: Usual
-
-    @property
-    def first(self) -> PlacedLine:
-        return self.paragraph[0]
-
-    @property
-    def before(self) -> PlacedLine:
-        return self.paragraph[-1]
-
-    @property
-    def is_at_break(self) -> bool:
+    def __init__(self, paragraph: list[PlacedLine], line: PlacedLine, usual: Usual) -> None:
+        self.paragraph = paragraph
+        self.first, self.before, self.line = paragraph[0], paragraph[-1], line
+        self.usual = usual
+        is_higher = line.line.y > self.before.line.y + 1.0
+        self.is_at_break = line.page != self.before.page or is_higher
         """Whether a page or a column begins with the line."""
-        before, line = self.paragraph[-1], self.line
-        return line.page != before.page or line.line.y > before.line.y + 1.0
 
     @property
     def is_below_gap(self) -> bool:
-        return self.usual.is_below_gap(self.paragraph[-1], self.line)
+        return self.usual.is_below_gap(self.before, self.line)
 
     @property
     def is_in_sentence(self) -> bool:
@@ -149,25 +141,9 @@ class Rule(NamedTuple):
     because: str
 
 
-def judge_lines(
-    pages: Sequence[Page], rules: Sequence[Rule] | None = None
-) -> Iterator[tuple[PlacedLine, Rule]]:
-    """Every line with the rule that decides on it: the first of ``RULES`` that holds."""
-    rules = RULES if rules is None else rules
-    lines = place_lines(pages)
-    usual = Usual(pages, lines)
-    paragraph: list[PlacedLine] = []
-    for line in lines:
-        seam = Seam(paragraph, line, usual)
-        rule = next(rule for rule in rules if rule.holds(seam))
-        if rule.begins:
-            paragraph = []
-        paragraph.append(line)
-        yield line, rule
-
-
-def _is_first(seam: Seam) -> bool:
-    return not seam.paragraph
+def deciding_rule(seam: Seam) -> Rule:
+    """The first of ``RULES`` that holds; the last one always does."""
+    return next(rule for rule in RULES if rule.holds(seam))
 
 
 def _is_unplaced_after_end(seam: Seam) -> bool:
@@ -326,7 +302,6 @@ def _is_any(seam: Seam) -> bool:
 BEGINS, GOES_ON = True, False
 
 RULES = (
-    Rule(BEGINS, _is_first, "no paragraph is there before it"),
     Rule(BEGINS, _is_unplaced_after_end, "without places, only a short last line shows an end"),
     Rule(GOES_ON, _is_unplaced, "without places, nothing else shows a beginning"),
     Rule(GOES_ON, _follows_lone_quote, "a large quotation mark opens what stands after it"),
