@@ -1,12 +1,12 @@
 """Takes footnotes out of their pages and finds the lines that call them."""
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from qwen_pl.data.cleaning.measures import drops
+from qwen_pl.data.cleaning.measures import usual_leading
 from qwen_pl.data.page.line import Line, Page, is_large_initial
 
 _SMALLER = 0.95  # of the size of the text
@@ -61,7 +61,7 @@ def take_footnotes(pages: list[Page], body_size: float) -> Footnotes:
         pages: Pages of lines, stripped and not empty.
         body_size: Font size of the text, in points.
     """
-    leading = _usual_leading(pages, body_size)
+    leading = usual_leading(pages, body_size)
     result = Footnotes()
     unfinished: Note | None = None
     early: list[Note] = []
@@ -90,12 +90,6 @@ def find_note_beginnings(pages: list[Page], body_size: float) -> set[tuple[int, 
             if any(other.y > line.y and raised in other.text for other in page):
                 found.add((number, index))
     return found
-
-
-def _usual_leading(pages: list[Page], body_size: float) -> float:
-    """The usual distance of the lines of the text, in points; 0 if it is not known."""
-    leadings = Counter(round(drop, 1) for page in pages for _, drop in drops(page, body_size))
-    return leadings.most_common(1)[0][0] if leadings else 0.0
 
 
 def _columns(page: Page) -> Iterator[Page]:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -58,35 +58,40 @@ def usual_size(pages: Iterable[Page]) -> float:
     return letters.most_common(1)[0][0] if letters else 0.0
 
 
-def drops(page: Page, size: float) -> Iterator[tuple[Line, float]]:
-    """Lines as far below the one before as those of text of a size may be, and how far, in points.
-
-    Nearer ones stand on the same line, and farther ones below a gap.
-    """
-    for before, line in pairwise(page):
-        drop = before.y - line.y
-        if 0.8 * size < drop < 3 * size:
-            yield line, drop
+def usual_leading(pages: Iterable[Page], size: float) -> float:
+    """The usual distance between baselines of text of a size, in points."""
+    return _most_usual(sum((_drops(page, size) for page in pages), Counter[float]()), size)
 
 
 def usual_leadings(pages: Sequence[Page], size: float) -> list[float]:
-    """The usual distance between baselines of text of a size, in points, by page."""
-    drops_by_page = [
-        Counter(_half_points(drop) for line, drop in drops(page, size) if abs(line.size - size) < 1)
-        for page in pages
-    ]
-    overall = sum(drops_by_page, Counter[float]()).most_common(1)
-    is_known = overall and overall[0][1] >= _FEWEST_DROPS
-    usual = overall[0][0] if is_known else _USUAL_LEADING * size
+    """The same by page: some pages have a leading of their own."""
+    drops_by_page = [_drops(page, size) for page in pages]
+    usual = _most_usual(sum(drops_by_page, Counter[float]()), size)
     leadings = []
-    for of_page in drops_by_page:
-        common = of_page.most_common(1)
-        most = common[0][1] if common else 0
-        is_clear = most >= _FEWEST_OF_PAGE and most > of_page.total() / 2
+    for drops in drops_by_page:
+        [(most_usual, count)] = drops.most_common(1) or [(0.0, 0)]
+        is_clear = count >= _FEWEST_OF_PAGE and count > drops.total() / 2
         # In a dialogue most lines may be paragraphs, with the gaps of these between them.
-        has_usual = sum(of_page[usual + half] for half in (-0.5, 0, 0.5)) >= 3
-        leadings.append(common[0][0] if is_clear and not has_usual else usual)
+        has_usual = sum(drops[usual + half] for half in (-0.5, 0, 0.5)) >= 3
+        leadings.append(most_usual if is_clear and not has_usual else usual)
     return leadings
+
+
+def _drops(page: Page, size: float) -> Counter[float]:
+    """How far lines of a size are below the one before, to half a point.
+
+    Nearer ones than those counted stand on the same line, and farther ones below a gap.
+    """
+    return Counter(
+        _half_points(before.y - line.y)
+        for before, line in pairwise(page)
+        if 0.8 * size < before.y - line.y < 3 * size and abs(line.size - size) < 1
+    )
+
+
+def _most_usual(drops: Counter[float], size: float) -> float:
+    [(leading, count)] = drops.most_common(1) or [(0.0, 0)]
+    return leading if count >= _FEWEST_DROPS else _USUAL_LEADING * size
 
 
 def usual_tops(pages: Sequence[Page]) -> list[float]:

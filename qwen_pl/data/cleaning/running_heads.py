@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
+from qwen_pl.data.cleaning.measures import usual_leading, usual_size
 from qwen_pl.data.page.line import Line, Page
 
 EDGE_ROWS = 2
@@ -204,14 +205,15 @@ def _rows_apart(pages: list[Page]) -> tuple[dict[Position, str], dict[Position, 
     """
     apart: dict[Position, str] = {}
     goes_on: dict[Position, set[Position]] = {}
-    size, leading = _usual_size_and_leading(pages)
+    size = usual_size(pages)
+    leading = max(usual_leading(pages, size), 1.0)
     for number, page in enumerate(pages):
         rows = _rows(page)
         if len(rows) < 5:
             continue
         for edge, order in (("top", rows), ("bottom", rows[::-1])):
             heights = [page[row[0]].y for row in order[: EDGE_ROWS + 1]]
-            gaps = [abs(before - after) / max(leading, 1.0) for before, after in pairwise(heights)]
+            gaps = [abs(before - after) / leading for before, after in pairwise(heights)]
             rows_apart = next((n for n, gap in enumerate(gaps, 1) if gap > _APART), 0)
             if not rows_apart or any(gap > _TOGETHER for gap in gaps[: rows_apart - 1]):
                 continue
@@ -222,19 +224,6 @@ def _rows_apart(pages: list[Page]) -> tuple[dict[Position, str], dict[Position, 
                     apart[number, index] = edge
                     goes_on[number, index] = rest
     return apart, goes_on
-
-
-def _usual_size_and_leading(pages: list[Page]) -> tuple[float, float]:
-    """The font size and the distance of lines that are usual, in points."""
-    sizes = Counter(round(line.size, 1) for page in pages for line in page)
-    drops = Counter(
-        round(2 * (before.y - line.y)) / 2
-        for page in pages
-        for before, line in pairwise(page)
-        if before.y - line.y > _ROW_HEIGHT
-    )
-    size = sizes.most_common(1)[0][0] if sizes else 0.0
-    return size, drops.most_common(1)[0][0] if drops else 1.2 * size
 
 
 def _numbers(text: str) -> Iterator[tuple[int, bool]]:
