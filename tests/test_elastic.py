@@ -1,7 +1,5 @@
 """A run goes on with other processes, batches or workers, and sees what it had not seen."""
 
-import os
-import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
@@ -11,7 +9,7 @@ from typing import NamedTuple
 import pytest
 import torch
 import yaml
-from command_line import REPOSITORY
+from own_process import in_ranks
 
 from qwen_pl.__main__ import main
 from qwen_pl.commands.parts.compare_runs import read_curves
@@ -76,10 +74,8 @@ class Runs:
         command += ["--trainer.callbacks.notes", str(run / "notes")]
         command += [] if start is None else ["--ckpt_path", str(start)]
         if layout.processes > 1:
-            environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
-            words = [sys.executable, "-m", "qwen_pl", *command]
-            ended = subprocess.run(words, env=environment, capture_output=True, text=True)
-            assert ended.returncode == 0, ended.stderr
+            outcomes = in_ranks(command, self.folder, devices=layout.processes)
+            assert [outcome.code for outcome in outcomes] == [0] * layout.processes, outcomes
         else:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(sys, "argv", ["qwen_pl", *command])

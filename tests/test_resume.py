@@ -1,22 +1,19 @@
 """A run that was killed or stopped at any moment goes on as if it had not been."""
 
-import os
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from command_line import REPOSITORY, Run
+from command_line import Run
+from own_process import in_own_process
 
 from qwen_pl.commands import check_resume
 from qwen_pl.commands.parts.compare_runs import compare_runs, read_curves
 from qwen_pl.training.module import Qwen3Module
-
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture
@@ -59,14 +56,13 @@ def differing(folder: Path, one: str, other: str, step: int) -> list[str]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not fork")
 def test_a_run_that_is_killed_over_and_over_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "benchmarks.kills", "--settings", "accumulation"]
-    command += ["--kills", "6", "--steps", "14", "--folder", str(tmp_path)]
-    ended = subprocess.run(command, env=ENVIRONMENT, cwd=REPOSITORY, capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    options = ["--settings", "accumulation", "--kills", 6, "--steps", 14, "--folder", tmp_path]
+    ended = in_own_process(options, tmp_path, program="from benchmarks.kills import main; main()")
+    assert ended.code == 0, ended.out + ended.err
     for kind in ("anywhere", "saving", "validating", "accumulating", "starting"):
-        assert kind in ended.stdout
-    assert "DIFFERS" not in ended.stdout
-    assert "0 left an unfinished" not in ended.stdout
+        assert kind in ended.out
+    assert "DIFFERS" not in ended.out
+    assert "0 left an unfinished" not in ended.out
 
 
 # Forks where check-resume would start a process, which takes seconds to load everything.
@@ -90,13 +86,12 @@ main()
 def test_check_resume_kills_a_short_run_of_a_config_and_finds_it_exact(
     config: Path, folder: Path
 ) -> None:
-    command = [sys.executable, "-c", FORKING, "check-resume", "--config", str(config)]
-    command += ["--steps", "4", "--folder", str(folder)]
-    ended = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    command = ["check-resume", "--config", config, "--steps", 4, "--folder", folder]
+    ended = in_own_process(command, folder, program=FORKING)
+    assert ended.code == 0, ended.out + ended.err
     for moment in ("while saving", "in a step", "while validating"):
-        assert f"killed {moment}, after step" in ended.stdout
-    assert ended.stdout.splitlines()[-1] == "exact: small resumes as if it had never been killed"
+        assert f"killed {moment}, after step" in ended.out
+    assert ended.out.splitlines()[-1] == "exact: small resumes as if it had never been killed"
     assert not (folder / "lightning_logs").exists()
     assert not [*folder.glob("check-resume-*")]
 
@@ -109,13 +104,12 @@ def test_check_resume_finds_what_is_not_resumed(config: Path, folder: Path) -> N
         "RandomState.load_state_dict = lambda self, state: None\n"
         "main()\n",
     )
-    command = [sys.executable, "-c", forgetting, "check-resume", "--config", str(config)]
-    command += ["--steps", "4", "--kills", "2", "--folder", str(folder)]
-    command += ["--trainer.accumulate_grad_batches", "2"]  # for a kill at a known moment
-    ended = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
-    assert ended.returncode == 1, ended.stdout + ended.stderr
-    assert "samples and losses   DIFFERS  losses differ at step" in ended.stdout
-    assert "not exact: a resumed run differs, and two unbroken ones do not" in ended.stdout
+    command = ["check-resume", "--config", config, "--steps", 4, "--kills", 2, "--folder", folder]
+    command += ["--trainer.accumulate_grad_batches", 2]  # for a kill at a known moment
+    ended = in_own_process(command, folder, program=forgetting)
+    assert ended.code == 1, ended.out + ended.err
+    assert "samples and losses   DIFFERS  losses differ at step" in ended.out
+    assert "not exact: a resumed run differs, and two unbroken ones do not" in ended.out
 
 
 @pytest.mark.parametrize(

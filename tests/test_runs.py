@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 from command_line import REPOSITORY, Run
+from own_process import in_own_process
 from run_folder import same, scalars
 
 from qwen_pl.run.saved_config import config_in_force
@@ -61,13 +62,10 @@ def test_an_interrupted_run_resumes_bit_for_bit(
 ) -> None:
     options = [item for name, value in changes.items() for item in (f"--{name}", value)]
     qwen_pl("fit", "--config", config, "--run", "unbroken", *options)
-    command = [sys.executable, "-c", INTERRUPTING, "fit", "--config", config, "--run", "broken"]
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    ended = subprocess.run(
-        [*map(str, [*command, *options])], env=environment, capture_output=True, text=True
-    )
-    assert ended.returncode == 130, ended.stderr
-    assert "stopped and saved at step 7" in ended.stderr
+    broken = ["fit", "--config", config, "--run", "broken", *options]
+    ended = in_own_process(broken, folder, program=INTERRUPTING)
+    assert ended.code == 130, ended.err
+    assert "stopped and saved at step 7" in ended.err
     assert (folder / "lightning_logs/broken/checkpoints/step=00000007.ckpt").is_file()
 
     resumed = qwen_pl("fit", "--config", config, "--run", "broken", *options, "--ckpt_path", "last")
@@ -119,8 +117,7 @@ def training_step(self, batch, batch_idx):
         signal.raise_signal(signal.SIGINT)
     return plain(self, batch, batch_idx)
 Qwen3Module.training_step = training_step
-if __name__ == "__main__":
-    main()
+main()
 """
 
 

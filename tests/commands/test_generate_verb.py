@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from command_line import REPOSITORY, Outcome, Run
+from own_process import SECONDS, OwnProcess
 from small_networks import random_checkpoint
 
 
@@ -129,25 +130,11 @@ class Terminal:
         import pty
 
         self.master, slave = pty.openpty()
-        options = ["--ckpt_path", checkpoint, "--seed", 5, "--max_new_tokens", 20, *args]
-        command = [sys.executable, "-m", "qwen_pl", "generate", *map(str, options)]
-        environment = os.environ | {
-            "XDG_STATE_HOME": str(state),
-            "PYTHONPATH": str(REPOSITORY),
-            "OMP_NUM_THREADS": "1",
-            "TERM": "dumb",
-        }
-        self.process = subprocess.Popen(
-            command,
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            env=environment,
-            start_new_session=True,
-            preexec_fn=_make_it_the_controlling_terminal,
-        )
-        os.close(slave)
+        words = ["generate", "--ckpt_path", checkpoint, "--seed", 5, "--max_new_tokens", 20, *args]
+        environment = {"XDG_STATE_HOME": str(state), "TERM": "dumb"}
+        self.process = OwnProcess(words, state, environment=environment, terminal=os.ttyname(slave))
         self.until("> ")
+        os.close(slave)
 
     def type(self, text: str) -> None:
         os.write(self.master, text.encode())
@@ -157,7 +144,7 @@ class Terminal:
         self.type(line + "\r")
         return self.until("> ")
 
-    def until(self, end: str, seconds: float = 60) -> str:
+    def until(self, end: str, seconds: float = SECONDS) -> str:
         shown, last = b"", time.monotonic() + seconds
         while not shown.endswith(end.replace("\n", "\r\n").encode()):
             ready, _, _ = select.select([self.master], [], [], max(0, last - time.monotonic()))
@@ -167,16 +154,9 @@ class Terminal:
 
     def close(self) -> int:
         self.type("\x04")
-        code = self.process.wait(30)
+        code = self.process.end().code
         os.close(self.master)
         return code
-
-
-def _make_it_the_controlling_terminal() -> None:
-    import fcntl
-    import termios
-
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")

@@ -3,14 +3,13 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from command_line import REPOSITORY, Run
+from command_line import Run
 from openai import OpenAI
+from own_process import OwnProcess
 from running_server import small_writer
 
 from qwen_pl.commands import serve
@@ -34,17 +33,14 @@ def served(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qwen_pl.serving.server.Server.run", lambda server, sockets: None)
 
 
-def test_a_trained_run_is_served_and_ctrl_c_ends_it(qwen_pl: Run, config: Path) -> None:
+def test_a_trained_run_is_served_and_ctrl_c_ends_it(
+    qwen_pl: Run, config: Path, folder: Path
+) -> None:
     qwen_pl("fit", "--config", config, "--trainer.max_steps", 2)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "qwen_pl", "serve", "--run", "small", "--port", "0"],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), *sys.path])},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = OwnProcess(["serve", "--run", "small", "--port", 0], folder)
     try:
-        line = process.stdout.readline()
+        process.wait_until(lambda: "\n" in process.out)
+        line, _, _ = process.out.partition("\n")
         checkpoint, url, *_ = line.split()
         assert checkpoint.endswith("step=00000002.ckpt:")
         assert url.startswith("http://127.0.0.1:")
@@ -58,15 +54,14 @@ def test_a_trained_run_is_served_and_ctrl_c_ends_it(qwen_pl: Run, config: Path) 
         with ThreadPoolExecutor(1) as pool:
             ask = client.completions.create
             whole = pool.submit(ask, model="small", prompt="Bane", max_tokens=20, n=40)
-            process.send_signal(signal.SIGINT)
+            process.signal(signal.SIGINT)
             chunks += stream
             assert chunks[-1].choices[0].finish_reason in ("stop", "length")
             whole.exception()  # finished or refused at the door, but never left hanging
-        out, err = process.communicate(timeout=20)
-        assert (process.returncode, out, err) == (0, "", "stopped\n")
+        outcome = process.end()
+        assert (outcome.code, outcome.out, outcome.err) == (0, f"{line}\n", "stopped\n")
     finally:
         process.kill()
-        process.communicate()
 
 
 def test_a_model_is_called_after_its_run_or_else_after_its_file(folder: Path) -> None:

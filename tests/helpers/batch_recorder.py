@@ -1,4 +1,4 @@
-"""Records the batches that training gets; run as a script, in as many processes as it is told."""
+"""Records the batches that training gets, in one process or in each of several."""
 
 import json
 import sys
@@ -42,7 +42,8 @@ def record(data: dict[str, Any], steps: int, **trainer: Any) -> list[Tensor]:
     return module.seen
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Writes what this process gets to a folder; the command line gives that and the arguments."""
     folder, arguments = Path(sys.argv[1]), json.loads(sys.argv[2])
     batches = record(**arguments)
     rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0

@@ -4,6 +4,7 @@ Loading takes five seconds and forking none, so this is how most tests get a pro
 signal, kill, or give a rank. What is forked has only loaded: no run, no test was in it before.
 """
 
+import contextlib
 import functools
 import multiprocessing
 import os
@@ -42,6 +43,7 @@ class OwnProcess:
         folder: Its current folder; what it prints goes to files there, of this name.
         program: Other source to run in the place of ``MAIN``.
         environment: Variables that it has besides ours.
+        terminal: What it reads from and prints to in place of files.
     """
 
     def __init__(
@@ -52,8 +54,12 @@ class OwnProcess:
         program: str = MAIN,
         environment: Mapping[str, str] | None = None,
         name: str = "process",
+        terminal: str | None = None,
     ) -> None:
         self._out, self._err = folder / f"{name}.out", folder / f"{name}.err"
+        for file in (self._out, self._err):
+            file.write_bytes(b"")
+        streams = (os.devnull, str(self._out), str(self._err))
         self._process: process.BaseProcess = _context().Process(
             target=_run,
             args=(
@@ -61,8 +67,7 @@ class OwnProcess:
                 [str(word) for word in words],
                 str(folder),
                 {**os.environ, **OURS, **(environment or {})},
-                str(self._out),
-                str(self._err),
+                streams if terminal is None else 3 * (terminal,),
             ),
         )
         self._process.start()
@@ -77,6 +82,11 @@ class OwnProcess:
         return self._process.exitcode is not None
 
     @property
+    def out(self) -> str:
+        """What it has printed so far."""
+        return self._out.read_text(encoding="utf-8", errors="replace")
+
+    @property
     def err(self) -> str:
         return self._err.read_text(encoding="utf-8", errors="replace")
 
@@ -88,8 +98,9 @@ class OwnProcess:
         """
         last = time.monotonic() + SECONDS
         while not has_come():
-            assert not self.has_ended, self.err
-            assert time.monotonic() < last, self.err
+            if self.has_ended or time.monotonic() > last:
+                self.kill()
+                raise AssertionError(f"it did not come: {self.err}")
             time.sleep(0.02)
 
     def signal(self, number: int) -> None:
@@ -99,24 +110,36 @@ class OwnProcess:
         """Sends a signal to it and to all that it has started."""
         os.killpg(self.pid, number)
 
-    def end(self) -> Outcome:
-        """What became of it, once it has ended; it is not left behind, whatever happens."""
-        self._process.join(SECONDS)
+    def kill(self) -> None:
+        """Ends it, and all that it has started, unless it has ended by itself."""
         if not self.has_ended:
-            self.signal_group(signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it is the first of no group yet
+                self.signal_group(signal.SIGKILL)
+            self._process.kill()
             self._process.join()
-            raise AssertionError(f"did not end: {self.err}")
+
+    def end(self) -> Outcome:
+        """What became of it, once it has ended.
+
+        Raises:
+            AssertionError: If it does not; then it is killed.
+        """
+        self._process.join(SECONDS)
         code = self._process.exitcode
-        assert code is not None
-        return Outcome(code, self._out.read_text(encoding="utf-8", errors="replace"), self.err)
+        if code is None:
+            self.kill()
+            raise AssertionError(f"it did not end: {self.err}")
+        return Outcome(code, self.out, self.err)
 
 
-def run(words: Iterable[object], folder: Path, **more: Any) -> Outcome:
+def in_own_process(words: Iterable[object], folder: Path, **more: Any) -> Outcome:
     """Runs a process to its end."""
     return OwnProcess(words, folder, **more).end()
 
 
-def ranks(words: Iterable[object], folder: Path, *, devices: int = 2, **more: Any) -> list[Outcome]:
+def in_ranks(
+    words: Iterable[object], folder: Path, *, devices: int = 2, **more: Any
+) -> list[Outcome]:
     """Runs a command in as many processes as it has devices, as torchrun would start them."""
     words = list(words)
     with socket.socket() as free:
@@ -139,7 +162,11 @@ def ranks(words: Iterable[object], folder: Path, *, devices: int = 2, **more: An
         )
         for rank in range(devices)
     ]
-    return [process.end() for process in processes]
+    try:
+        return [process.end() for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
 
 
 @functools.cache
@@ -160,17 +187,25 @@ def _context() -> Any:
 
 
 def _run(
-    program: str, words: list[str], folder: str, environment: dict[str, str], out: str, err: str
+    program: str,
+    words: list[str],
+    folder: str,
+    environment: dict[str, str],
+    streams: tuple[str, str, str],
 ) -> None:
+    """What the process does: all that a new one has from the start is set, and the program run."""
     if os.name != "nt":
-        os.setsid()
+        os.setsid()  # whose terminal is the first that it opens
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
-    for number, file in ((1, out), (2, err)):
-        opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    for number, file in enumerate(streams):
+        opened = os.open(file, os.O_RDWR | os.O_APPEND)
         os.dup2(opened, number)
         os.close(opened)
+    sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", closefd=False)
     sys.argv = ["qwen_pl", *words]
     from lightning.pytorch.utilities import rank_zero_only
 

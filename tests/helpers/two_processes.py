@@ -1,19 +1,15 @@
-"""Runs command lines one after the other in two processes, as torchrun would start them.
-
-Imports take longer than the runs of the tests do, so both processes are started once for many.
-"""
+"""Runs command lines one after the other in two processes, as torchrun would start them."""
 
 import contextlib
 import io
 import json
 import os
-import socket
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from command_line import REPOSITORY, Outcome
+from command_line import Outcome
+from own_process import in_ranks
 
 COMMANDS = "commands.json"
 
@@ -29,39 +25,14 @@ def in_two_processes(
     """
     lines = {name: [str(word) for word in words] for name, words in commands.items()}
     (folder / COMMANDS).write_text(json.dumps(lines))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    shared = {
-        "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests/helpers")]),
-        "OMP_NUM_THREADS": "1",
-        "TORCHELASTIC_RUN_ID": "test",
-        "WORLD_SIZE": "2",
-        "LOCAL_WORLD_SIZE": "2",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-    }
-    processes = [
-        subprocess.Popen(
-            [sys.executable, __file__],
-            env=os.environ | shared | {"RANK": rank, "LOCAL_RANK": rank},
-            cwd=folder,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in ("0", "1")
-    ]
-    try:
-        said = [process.communicate(timeout=300)[1] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    assert [process.returncode for process in processes] == [0, 0], said
+    ended = in_ranks([], folder, program="from two_processes import run_all; run_all()")
+    assert [outcome.code for outcome in ended] == [0, 0], ended
     ranks = [json.loads((folder / f"{rank}.json").read_text()) for rank in (0, 1)]
     return {name: (Outcome(*ranks[0][name]), Outcome(*ranks[1][name])) for name in commands}
 
 
-def _run_all() -> None:
+def run_all() -> None:
+    """Runs all commands in this process, and notes what became of them."""
     from qwen_pl.__main__ import main
 
     outcomes = {}
@@ -75,7 +46,3 @@ def _run_all() -> None:
                 code = ended.code or 0
         outcomes[name] = [code, out.getvalue(), err.getvalue()]
     Path(f"{os.environ['RANK']}.json").write_text(json.dumps(outcomes))
-
-
-if __name__ == "__main__":
-    _run_all()

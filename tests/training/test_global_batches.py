@@ -1,17 +1,13 @@
 """Which samples a step sees depends on the seed and the step alone, not on who cuts them."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-import batch_recorder
 import pytest
 import torch
 from batch_recorder import record
-from command_line import REPOSITORY
+from own_process import in_ranks
 from torch import Tensor
 
 STEPS = 7  # into the second epoch
@@ -23,13 +19,11 @@ def data(small_data: dict[str, Any]) -> dict[str, Any]:
 
 
 def in_two_processes(folder: Path, **arguments: Any) -> list[Tensor]:
-    """The global batches of a run that Lightning itself spreads over two processes."""
+    """The global batches of a run in two processes."""
     folder.mkdir()
-    command = [sys.executable, batch_recorder.__file__, str(folder), json.dumps(arguments)]
-    path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests/helpers")])
-    environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stderr
+    program = "from batch_recorder import main; main()"
+    outcomes = in_ranks([folder, json.dumps(arguments)], folder, program=program)
+    assert [outcome.code for outcome in outcomes] == [0, 0], outcomes
     shares = [torch.load(folder / f"{rank}.pt") for rank in (0, 1)]
     # Process r has the samples r, r + 2, ... of each global batch.
     return [torch.stack(pair, dim=1).flatten(0, 1) for pair in zip(*shares, strict=True)]

@@ -1,15 +1,13 @@
 """``predict`` writes what ``generate`` would write, in the order of the prompts."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import REPOSITORY, Outcome
+from command_line import Outcome
+from own_process import in_ranks
 from small_networks import random_checkpoint
 
 from qwen_pl.model.config import RopeScaling
@@ -68,7 +66,7 @@ def test_two_processes_write_the_file_of_one(predict, root: Path) -> None:
     given = ["--data.prompts", "prompts.txt", "--num_samples", 2, "--data.batch_size", 3]
     predict(*given, "--predictions", "one.jsonl")
     two = in_two_processes(root, *given, "--predictions", "deep/two.jsonl")
-    assert two.returncode == 0, two.stderr
+    assert [outcome.code for outcome in two] == [0, 0], two
     assert (root / "one.jsonl").read_bytes() == (root / "deep/two.jsonl").read_bytes()
     assert [(line["prompt"], line["sample"]) for line in lines(root / "one.jsonl")] == [
         (prompt, sample) for prompt in PROMPTS for sample in (0, 1)
@@ -78,7 +76,7 @@ def test_two_processes_write_the_file_of_one(predict, root: Path) -> None:
 def test_a_process_without_a_prompt_does_not_stop_the_other(root: Path) -> None:
     (root / "one.txt").write_text("alone\n")
     two = in_two_processes(root, "--data.prompts", "one.txt", "--predictions", "two.jsonl")
-    assert two.returncode == 0, two.stderr
+    assert [outcome.code for outcome in two] == [0, 0], two
     assert [line["prompt"] for line in lines(root / "two.jsonl")] == ["alone"]
 
 
@@ -86,23 +84,14 @@ def test_a_prompt_that_one_process_refuses_stops_both(root: Path) -> None:
     (root / "long.txt").write_text("low\n" + "low " * 40 + "\n")
     stop = ["--sampling.when_full", "stop", "--data.prompts", "long.txt"]
     two = in_two_processes(root, *stop)
-    assert two.returncode == 2, two.stderr
-    assert "the longest context is 32" in two.stderr
-    assert "Traceback" not in two.stderr
+    assert [outcome.code for outcome in two] == [2, 2], two
+    assert "the longest context is 32" in two[0].err
+    assert not any("Traceback" in outcome.err for outcome in two)
 
 
-def in_two_processes(root: Path, *args: object) -> subprocess.CompletedProcess[str]:
+def in_two_processes(root: Path, *args: object) -> list[Outcome]:
     devices = ["--trainer.accelerator", "cpu", "--trainer.devices", 2, "--trainer.strategy", "ddp"]
-    command = [sys.executable, "-m", "qwen_pl", "predict", *OPTIONS, *devices, *args]
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        list(map(str, command)),
-        env=environment,
-        cwd=root,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    return in_ranks(["predict", *OPTIONS, *devices, *args], root)
 
 
 def test_prompts_of_several_lines_come_from_jsonl(predict, root: Path) -> None:

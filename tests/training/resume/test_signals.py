@@ -5,13 +5,13 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from command_line import REPOSITORY, Run
+from own_process import OwnProcess
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from qwen_pl.training.checkpoints import checkpoint as checkpoint_module
@@ -271,25 +271,16 @@ def test_a_signal_to_one_of_two_processes_stops_both_at_the_same_step(
 
 
 def test_a_signal_to_the_whole_group_spares_the_workers(config: Path, folder: Path) -> None:
-    command = [sys.executable, "-m", "qwen_pl", "fit", "--config", config]
-    command += ["--data.num_workers", "2", "--trainer.max_steps", "100000"]
-    process = subprocess.Popen(
-        [*map(str, command)],
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    command = ["fit", "--config", config]
+    command += ["--data.num_workers", 2, "--trainer.max_steps", 100000]
+    process = OwnProcess(command, folder)
     checkpoints = folder / "lightning_logs/small/checkpoints"
-    for _ in range(1200):
-        if any(checkpoints.glob("step=*.ckpt")) or process.poll() is not None:
-            break
-        time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGTERM)
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 143, err
-    assert "stopped and saved at step" in err
-    assert "Traceback" not in err
+    process.wait_until(lambda: any(checkpoints.glob("step=*.ckpt")))
+    process.signal_group(signal.SIGTERM)
+    outcome = process.end()
+    assert outcome.code == 143, outcome.err
+    assert "stopped and saved at step" in outcome.err
+    assert "Traceback" not in outcome.err
 
 
 @pytest.fixture(scope="module")
