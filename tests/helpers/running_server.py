@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import httpx
@@ -20,6 +21,11 @@ from qwen_pl.serving.server import Server, listen, url_of
 from qwen_pl.serving.worker import Worker
 
 CONTEXT = 3000
+TIMEOUT = 120
+"""Seconds that an answer may take, on a busy machine too."""
+request = partial(httpx.request, timeout=TIMEOUT)
+get = partial(request, "GET")
+post = partial(request, "POST")
 
 
 def small_writer(max_batch_size: int = 5) -> Writer:
@@ -54,14 +60,14 @@ class Running(NamedTuple):
 
     @property
     def client(self) -> OpenAI:
-        return OpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0, timeout=60)
+        return OpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0, timeout=TIMEOUT)
 
     def post(self, content: bytes | None = None, **fields: Any) -> httpx.Response:
         """Sends a completion request, of these fields or with this body."""
         if content is not None:
             headers = {"Content-Type": "application/json"}
-            return httpx.post(f"{self.url}/v1/completions", content=content, headers=headers)
-        return httpx.post(f"{self.url}/v1/completions", json=fields, timeout=30)
+            return post(f"{self.url}/v1/completions", content=content, headers=headers)
+        return post(f"{self.url}/v1/completions", json=fields)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from openai import (
     OpenAI,
     RateLimitError,
 )
-from running_server import CONTEXT, Running, running, small_writer
+from running_server import CONTEXT, TIMEOUT, Running, get, running, small_writer
 
 from qwen_pl.generation.sampling import Sampling
 
@@ -32,7 +32,7 @@ def client(server: Running) -> OpenAI:
     return server.client
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = TIMEOUT) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
@@ -233,7 +233,7 @@ def test_a_server_that_stops_tells_those_at_work_and_those_who_come() -> None:
         for answer in (whole.result, lambda: server.client.completions.create(**settings)):
             with pytest.raises(InternalServerError, match="the server is stopping"):
                 answer()
-        assert httpx.get(f"{server.url}/health").status_code == 503
+        assert get(f"{server.url}/health").status_code == 503
 
 
 def test_a_step_that_fails_fails_its_requests_and_no_later_ones(

@@ -1,11 +1,13 @@
 """Who may ask a server, and who may not."""
 
-import time
+import json
+import socket
 from collections.abc import Iterator
+from http.client import HTTPResponse
 
 import httpx
 import pytest
-from running_server import Running, running, small_writer
+from running_server import Running, get, post, running, small_writer
 
 from qwen_pl.generation.writer import Writer
 
@@ -23,7 +25,7 @@ def server(writer: Writer) -> Iterator[Running]:
 
 def ask(server: Running, **headers: str) -> httpx.Response:
     json = {"prompt": "Bane", "max_tokens": 2}
-    return httpx.post(f"{server.url}/v1/completions", json=json, headers=headers)
+    return post(f"{server.url}/v1/completions", json=json, headers=headers)
 
 
 @pytest.mark.parametrize("host", ["localhost:80", "127.0.0.1", "[::1]:7", "LocalHost", "127.0.0.9"])
@@ -33,7 +35,7 @@ def test_a_server_on_loopback_answers_to_its_names(server: Running, host: str) -
 
 @pytest.mark.parametrize("host", ["evil.example", "10.0.0.5", "localhost.evil.example", "[::1", ""])
 def test_a_page_whose_name_leads_here_is_refused(server: Running, host: str) -> None:
-    for response in (ask(server, Host=host), httpx.get(server.url, headers={"Host": host})):
+    for response in (ask(server, Host=host), get(server.url, headers={"Host": host})):
         assert response.status_code == 403
         assert response.json()["error"]["code"] == "host_not_allowed"
 
@@ -67,8 +69,8 @@ def test_with_a_key_only_those_who_have_it_are_answered(writer: Writer, is_loopb
             assert response.status_code == 401
             assert response.json()["error"]["code"] == "invalid_api_key"
         assert ask(server).status_code == 401
-        assert httpx.get(f"{server.url}/v1/models").status_code == 401
-        assert httpx.get(server.url).status_code == 200  # the page asks for the key
+        assert get(f"{server.url}/v1/models").status_code == 401
+        assert get(server.url).status_code == 200  # the page asks for the key
         for key, status in (("secret-7", 200), ("secret-8", 401)):  # by whatever name
             named = ask(server, Authorization=f"Bearer {key}", Host="model.example")
             assert named.status_code == status
@@ -78,13 +80,10 @@ def test_a_body_that_stops_coming_is_not_waited_for(
     server: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("qwen_pl.serving.guard.SILENT_SECONDS", 0.2)
-    headers = {"Content-Type": "application/json", "Content-Length": "99"}
-
-    def pieces() -> Iterator[bytes]:
-        yield b'{"prompt"'
-        time.sleep(0.5)
-        yield b" " * 90
-
-    response = httpx.post(f"{server.url}/v1/completions", content=pieces(), headers=headers)
-    assert response.status_code == 408
-    assert "did not come" in response.json()["error"]["message"]
+    head = "Host: localhost\r\nContent-Type: application/json\r\nContent-Length: 99"
+    with socket.create_connection(("127.0.0.1", httpx.URL(server.url).port)) as connection:
+        connection.sendall(f'POST /v1/completions HTTP/1.1\r\n{head}\r\n\r\n{{"prompt"'.encode())
+        with HTTPResponse(connection) as response:
+            response.begin()
+            assert response.status == 408
+            assert "did not come" in json.load(response)["error"]["message"]

@@ -4,9 +4,8 @@ import json
 import shutil
 from collections.abc import Iterator
 
-import httpx
 import pytest
-from running_server import Running, running, small_writer
+from running_server import Running, get, running, small_writer
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs pip install playwright")
 CHROMIUM = next(
@@ -162,5 +161,5 @@ def test_a_page_from_elsewhere_gets_nothing(browser, server: Running) -> None:
 
 
 def test_the_page_lets_no_other_script_in(server: Running) -> None:
-    policy = httpx.get(server.url).headers["content-security-policy"]
+    policy = get(server.url).headers["content-security-policy"]
     assert "default-src 'none'" in policy and "unsafe" not in policy

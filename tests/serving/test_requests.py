@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from running_server import CONTEXT, Running, running, small_writer
+from running_server import CONTEXT, Running, get, post, request, running, small_writer
 
 from qwen_pl.serving.request import CompletionRequest
 
@@ -122,17 +122,17 @@ def test_what_clients_send_without_need_is_taken(server: Running) -> None:
 def test_a_body_that_is_too_large_is_refused_with_and_without_its_length(server: Running) -> None:
     url, headers = f"{server.url}/v1/completions", {"Content-Type": "application/json"}
     large = b'{"prompt": "%s"}' % (b"a" * 4_200_000)
-    refuses(httpx.post(url, content=large, headers=headers), 413, "4,194,304 bytes")
+    refuses(post(url, content=large, headers=headers), 413, "4,194,304 bytes")
     pieces = (large[i : i + 300_000] for i in range(0, len(large), 300_000))
-    refuses(httpx.post(url, content=pieces, headers=headers), 413, "4,194,304 bytes")
+    refuses(post(url, content=pieces, headers=headers), 413, "4,194,304 bytes")
 
 
 def test_only_json_is_taken(server: Running) -> None:
     url, data = f"{server.url}/v1/completions", b'{"prompt": "Bane"}'
     for kind in ("text/plain", "application/x-www-form-urlencoded", ""):
-        refuses(httpx.post(url, content=data, headers={"Content-Type": kind}), 415, kind)
+        refuses(post(url, content=data, headers={"Content-Type": kind}), 415, kind)
     kind = "Application/JSON; charset=utf-8"
-    assert httpx.post(url, content=data, headers={"Content-Type": kind}).status_code == 200
+    assert post(url, content=data, headers={"Content-Type": kind}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -154,10 +154,10 @@ def test_a_path_or_method_that_is_not_there_is_named(
     server: Running, method: str, path: str, status: int, words: str
 ) -> None:
     body = {"json": {}} if method == "POST" else {}
-    refuses(httpx.request(method, server.url + path, **body), status, words)
+    refuses(request(method, server.url + path, **body), status, words)
 
 
 def test_the_server_is_well(server: Running) -> None:
-    assert httpx.get(f"{server.url}/health").json() == {"status": "ok"}
+    assert get(f"{server.url}/health").json() == {"status": "ok"}
     assert httpx.head(f"{server.url}/health").status_code == 200
     assert httpx.head(server.url).status_code == 200

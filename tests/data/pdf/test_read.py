@@ -269,11 +269,12 @@ def test_ctrl_c_ends_parent_and_child_without_a_word_from_the_child(
         stderr=subprocess.PIPE,
         text=True,
         env=environment(),
+        start_new_session=True,
     )
     child_id = int(parent.stdout.readline())
     time.sleep(1)
-    parent.send_signal(signal.SIGINT)
-    out, err = parent.communicate(timeout=10)
+    os.killpg(parent.pid, signal.SIGINT)  # as a terminal sends it: to both
+    out, err = parent.communicate(timeout=60)
     assert (out, err) == ("interrupted\n", "")
     with pytest.raises(ProcessLookupError):
         os.kill(child_id, 0)
