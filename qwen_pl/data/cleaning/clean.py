@@ -12,7 +12,7 @@ from qwen_pl.data.cleaning.footnotes import Note, find_note_beginnings, take_foo
 from qwen_pl.data.cleaning.hyphens import LineJoiner
 from qwen_pl.data.cleaning.measures import PlacedLine, usual_size
 from qwen_pl.data.cleaning.paragraphs import group_paragraphs
-from qwen_pl.data.cleaning.plain_text import find_passages
+from qwen_pl.data.cleaning.plain_text import group_lines
 from qwen_pl.data.cleaning.running_heads import find_running_heads, names_of_heads
 from qwen_pl.data.cleaning.tex_codes import read_tex_codes
 from qwen_pl.data.page.legibility import garbage_ratio, glued_ratio
@@ -75,10 +75,10 @@ def clean_plain_text(text: str, cleaning: Cleaning = EVERY_STEP) -> CleanText:
     pages = [page.splitlines() for page in text.split("\f")]
     joiner = LineJoiner((fix(line) for page in pages for line in page), cleaning.hyphens)
     for number, page in enumerate(pages, start=1):
-        for passage in find_passages(page):
-            if passage.is_code:
-                result.paragraphs.append(Paragraph(passage.lines[0], number))
-            elif lines := [fixed for line in passage.lines if (fixed := fix(line))]:
+        for group in group_lines(page):
+            if group.is_code:
+                result.paragraphs.append(Paragraph(group.lines[0], number))
+            elif lines := [fixed for line in group.lines if (fixed := fix(line))]:
                 result.paragraphs.append(Paragraph(reduce(joiner.join, lines), number))
     _measure(result, joiner)
     return result
