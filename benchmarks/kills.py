@@ -30,6 +30,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from qwen_pl.__main__ import main as qwen_pl
 from qwen_pl.commands.parts.compare_runs import Comparison, compare_runs
+from qwen_pl.commands.parts.rehearsal import rehearsal_options
 
 CONFIG = {
     "data": {"vocab_size": 320, "seq_len": 24, "batch_size": 2},
@@ -177,11 +178,7 @@ class Trial:
         notes, unfinished = run_dir / "notes", self.unfinished(run_dir)
         kind = rehearsal.get("moment", "never")
         command = [*self.command, "--run", run]
-        command += ["--trainer.callbacks+", "qwen_pl.commands.parts.rehearsal.Rehearsal"]
-        command += ["--trainer.callbacks.notes", str(notes)]
-        if kind in KINDS and kind != "starting":
-            for name, value in rehearsal.items():
-                command += [f"--trainer.callbacks.{name}", str(value)]
+        command += rehearsal_options(notes=notes, **({} if kind == "starting" else rehearsal))
         started = time.monotonic()
         process = fork_run(command, self.folder / f"{run}.log", self.devices)
         if kind == "starting":

@@ -154,18 +154,17 @@ class ResumeCheck:
         Raises:
             InputError: If it ends otherwise.
         """
-        rehearsal = {
-            "notes": self._run_dir(run) / "notes",
-            "until": self.steps,
-            "moment": moment,
-            "step": step,
-            "within_seconds": 0.0,  # small steps are fast, and it must not come after the last
-        }
+        from qwen_pl.commands.parts.rehearsal import rehearsal_options
+
         command = [sys.executable, "-m", "qwen_pl", *self.command, "--run", run]
         command += ["--ckpt_path", "last"]
-        command += ["--trainer.callbacks+", "qwen_pl.commands.parts.rehearsal.Rehearsal"]
-        for name, value in rehearsal.items():
-            command += [f"--trainer.callbacks.{name}", str(value)]
+        command += rehearsal_options(
+            notes=self._run_dir(run) / "notes",
+            until=self.steps,
+            moment=moment,
+            step=step,
+            within_seconds=0.0,  # small steps are fast, and it must not come after the last
+        )
         before = len(self._kills(run))
         with (self.folder / "log.txt").open("wb+") as log:
             code = _run_alone(command, log)
@@ -179,13 +178,13 @@ class ResumeCheck:
             self._tell_of_kill(**kills[-1])
 
     def _tell_of_kill(self, moment: str, step: int) -> None:
-        from qwen_pl.training.checkpoints.checkpoint import FOLDER, step_of
+        from qwen_pl.training.checkpoints.checkpoint import FOLDER, numbered
 
         self.num_killed += 1
-        saved = (self._run_dir("killed") / FOLDER).glob("step=*.ckpt")
-        resumes_at = max(map(step_of, saved), default=0)
-        print(f"  killed {_TOLD[moment]}, after step {step}; going on from step {resumes_at}")
-        sys.stdout.flush()
+        saved = numbered(self._run_dir("killed") / FOLDER)
+        resumes_at = saved[0][0] if saved else 0
+        told = f"  killed {_TOLD[moment]}, after step {step}; going on from step {resumes_at}"
+        print(told, flush=True)
 
     def _explain(self) -> None:
         """Trains unbroken once more: a machine that computes by chance is not resume's fault."""

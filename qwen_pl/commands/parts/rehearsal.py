@@ -135,6 +135,14 @@ class Rehearsal(pl.Callback):
             file.write(json.dumps(line) + "\n")
 
 
+def rehearsal_options(**settings: object) -> list[str]:
+    """The options with which ``fit`` has a ``Rehearsal`` of these settings among its callbacks."""
+    options = ["--trainer.callbacks+", f"{Rehearsal.__module__}.{Rehearsal.__name__}"]
+    for name, value in settings.items():
+        options += [f"--trainer.callbacks.{name}", str(value)]
+    return options
+
+
 def end_all() -> None:
     """Ends this process without a word, and those started with it if they are a session."""
     if sys.platform == "win32":
