@@ -1,4 +1,4 @@
-"""Writes files and folders whole or not at all, tells contents apart, and knows a full disk."""
+"""Files and folders: written whole or not at all, told by content and size; and a full disk."""
 
 import contextlib
 import errno
@@ -165,6 +165,12 @@ def free_space(folder: Path) -> str:
     """The space left on the disk of ``folder``, for people."""
     there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     return in_bytes(shutil.disk_usage(there).free)
+
+
+def size_of(path: Path) -> int:
+    """Bytes in a file, or in all files of a folder."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def in_bytes(count: int) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from command_line import REPOSITORY
 
-from qwen_pl.files import sha256, whole_file, whole_folder, write_text
+from qwen_pl.files import sha256, size_of, whole_file, whole_folder, write_text
 
 
 def test_a_file_stays_as_it_was_when_writing_fails(tmp_path: Path) -> None:
@@ -69,3 +69,10 @@ def test_the_hash_is_that_of_the_whole_content(tmp_path: Path) -> None:
     content = os.urandom(3 << 20)
     (tmp_path / "file").write_bytes(content)
     assert sha256(tmp_path / "file") == hashlib.sha256(content).hexdigest()
+
+
+def test_the_size_of_a_folder_is_that_of_all_its_files(tmp_path: Path) -> None:
+    (tmp_path / "deep/er").mkdir(parents=True)
+    (tmp_path / "deep/er/one").write_bytes(b"123")
+    (tmp_path / "two").write_bytes(b"4567")
+    assert (size_of(tmp_path), size_of(tmp_path / "two")) == (7, 4)

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from qwen_pl.commands.options.arguments import VerbParser
 from qwen_pl.errors import InputError
+from qwen_pl.files import in_bytes
 from qwen_pl.runs import run_dir
 
 if TYPE_CHECKING:
@@ -237,8 +238,8 @@ def _temporary_folder(parent: Path | None, config: "Namespace") -> Path:
     if free < needed:
         folder.rmdir()
         raise InputError(
-            f"two runs of this config need up to {needed / 1e9:.1f} GB for checkpoints, "
-            f"{folder.parent} has {free / 1e9:.1f} GB: name another place with --folder"
+            f"two runs of this config need up to {in_bytes(needed)} for checkpoints, "
+            f"{folder.parent} has {in_bytes(free)}: name another place with --folder"
         )
     return folder
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from qwen_pl.commands.options.arguments import VerbParser
 from qwen_pl.errors import InputError
+from qwen_pl.files import in_bytes, size_of
 
 
 def main(args: list[str]) -> None:
@@ -24,7 +25,7 @@ def main(args: list[str]) -> None:
     target = _target(options.source, options.target)
     consolidate(options.source, target)
     form = "sharded" if target.is_dir() else "a single file"
-    print(f"{options.source} -> {target}, {form} of {_size(target) / 1e6:,.1f} MB")
+    print(f"{options.source} -> {target}, {form} of {in_bytes(size_of(target))}")
 
 
 def consolidate(source: Path, target: Path) -> None:
@@ -55,8 +56,3 @@ def _target(source: Path, given: Path) -> Path:
 
     is_folder = given.is_dir() and not (given / UNSHARDED).exists()
     return given / source.name if is_folder else given
-
-
-def _size(path: Path) -> int:
-    files = path.iterdir() if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files)

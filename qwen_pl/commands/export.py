@@ -14,7 +14,7 @@ from qwen_pl.commands.options.arguments import (
     load_trained,
 )
 from qwen_pl.errors import InputError
-from qwen_pl.files import whole_folder
+from qwen_pl.files import in_bytes, size_of, whole_folder
 from qwen_pl.runs import run_of
 
 if TYPE_CHECKING:
@@ -82,8 +82,7 @@ def main(args: list[str]) -> None:
             texts = exporting.texts_of_data(trained, checkpoint)
             _judge(check(folder, trained, facts, texts), how_checked)
     parameters = f"{facts.network.num_parameters():,} parameters in {dtype}"
-    size = sum(file.stat().st_size for file in out.iterdir())
-    print(f"{parameters}, {size / 1e6:,.1f} MB -> {options.out}")
+    print(f"{parameters}, {in_bytes(size_of(out))} -> {options.out}")
 
 
 def _parser() -> argparse.ArgumentParser:

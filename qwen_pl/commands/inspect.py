@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qwen_pl.commands.options.arguments import VerbParser, add_checkpoint_options, checkpoint_of
+from qwen_pl.errors import InputError
+from qwen_pl.files import in_bytes, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +28,6 @@ def main(args: list[str]) -> None:
 
     import yaml
 
-    from qwen_pl.errors import InputError
     from qwen_pl.training.checkpoints.checkpoint import load_facts
 
     path = checkpoint_of(options)
@@ -44,15 +45,11 @@ def main(args: list[str]) -> None:
 
 
 def _rows(path: Path, checkpoint: dict[str, Any]) -> "Iterator[tuple[str, str]]":
-    from qwen_pl.files import in_bytes
     from qwen_pl.model.config import Qwen3Config
     from qwen_pl.training.monitoring.recorded import tokens_seen
 
     ours, data = checkpoint["qwen_pl"], checkpoint.get("PDFDataModule", {})
-    # A checkpoint in parts is a folder.
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-    size = in_bytes(sum(file.stat().st_size for file in files))
-    yield "checkpoint", f"{path}, {size}, undamaged"
+    yield "checkpoint", f"{path}, {in_bytes(size_of(path))}, undamaged"
     seen = tokens_seen(checkpoint)
     tokens = f", {seen:,} tokens seen" if seen is not None else ""
     yield "step", f"{checkpoint['global_step']:,}{tokens}"
