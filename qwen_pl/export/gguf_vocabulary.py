@@ -44,9 +44,9 @@ def gguf_vocabulary(tokenizer: Tokenizer, vocab_size: int) -> Vocabulary:
     _check_alphabet(tokenizer)
     merges = [" ".join(pair) for pair in description["model"]["merges"]]
     tokens, types = _tokens(tokenizer, vocab_size)
-    return Vocabulary(
-        tokens, types, merges or [MERGE_OF_NOTHING], tokenizer.token_to_id(END_OF_TEXT)
-    )
+    end_id = tokenizer.token_to_id(END_OF_TEXT)
+    assert end_id is not None, "as was checked"
+    return Vocabulary(tokens, types, merges or [MERGE_OF_NOTHING], end_id)
 
 
 def normalizes(tokenizer: Tokenizer) -> bool:

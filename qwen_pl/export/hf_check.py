@@ -108,9 +108,10 @@ def _load(folder: Path) -> Loaded:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     safely = {"local_files_only": True, "trust_remote_code": False}
-    model, info = AutoModelForCausalLM.from_pretrained(
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
         folder, dtype="auto", output_loading_info=True, **safely
     )
+    model, info = loaded  # a pair, which the types do not say
     complaints = [
         f"{what.removesuffix('_keys')} {', '.join(sorted(map(str, info[what])))}"
         for what in ("missing_keys", "unexpected_keys", "mismatched_keys")
@@ -235,7 +236,7 @@ def _compare_greedy(
     )
 
 
-def _greedy(theirs: "PreTrainedModel", prompt: Tensor, max_new_tokens: int, **how: Any) -> Tensor:
+def _greedy(theirs: Any, prompt: Tensor, max_new_tokens: int, **how: Any) -> Tensor:
     unused = {"temperature": None, "top_k": None, "top_p": None}  # which only sampling reads
     return theirs.generate(
         prompt,

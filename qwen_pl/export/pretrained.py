@@ -151,15 +151,15 @@ def published_file(name: str | Path, *file_names: str, beside: Path | None = Non
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     revision = beside.parent.name if beside is not None else ""
-    how = {"revision": revision} if _COMMIT.fullmatch(revision) else {}
+    commit = revision if _COMMIT.fullmatch(revision) else None
     for file_name in file_names:
-        kept = huggingface_hub.try_to_load_from_cache(repository, file_name, **how)
+        kept = huggingface_hub.try_to_load_from_cache(repository, file_name, revision=commit)
         if isinstance(kept, str):
             return Path(kept)
     huggingface_hub.logging.set_verbosity_error()
     for file_name in file_names:
         try:
-            return Path(huggingface_hub.hf_hub_download(repository, file_name, **how))
+            return Path(huggingface_hub.hf_hub_download(repository, file_name, revision=commit))
         except Exception as error:  # of many kinds, those of the network among them
             if isinstance(error, EntryNotFoundError) and not isinstance(
                 error, LocalEntryNotFoundError

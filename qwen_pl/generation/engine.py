@@ -169,10 +169,10 @@ class Engine:
         index = len(self.rows)
         self.rows.append(row)
         self._make_room(len(ids))
-        self._cache.lengths[index] = 0
+        self._held.lengths[index] = 0
         if row.sampling.repetition_penalty != 1:
             row.seen = torch.zeros(
-                self.network.config.vocab_size, dtype=torch.bool, device=self._cache.keys.device
+                self.network.config.vocab_size, dtype=torch.bool, device=self._held.keys.device
             )
             row.seen[row.prompt_ids] = True
         logits = self._forward([ids], index)
@@ -186,17 +186,17 @@ class Engine:
     def _read_newest(self) -> Tensor:
         """Reads the newest token of each row; the logits after it, ``(B, num_tokens)``."""
         for index, row in enumerate(self.rows):
-            if self._cache.lengths[index] == self.max_len:
-                self._cache.lengths[index] = 0
+            if self._held.lengths[index] == self.max_len:
+                self._held.lengths[index] = 0
                 if self._half > 1:
                     self._forward([row.newest(self._half)[:-1]], index)
-        self._make_room(max(self._cache.lengths[: len(self.rows)]) + 1)
+        self._make_room(max(self._held.lengths[: len(self.rows)]) + 1)
         return self._forward([[row.new_ids[-1]] for row in self.rows], 0)
 
     def _forward(self, ids: list[list[int]], first: int) -> Tensor:
         """Reads ``(B, T)`` ids into as many rows of the cache, from ``first`` on."""
         end = first + len(ids)
-        whole = self._cache
+        whole = self._held
         cache = whole if len(ids) == len(whole.lengths) else whole.rows(first, end)
         input_ids = torch.tensor(ids, device=cache.keys.device)
         # A cache grows, and compiled layers would be compiled again for each of its lengths.
@@ -247,7 +247,7 @@ class Engine:
         """Gives a row's place in the cache to the last one, so that those at work stay together."""
         index, last = self.rows.index(row), len(self.rows) - 1
         if index < last:
-            self._cache.move(last, index)
+            self._held.move(last, index)
             self.rows[index] = self.rows[last]
         self.rows.pop()
         if self.is_idle:
@@ -270,6 +270,12 @@ class Engine:
             if num_tokens > room:
                 room = min(max(num_tokens, 2 * room), self._longest)
             self._cache = cache.resized(max(num_rows, len(cache.lengths)), room)
+
+    @property
+    def _held(self) -> KeyValueCache:
+        """The cache, which is there while a row is at work."""
+        assert self._cache is not None
+        return self._cache
 
     @property
     def _longest(self) -> int:

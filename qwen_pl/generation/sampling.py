@@ -82,6 +82,7 @@ def sample(logits: Tensor, sampling: Sampling, chances: Tensor | None = None) ->
     """
     if sampling.temperature == 0:
         return logits.argmax(-1)
+    assert chances is not None, "a temperature above 0 needs chances"
     probabilities, tokens = distribution(logits, sampling)
     line = probabilities.cumsum(-1)  # (B, size)
     place = torch.searchsorted(line, chances.unsqueeze(-1) * line[:, -1:], right=True)

@@ -31,13 +31,17 @@ class Completion:
     """Tokens written, those of a stop string among them."""
 
 
-class Piece(NamedTuple):
-    """Some characters of one of several texts that are written at once."""
+class Addition(NamedTuple):
+    """What one step has added to one of several texts that are written at once."""
 
-    index: int
-    """Of the text."""
+    number: int
+    """Of the text, from 0."""
     text: str
-    is_last: bool
+    """Whole characters, maybe none."""
+    num_tokens: int
+    """Tokens of the text so far."""
+    finish_reason: FinishReason | None
+    """Why the text ends here; None if it goes on."""
 
 
 class Writer:
@@ -71,7 +75,8 @@ class Writer:
         """The ids of a prompt; an empty one is the start of a document.
 
         Raises:
-            InputError: If it holds half a character, as a broken escape in JSON gives.
+            InputError: If it holds half a character, as a broken escape in JSON gives, or is empty
+                and documents have no start.
         """
         try:
             prompt.encode()
@@ -79,7 +84,12 @@ class Writer:
             raise InputError(
                 f"the prompt holds half a character at {error.start}: give UTF-8"
             ) from None
-        return self.tokenizer.encode(prompt).ids or [self.tokenizer.token_to_id(END_OF_TEXT)]
+        if ids := self.tokenizer.encode(prompt).ids:
+            return ids
+        end_of_text = self.tokenizer.token_to_id(END_OF_TEXT)
+        if end_of_text is None:
+            raise InputError(f"the prompt is empty, and the tokenizer has no {END_OF_TEXT} for it")
+        return [end_of_text]
 
     def check(self, prompts: Sequence[str], sampling: Sampling) -> None:
         """Raises what ``write`` would, and writes nothing."""
@@ -97,22 +107,25 @@ class Writer:
         Raises:
             InputError: If the prompt cannot be written on from; at once, not with the first piece.
         """
-        pieces = self.stream_samples(prompt, sampling or Sampling())
-        return (text for _, text, _ in pieces if text)
+        additions = self.stream_samples(prompt, sampling or Sampling())
+        return (addition.text for addition in additions if addition.text)
 
     def stream_samples(
         self, prompt: str, sampling: Sampling, num_samples: int = 1
-    ) -> Iterator[Piece]:
-        """Yields the pieces of several completions of one prompt as they are written.
+    ) -> Iterator[Addition]:
+        """Yields what is added to several completions of one prompt as they are written.
 
         Raises:
             InputError: As ``stream``.
         """
         engine, ids = self.engine(), self.encode(prompt)
         rows = [engine.add(ids, settings) for settings in samples_of(sampling, num_samples)]
-        index = {row: i for i, row in enumerate(rows)}
+        numbers = {row: number for number, row in enumerate(rows)}
         pieces = self._pieces(engine, {row: self.text(sampling) for row in rows})
-        return (Piece(index[row], text, row.finish_reason is not None) for row, text in pieces)
+        return (
+            Addition(numbers[row], text, len(row.new_ids), row.finish_reason)
+            for row, text in pieces
+        )
 
     def write(
         self, prompts: Sequence[str], sampling: Sampling | None = None, num_samples: int = 1
@@ -140,7 +153,7 @@ class Writer:
             Completion(
                 prompt=prompt,
                 text="".join(written[row]),
-                finish_reason=row.finish_reason,
+                finish_reason=row.finish_reason or "length",
                 num_prompt_tokens=len(row.prompt_ids),
                 num_tokens=len(row.new_ids),
             )

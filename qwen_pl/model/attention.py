@@ -48,15 +48,17 @@ def mask_and_positions(
     Raises:
         ValueError: If documents are told apart with a cache, which holds one for each row.
     """
+    num_tokens = input_ids.shape[1]
+    mask: Mask = None
     if document_ids is not None:
         if cache is not None:
             raise ValueError("document_ids and a cache do not go together: a row is one document")
-        mask, default = document_mask(document_ids), document_positions(document_ids)
+        mask, counted = document_mask(document_ids), document_positions(document_ids)
     elif cache is not None:
-        mask, default = cache.mask(input_ids.shape[1]), cache.positions(input_ids.shape[1])
+        mask, counted = cache.mask(num_tokens), cache.positions(num_tokens)
     else:
-        mask, default = None, torch.arange(input_ids.shape[1], device=input_ids.device)
-    return mask, default if position_ids is None else position_ids
+        counted = torch.arange(num_tokens, device=input_ids.device)
+    return mask, counted if position_ids is None else position_ids
 
 
 def document_positions(document_ids: Tensor) -> Tensor:

@@ -77,15 +77,9 @@ class KeyValueCache:
 
     def resized(self, batch_size: int, max_len: int) -> "KeyValueCache":
         """The same rows in a larger cache."""
-        batch, length = len(self.lengths), self.max_len
-        held = []
-        for old in (self.keys, self.values):
-            layers, _, heads, _, head_dim = old.shape
-            new = old.new_zeros(layers, batch_size, heads, max_len, head_dim)
-            new[:, :batch, :, :length] = old
-            held.append(new)
         larger = object.__new__(KeyValueCache)
-        larger._take(*held, self.lengths + [0] * (batch_size - batch))
+        keys, values = (_padded(old, batch_size, max_len) for old in (self.keys, self.values))
+        larger._take(keys, values, self.lengths + [0] * (batch_size - len(self.lengths)))
         return larger
 
     def move(self, origin: int, target: int) -> None:
@@ -149,3 +143,11 @@ class KeyValueCache:
     @property
     def _is_even(self) -> bool:
         return min(self.lengths) == max(self.lengths)
+
+
+def _padded(held: Tensor, batch_size: int, max_len: int) -> Tensor:
+    """``(layers, B, K, max_len, H)`` with more rows and places, which are zero."""
+    layers, rows, heads, length, head_dim = held.shape
+    padded = held.new_zeros(layers, batch_size, heads, max_len, head_dim)
+    padded[:, :rows, :, :length] = held
+    return padded

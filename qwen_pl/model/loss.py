@@ -1,6 +1,6 @@
 """Linear layer and cross-entropy in one, by chunks: all logits never exist at once."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -72,7 +72,7 @@ class _ChunkedLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx, hidden: Tensor, weight: Tensor, labels: Tensor, chunk_size: int, z_loss: float
+        ctx: Any, hidden: Tensor, weight: Tensor, labels: Tensor, chunk_size: int, z_loss: float
     ) -> Tensor:
         wants_hidden, wants_weight = ctx.needs_input_grad[:2]
         hidden_grad = torch.empty_like(hidden) if wants_hidden else None
@@ -105,21 +105,21 @@ class _ChunkedLoss(torch.autograd.Function):
             scaled = exponentials.mul_(labelled * (1 + 2 * z_loss * z) / total)
             logits_grad = scaled.scatter_add_(-1, target, -labelled.float())
             logits_grad = logits_grad.to(hidden.dtype)
-            if wants_hidden:
+            if hidden_grad is not None:
                 torch.mm(logits_grad, matrix, out=hidden_grad[rows])
-            if wants_weight and hidden.dtype == torch.float32:
+            if weight_grad is not None and hidden.dtype == torch.float32:
                 weight_grad.addmm_(logits_grad.T, chunk)
-            elif wants_weight:
+            elif weight_grad is not None:
                 weight_grad += logits_grad.T @ chunk
 
-        if wants_weight:
+        if weight_grad is not None:
             weight_grad = weight_grad.to(weight.dtype)
         ctx.save_for_backward(hidden_grad, weight_grad)
         return loss
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, loss_grad: Tensor):
+    def backward(ctx: Any, loss_grad: Tensor) -> tuple[Tensor | None, ...]:
         # In place, as the larger one is as big as the embedding; autograd refuses a second call.
         scaled = [None if grad is None else grad.mul_(loss_grad) for grad in ctx.saved_tensors]
         return *scaled, None, None, None

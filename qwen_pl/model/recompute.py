@@ -61,10 +61,11 @@ def recomputable(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def recomputing(self: nn.Module, *arguments: Any, recompute: Recompute = "nothing") -> Tensor:
         if recompute == "nothing":
             return forward(self, *arguments)
-        options = {}
-        if recompute == "selective":
-            options["context_fn"] = partial(create_selective_checkpoint_contexts, _policy)
-        return checkpoint(partial(forward, self), *arguments, use_reentrant=False, **options)
+        computing = partial(forward, self)
+        if recompute == "all":
+            return checkpoint(computing, *arguments, use_reentrant=False)
+        contexts = partial(create_selective_checkpoint_contexts, _policy)
+        return checkpoint(computing, *arguments, use_reentrant=False, context_fn=contexts)
 
     return recomputing
 

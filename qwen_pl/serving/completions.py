@@ -13,10 +13,10 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from qwen_pl.generation.sampling import Sampling
-from qwen_pl.generation.writer import Writer
+from qwen_pl.generation.writer import Addition, Writer
 from qwen_pl.serving.errors import ApiError
 from qwen_pl.serving.request import MAX_CHOICES, CompletionRequest, Prompt
-from qwen_pl.serving.worker import Job, Order, Piece
+from qwen_pl.serving.worker import Job, Order
 
 DEFAULT_MAX_TOKENS = 16
 """As in OpenAI's API."""
@@ -145,17 +145,13 @@ def _max_tokens(request: CompletionRequest, prompt_length: int, max_len: int) ->
 
 def _sampling(request: CompletionRequest, sample: int, max_tokens: int) -> Sampling:
     """The settings of one text; what is not given is as OpenAI has it, the model's own chances."""
-    given = {
-        "temperature": request.temperature,
-        "top_p": request.top_p,
-        "top_k": None if request.top_k == -1 else request.top_k,
-        "min_p": request.min_p,
-        "repetition_penalty": request.repetition_penalty,
-    }
-    defaults = {"temperature": 1.0, "top_p": 1.0, "top_k": 0}
     return Sampling(
         max_new_tokens=max_tokens,
-        **defaults | {name: value for name, value in given.items() if value is not None},
+        temperature=1.0 if request.temperature is None else request.temperature,
+        top_k=0 if request.top_k in (None, -1) else request.top_k,
+        top_p=1.0 if request.top_p is None else request.top_p,
+        min_p=request.min_p,
+        repetition_penalty=request.repetition_penalty or 1.0,
         stop=request.stop,
         # Texts of one prompt have to differ, and the first to be what it is alone.
         seed=None if request.seed is None else request.seed + sample,
@@ -163,13 +159,13 @@ def _sampling(request: CompletionRequest, sample: int, max_tokens: int) -> Sampl
     )
 
 
-async def _pieces(order: Order) -> AsyncIterator[Piece]:
-    """The pieces of all texts as they come, until each has ended."""
+async def _additions(order: Order) -> AsyncIterator[Addition]:
+    """What is added to the texts as it comes, until each has ended."""
     unfinished = len(order.jobs)
     while unfinished:
-        piece = await order.next()
-        unfinished -= piece.finish_reason is not None
-        yield piece
+        addition = await order.next()
+        unfinished -= addition.finish_reason is not None
+        yield addition
 
 
 async def whole_answer(task: Task, order: Order) -> Response:
@@ -177,10 +173,10 @@ async def whole_answer(task: Task, order: Order) -> Response:
     texts = [[opening] for opening in task.openings]
     num_tokens = [0] * len(texts)
     reasons: list[str | None] = [None] * len(texts)
-    async for piece in _pieces(order):
-        texts[piece.index].append(piece.text)
-        num_tokens[piece.index] = piece.num_tokens
-        reasons[piece.index] = piece.finish_reason
+    async for addition in _additions(order):
+        texts[addition.number].append(addition.text)
+        num_tokens[addition.number] = addition.num_tokens
+        reasons[addition.number] = addition.finish_reason
     choices = [choice(i, "".join(text), reasons[i]) for i, text in enumerate(texts)]
     return JSONResponse(task.content(choices) | {"usage": task.usage(num_tokens)})
 
@@ -228,10 +224,10 @@ async def _events(task: Task, order: Order, include_usage: bool) -> AsyncIterato
         if opening:
             yield _event(task.content([choice(index, opening, None)]) | no_usage)
     try:
-        async for piece in _pieces(order):
-            num_tokens[piece.index] = piece.num_tokens
-            if piece.text or piece.finish_reason:  # not for a token inside a character
-                part = choice(piece.index, piece.text, piece.finish_reason)
+        async for addition in _additions(order):
+            num_tokens[addition.number] = addition.num_tokens
+            if addition.text or addition.finish_reason:  # not for a token inside a character
+                part = choice(addition.number, addition.text, addition.finish_reason)
                 yield _event(task.content([part]) | no_usage)
         if include_usage:
             yield _event(task.content([]) | {"usage": task.usage(num_tokens)})

@@ -36,7 +36,8 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server(address[:2], family=family)
     except (OSError, UnicodeError) as error:
         reason = str(getattr(error, "strerror", None) or error).split(" (while")[0]
-        way_out = WAYS_OUT.get(getattr(error, "errno", None), "give an address of this machine")
+        code = getattr(error, "errno", None) or 0
+        way_out = WAYS_OUT.get(code, "give an address of this machine")
         raise InputError(f"cannot listen on {host} port {port}: {reason}; {way_out}") from None
 
 

@@ -17,21 +17,11 @@ from qwen_pl.errors import InputError
 from qwen_pl.generation.engine import FinishReason, Row, Step
 from qwen_pl.generation.sampling import Sampling
 from qwen_pl.generation.stream import TextUntilStop
-from qwen_pl.generation.writer import Writer
+from qwen_pl.generation.writer import Addition, Writer
 from qwen_pl.serving.errors import ApiError
 
 MAX_WAITING = 256
 """Texts that may wait for a row of the batch; more are refused with 429."""
-
-
-class Piece(NamedTuple):
-    """What one step added to one text of a request."""
-
-    index: int
-    text: str
-    num_tokens: int
-    """Tokens of the text so far."""
-    finish_reason: FinishReason | None
 
 
 class Job(NamedTuple):
@@ -42,31 +32,31 @@ class Job(NamedTuple):
 
 
 class Order:
-    """The texts of one request, and the queue that their pieces come out of."""
+    """The texts of one request, and the queue that what is written comes out of."""
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         self.jobs = jobs
         self.loop = asyncio.get_running_loop()
-        self.pieces: asyncio.Queue[Piece | ApiError] = asyncio.Queue()
+        self.written: asyncio.Queue[Addition | ApiError] = asyncio.Queue()
         self.is_cancelled = False
 
-    def put(self, piece: Piece | ApiError) -> None:
+    def put(self, written: Addition | ApiError) -> None:
         """Called from the thread of the worker."""
         try:
-            self.loop.call_soon_threadsafe(self.pieces.put_nowait, piece)
+            self.loop.call_soon_threadsafe(self.written.put_nowait, written)
         except RuntimeError:  # the loop is closed: nobody is listening any more
             self.is_cancelled = True
 
-    async def next(self) -> Piece:
-        """The next piece of any of the texts.
+    async def next(self) -> Addition:
+        """What is added next to any of the texts.
 
         Raises:
             ApiError: If writing failed or the server stops.
         """
-        piece = await self.pieces.get()
-        if isinstance(piece, ApiError):
-            raise piece
-        return piece
+        written = await self.written.get()
+        if isinstance(written, ApiError):
+            raise written
+        return written
 
     def cancel(self) -> None:
         """Frees the rows of all texts before the next step; nothing happens to those that ended."""
@@ -74,10 +64,10 @@ class Order:
 
 
 class _Text(NamedTuple):
-    """A text at work: whom it is for and what turns its tokens into pieces."""
+    """A text at work: whom it is for and what turns its tokens into text."""
 
     order: Order
-    index: int
+    number: int
     text: TextUntilStop
 
 
@@ -165,25 +155,25 @@ class Worker:
                 self.engine = self.writer.engine()
 
     def _add(self, order: Order) -> None:
-        for index, (prompt_ids, sampling) in enumerate(order.jobs):
+        for number, (prompt_ids, sampling) in enumerate(order.jobs):
             try:
                 row = self.engine.add(prompt_ids, sampling)
             except InputError as error:
                 order.put(ApiError(400, str(error)))
                 order.cancel()
-                self._forget(len(order.jobs) - index)
+                self._forget(len(order.jobs) - number)
                 return
-            self._texts[row] = _Text(order, index, self.writer.text(sampling))
+            self._texts[row] = _Text(order, number, self.writer.text(sampling))
 
     def _hand_out(self, step: Step) -> None:
-        order, index, text = self._texts[step.row]
+        order, number, text = self._texts[step.row]
         piece = "" if step.token_id is None else text.push(step.token_id)
         if step.finish_reason is not None:
             piece += text.flush()
         reason: FinishReason | None = "stop" if text.is_stopped else step.finish_reason
         if reason is not None:
             self._end(step.row)
-        order.put(Piece(index, piece, len(step.row.new_ids), reason))
+        order.put(Addition(number, piece, len(step.row.new_ids), reason))
 
     def _drop_cancelled(self) -> None:
         for row in [row for row, text in self._texts.items() if text.order.is_cancelled]:

@@ -248,8 +248,8 @@ def test_a_repository_is_downloaded_file_by_file(
     save(shard="8KB")
     asked = []
 
-    def download(repository: str, file: str) -> str:
-        assert repository == "someone/else-7"
+    def download(repository: str, file: str, revision: str | None = None) -> str:
+        assert (repository, revision) == ("someone/else-7", None)
         asked.append(file)
         if not (tmp_path / file).is_file():
             raise EntryNotFoundError(file)
@@ -267,7 +267,7 @@ def test_a_repository_is_downloaded_file_by_file(
 
 
 def test_a_repository_that_cannot_be_reached_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def download(repository: str, file: str) -> str:
+    def download(repository: str, file: str, revision: str | None = None) -> str:
         raise OSError("no network\nand more about it")
 
     monkeypatch.setattr("huggingface_hub.hf_hub_download", download)

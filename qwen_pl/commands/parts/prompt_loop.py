@@ -46,7 +46,7 @@ def print_texts(writer: "Writer", prompt: str, sampling: "Sampling", num_samples
     Raises:
         InputError: If the prompt cannot be written on from.
     """
-    pieces = writer.stream_samples(prompt, sampling, num_samples)
+    additions = writer.stream_samples(prompt, sampling, num_samples)
 
     def open_text(index: int) -> None:
         if num_samples > 1:
@@ -57,9 +57,9 @@ def print_texts(writer: "Writer", prompt: str, sampling: "Sampling", num_samples
     ended = [False] * num_samples
     shown = 0
     open_text(0)
-    for index, piece, is_last in pieces:
-        held[index] += piece
-        ended[index] = is_last
+    for number, text, _, finish_reason in additions:
+        held[number] += text
+        ended[number] = finish_reason is not None
         while shown < num_samples:
             print(held[shown], end="", flush=True)
             held[shown] = ""
