@@ -13,7 +13,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from qwen_pl.run.cli import data_of_config
+from qwen_pl.run.reading import data_of_config
 
 
 def bigram_bits(train: Sequence[int], held_out: Sequence[int], size: int) -> float:

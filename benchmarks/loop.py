@@ -149,15 +149,6 @@ class RawLoop:
             self.writer.add_scalar(name, values.get(name, 0.0), self.step)
 
 
-class TimedCLI(QwenCLI):
-    """The command line with the turns among its callbacks."""
-
-    turns: Turns
-
-    def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Any]) -> pl.Trainer:
-        return super()._instantiate_trainer(config, [*callbacks, self.turns])
-
-
 def _now() -> tuple[float, float]:
     return time.perf_counter(), time.thread_time()
 
@@ -175,14 +166,14 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true", help="where our time goes")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    TimedCLI.turns = turns = Turns(options.step_ms, options.profile)
+    turns = Turns(options.step_ms, options.profile)
     with tempfile.TemporaryDirectory(prefix="loop-") as name:
         folder = Path(name)
         text = "".join(f"Line {i} of {i * i}, {i % 7} and on.\n\n" for i in range(4000))
         (folder / "text.txt").write_text(text)
         config = CONFIG.format(folder=folder, steps=options.steps + 1, layers=options.layers)
         (folder / "loop.yaml").write_text(config)
-        TimedCLI(args=["fit", "--config", str(folder / "loop.yaml")])
+        QwenCLI("fit", ["--config", str(folder / "loop.yaml")], [turns]).run()
     per_turn = turns._per_turn
     for place, kind in enumerate(("wall time", "processor time of the main thread")):
         ours, raw = (

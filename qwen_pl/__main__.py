@@ -1,5 +1,6 @@
 """``python -m qwen_pl VERB``: finds the verb and imports only what it needs."""
 
+import io
 import os
 import signal
 import sys
@@ -33,8 +34,9 @@ COMMANDS = {
 def main() -> None:
     """Runs one verb; what the user can mend ends in one line and exit code 2."""
     if os.name == "nt":  # where what is not a console gets a code page that lacks most letters
-        sys.stdout.reconfigure(encoding="utf-8")
-        sys.stderr.reconfigure(encoding="utf-8")
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(encoding="utf-8")
     verb = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if verb in ("-h", "--help"):
         print(_usage())
@@ -64,7 +66,7 @@ def _run(verb: str) -> int:
         return 130
     except Stopped as stopped:
         _say(f"stopped by {signal.Signals(stopped.number).name}")
-        return stopped.code
+        return 128 + stopped.number
     except RuntimeError as error:
         # gloo's words where another process has ended, which says why by itself.
         if "Connection closed by peer" not in str(error) and "Connection reset" not in str(error):

@@ -9,7 +9,7 @@ import yaml
 from command_line import REPOSITORY, Outcome
 
 from qwen_pl.model.config import Qwen3Config
-from qwen_pl.run.cli import data_of_config
+from qwen_pl.run.reading import data_of_config
 
 CONFIGS = sorted((REPOSITORY / "configs").glob("*.yaml"))
 

@@ -215,7 +215,7 @@ class ResumeCheck:
 
 def _prepared_config(given: list[str]) -> "Namespace":
     """All settings of a run, once its data are prepared."""
-    from qwen_pl.run.cli import prepared_config
+    from qwen_pl.run.reading import prepared_config
 
     config = prepared_config(given)
     if config.trainer.max_steps < 1:

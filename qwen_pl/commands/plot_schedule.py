@@ -40,7 +40,7 @@ def main(args: list[str]) -> None:
     if options.out.is_dir():
         raise InputError(f"--out {options.out} is a folder: give a file")
 
-    from qwen_pl.run.cli import module_of_config
+    from qwen_pl.run.reading import module_of_config
 
     module, max_steps = module_of_config(["--config", options.config, *overrides])
     schedule, lr = module.schedule, module.lr

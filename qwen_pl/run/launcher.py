@@ -41,25 +41,21 @@ def launched(environment: Mapping[str, str] = os.environ) -> Launched | None:
     return None
 
 
-def fit_to_launcher(trainer: Namespace) -> None:
-    """Fills in the devices and machines that a config leaves open, as they were started.
+def fitting_launcher(trainer: Namespace) -> dict[str, Any]:
+    """The devices and machines that a config leaves open, as they were started.
 
     Raises:
         InputError: If the config asks for others.
     """
     found = launched()
     if found is None:
-        return
-    if _is_open(trainer.devices):
-        trainer.devices = found.per_machine
-    elif (asked := _count(trainer.devices)) != found.per_machine:
+        return {}
+    if not _is_open(trainer.devices) and (asked := _count(trainer.devices)) != found.per_machine:
         raise InputError(
             f"trainer.devices is {asked}, but {found.by} started {found.per_machine} processes on "
             "this machine: leave one of the two to the other"
         )
-    if trainer.num_nodes == 1:
-        trainer.num_nodes = found.machines
-    elif trainer.num_nodes != found.machines:
+    if trainer.num_nodes not in (1, found.machines):
         raise InputError(
             f"trainer.num_nodes is {trainer.num_nodes}, but {found.by} started processes on "
             f"{found.machines}: leave it out"
@@ -67,6 +63,8 @@ def fit_to_launcher(trainer: Namespace) -> None:
     if found.by == "srun":
         # Lightning wants to be told what it could have counted.
         os.environ.setdefault("SLURM_NTASKS_PER_NODE", str(found.per_machine))
+    devices = {"devices": found.per_machine} if _is_open(trainer.devices) else {}
+    return devices | {"num_nodes": found.machines}
 
 
 def end_with_parent(seconds: float = 2.0) -> None:

@@ -14,20 +14,61 @@ VOCABULARY_MULTIPLE = 64  # matrix kernels like sizes that divide
 LINKED_SIZES = ("vocab_size", "max_position_embeddings")  # these follow from the data
 
 
-def tell_of_start(
-    name: str,
-    published: Qwen3Config,
-    given: Qwen3Config,
-    vocab_size: int,
-    tokenizer: str,
-    verb: str = "starting from",
-) -> None:
+def given_sizes(config: Namespace, published: Qwen3Config) -> Qwen3Config:
+    """The sizes that the user has given beside ``model.from_pretrained``.
+
+    Raises:
+        InputError: If the weights that it names have no place in such a network.
+    """
+    given = Qwen3Config(**config.model.config.as_dict())
+    check_architecture(given, published, config.model.from_pretrained)
+    return given
+
+
+def linked_sizes(config: Namespace, given: Qwen3Config, published: Qwen3Config) -> dict[str, int]:
+    """The sizes that follow from the data of a run and from the network that it starts from.
+
+    Raises:
+        InputError: If the published weights have no rows for all ids of the tokenizer.
+    """
+    name = config.model.from_pretrained
+    try:
+        num_ids = load_tokenizer(config.data.tokenizer).get_vocab_size()
+    except InputError as error:
+        raise InputError(f"{error}, or give data.tokenizer") from None
+    vocab_size = published.vocab_size
+    if config.model.resize_vocabulary:
+        vocab_size = padded(num_ids)
+    elif num_ids > vocab_size:
+        raise InputError(
+            f"tokenizer {config.data.tokenizer} has {num_ids:,} ids, {name} has {vocab_size:,} "
+            "rows for them: give its own tokenizer, or model.resize_vocabulary=true"
+        )
+    longest = max(published.max_position_embeddings, config.data.seq_len)
+    if (yarn := given.rope_scaling) is not None and yarn != published.rope_scaling:
+        longest = max(longest, int(yarn.factor * yarn.original_max_position_embeddings))
+    return {"vocab_size": vocab_size, "max_position_embeddings": longest}
+
+
+def padded(vocab_size: int) -> int:
+    """Rows of an embedding for so many ids.
+
+    >>> padded(4090), padded(4096)
+    (4096, 4096)
+    """
+    return -(-vocab_size // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE
+
+
+def tell_of_start(verb: str, config: Namespace, published: Qwen3Config, given: Qwen3Config) -> None:
     """One line on what a run starts from, and one on each thing that is not as published."""
-    print(f"{verb} the weights of {name}, with tokenizer {tokenizer}", file=sys.stderr)
+    name, tokenizer = config.model.from_pretrained, config.data.tokenizer
+    begins = "starting from" if verb == "fit" else "measuring"
+    print(f"{begins} the weights of {name}, with tokenizer {tokenizer}", file=sys.stderr)
     for field in dataclasses.fields(published):
         theirs, mine = getattr(published, field.name), getattr(given, field.name)
         if theirs != mine and field.name not in LINKED_SIZES:
             print(f"model.config.{field.name} is {mine}, published is {theirs}", file=sys.stderr)
+    vocab_size = config.model.config.vocab_size
     if vocab_size != published.vocab_size:
         change = f"from {published.vocab_size:,} to {vocab_size:,} rows"
         print(f"resizing the vocabulary {change}", file=sys.stderr)
@@ -50,48 +91,3 @@ def _moved_ids(name: str, tokenizer: str) -> int:
     mine = load_tokenizer(tokenizer)
     ids = range(min(mine.get_vocab_size(), theirs.get_vocab_size()))
     return sum(mine.id_to_token(i) != theirs.id_to_token(i) for i in ids)
-
-
-def fit_to_published(config: Namespace, published: Qwen3Config) -> Qwen3Config:
-    """Compares the sizes given with the published ones, and settles those that are linked.
-
-    Args:
-        config: The whole config of a run with ``model.from_pretrained``; it is changed in place.
-        published: The sizes that it names.
-
-    Returns:
-        The sizes given.
-
-    Raises:
-        InputError: If the weights have no place in the network, or their rows not enough ids.
-    """
-    name = config.model.from_pretrained
-    given = Qwen3Config(**config.model.config.as_dict())
-    check_architecture(given, published, name)
-    try:
-        num_ids = load_tokenizer(config.data.tokenizer).get_vocab_size()
-    except InputError as error:
-        raise InputError(f"{error}, or give data.tokenizer") from None
-    vocab_size = published.vocab_size
-    if config.model.resize_vocabulary:
-        vocab_size = padded(num_ids)
-    elif num_ids > vocab_size:
-        raise InputError(
-            f"tokenizer {config.data.tokenizer} has {num_ids:,} ids, {name} has {vocab_size:,} "
-            "rows for them: give its own tokenizer, or model.resize_vocabulary=true"
-        )
-    longest = max(published.max_position_embeddings, config.data.seq_len)
-    if (yarn := given.rope_scaling) is not None and yarn != published.rope_scaling:
-        longest = max(longest, int(yarn.factor * yarn.original_max_position_embeddings))
-    config.model.config.vocab_size = vocab_size
-    config.model.config.max_position_embeddings = longest
-    return given
-
-
-def padded(vocab_size: int) -> int:
-    """Rows of an embedding for so many ids.
-
-    >>> padded(4090), padded(4096)
-    (4096, 4096)
-    """
-    return -(-vocab_size // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import Callback
 
+from qwen_pl.data.prepare.prepare import Prepared
 from qwen_pl.training.checkpoints.checkpoint import FOLDER
 from qwen_pl.training.monitoring.forgetting import MeasuredStart
 from qwen_pl.training.monitoring.loggers import place_of
@@ -13,15 +15,18 @@ SAMPLES = "samples.txt"
 """In a run's folder: what the network writes while it learns."""
 
 
-def print_results(trainer: Trainer, run_dir: Path, *, was_finished: bool) -> None:
+def print_results(
+    trainer: Trainer, prepared: Prepared, run_dir: Path, *, was_finished: bool
+) -> None:
     """Prints all of it, after ``fit``.
 
     Args:
         trainer: That of the run.
+        prepared: What it was trained on.
         run_dir: The folder of the run, which is also its name.
         was_finished: Whether the run had all its steps already when it was resumed.
     """
-    prepared, run = trainer.datamodule.prepared, run_dir.name
+    run = run_dir.name
     checkpoints = sorted((run_dir / FOLDER).glob("*.ckpt"))
     print()
     if was_finished:
@@ -46,8 +51,9 @@ def print_measures(trainer: Trainer) -> None:
 
 def _measures(trainer: Trainer) -> list[tuple[str, str]]:
     """What was measured last, and beside it what the weights of others knew before training."""
-    start = next(c for c in trainer.callbacks if isinstance(c, MeasuredStart)).values(trainer)
-    before = {name: f" ({value:.4f} before training)" for name, value in start.items()}
+    callbacks: Sequence[Callback] = trainer.callbacks  # type: ignore[attr-defined] # a connector's
+    start = next(c for c in callbacks if isinstance(c, MeasuredStart))
+    before = {n: f" ({value:.4f} before training)" for n, value in start.values(trainer).items()}
     return [
         (name, f"{value:.4f}{before.get(name, '')}")
         for name, value in trainer.callback_metrics.items()

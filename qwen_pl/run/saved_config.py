@@ -1,53 +1,177 @@
-"""Writes the config of a run into its folder, and finds it again."""
+"""The config of a run, kept in its folder and its checkpoints: written, found again, compared."""
 
 import re
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.cli import SaveConfigCallback
+import lightning.pytorch as pl
+import yaml
 
+from qwen_pl.errors import InputError, is_first_on_machine
 from qwen_pl.files import write_text
+from qwen_pl.training.checkpoints.checkpoint import load_facts
 
 _LATER = "config.from-step-{step}.yaml"
+_NO_CHANGE = {
+    "config",
+    "run",
+    "ckpt_path",
+    "weights_only",
+    "predictions",
+    "num_samples",
+    "sampling",
+    "checkpoint.dirpath",
+    "data.cache_dir",
+    "data.num_proc",
+    "data.password",
+    "data.prompts",
+    "trainer.default_root_dir",
+    "trainer.enable_progress_bar",
+}
+"""What names things or places, or is none of training's business."""
+_NOTES = {
+    "seed_everything": "the samples come in another order from here: until the next epoch some "
+    "come twice and some are left out",
+}
+_LONGEST = 80  # characters of a value
 
 
-class SaveRunConfig(SaveConfigCallback):
+class SaveRunConfig(pl.Callback):
     """Writes the whole config into the run's folder: ``config.yaml`` at the start.
 
     A run that resumes with another config leaves that one beside it, under the step it began at.
+
+    Args:
+        config: As YAML, without how this fit was begun, which is not how the next one is to be.
+        folder: The run's.
+        resumes: Whether it goes on from a checkpoint.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, save_to_log_dir=False, **kwargs)
+    def __init__(self, config: str, folder: Path, *, resumes: bool) -> None:
+        self.config = config
+        self.folder = folder
+        self.resumes = resumes
 
-    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        if stage == "fit" and self.config.get("ckpt_path") is None:
-            self._save(trainer, 0)
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        if stage == "fit" and not self.resumes and trainer.is_global_zero:
+            self._save(0)
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if self.config.get("ckpt_path") is not None and trainer.is_global_zero:
-            self._save(trainer, trainer.global_step)  # known only now
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.resumes and trainer.is_global_zero:
+            self._save(trainer.global_step)  # known only now
 
-    def _save(self, trainer: Trainer, step: int) -> None:
-        config = self.config.clone()
-        config["ckpt_path"] = None  # how this fit was begun, not how the next one is to be
-        text = self.parser.dump(config)
-        folder = Path(trainer.checkpoint_callback.dirpath).parent
-        for file in _configs(folder):
+    def _save(self, step: int) -> None:
+        for file in _configs(self.folder):
             if _begins_at(file) > step:  # of steps that are taken again
                 file.unlink()
-        in_force = config_in_force(folder, step + 1)
+        in_force = config_in_force(self.folder, step + 1)
         if step == 0 or in_force is None:
-            write_text(folder / "config.yaml", text)
-        elif in_force.read_text(encoding="utf-8") != text:
-            write_text(folder / _LATER.format(step=step), text)
+            write_text(self.folder / "config.yaml", self.config)
+        elif in_force.read_text(encoding="utf-8") != self.config:
+            write_text(self.folder / _LATER.format(step=step), self.config)
 
 
 def config_in_force(folder: Path, step: int) -> Path | None:
     """The config that a step of a run, counted from 1, was taken with; None if it is not there."""
     before = (file for file in _configs(folder) if _begins_at(file) < step)
     return max(before, key=_begins_at, default=None)
+
+
+def plain_config(dumped: str) -> dict[str, Any]:
+    """A config as plain data for a checkpoint, without what is nobody's business.
+
+    >>> plain_config("data: {seq_len: 24, password: secret}")
+    {'data': {'seq_len': 24}}
+    """
+    config = yaml.safe_load(dumped)
+    config.get("data", {}).pop("password", None)
+    return config
+
+
+def compare_to_checkpoint(path: Path, config: dict[str, Any]) -> bool:
+    """Says what a resumed run goes on from, and which settings are not those it had.
+
+    Args:
+        path: The checkpoint.
+        config: The whole config as it goes into checkpoints.
+
+    Returns:
+        Whether it goes on with another seed.
+
+    Raises:
+        InputError: If it cannot go on with these.
+    """
+    checkpoint = load_facts(path)
+    ours = checkpoint.get("qwen_pl", {})  # else the module complains
+    theirs = ours.get("run_config") or {}
+    data = theirs.get("data") or checkpoint.get("PDFDataModule", {})
+    check_windows(data, config["data"])
+    differing = changes(theirs, config) if theirs else []
+    if is_first_on_machine():
+        print(f"resuming {path}", file=sys.stderr)
+        for line in differing:
+            print(f"  {line}", file=sys.stderr)
+    return any(line.startswith("seed_everything ") for line in differing)
+
+
+def changes(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]:
+    """One line for each setting that is not as it was.
+
+    >>> changes({"model": {"lr": 0.002}, "run": "a"}, {"model": {"lr": 0.001}, "run": "b"})
+    ['model.lr 0.002 -> 0.001']
+    """
+    return [
+        f"{name} {_shown(before)} -> {_shown(after)}{_noted(name)}"
+        for name, before, after in _differing(theirs, ours)
+    ]
+
+
+def check_windows(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
+    """Refuses other windows: the position in their order is all that a checkpoint knows of them.
+
+    Args:
+        theirs: What the checkpoint knows of ``data.seq_len`` and ``data.stride``.
+        ours: The same of the config.
+
+    Raises:
+        InputError: If one has changed.
+    """
+    for name in ("seq_len", "stride"):
+        before, after = (data.get(name) or data.get("seq_len") for data in (theirs, ours))
+        if before is not None and before != after:
+            raise InputError(
+                f"data.{name} is {after}, the checkpoint was trained with {before} and counts the "
+                "windows of that: restore it, or start another run from its weights: export them, "
+                "then --run NAME --model.from_pretrained FOLDER"
+            )
+
+
+def _differing(
+    theirs: Mapping[str, Any], ours: Mapping[str, Any], above: str = ""
+) -> Iterator[tuple[str, Any, Any]]:
+    """The settings that are not as they were, by their full names, in the order of the config."""
+    for key in dict.fromkeys([*ours, *theirs]):
+        name = f"{above}{key}"
+        before, after = theirs.get(key), ours.get(key)
+        if name in _NO_CHANGE or before == after:
+            continue
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            yield from _differing(before, after, f"{name}.")
+        else:
+            yield name, before, after
+
+
+def _noted(name: str) -> str:
+    return f" ({_NOTES[name]})" if name in _NOTES else ""
+
+
+def _shown(value: Any) -> str:
+    """A value as a config has it, on one line."""
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**6)
+    text = text.removesuffix("...\n").strip()
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _configs(folder: Path) -> list[Path]:

@@ -1,11 +1,7 @@
 """Settings of the Trainer: the precision where none is given, and those that no run can use."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 from jsonargparse import Namespace
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from qwen_pl.errors import InputError
 
@@ -15,13 +11,12 @@ def fitting_precision(accelerator: str) -> str:
 
     ``benchmarks/precision.py`` compares the two on the machine at hand.
     """
+    has_bfloat16 = False
     if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
         has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
     elif accelerator == "cpu" or (accelerator == "auto" and not torch.backends.mps.is_available()):
-        capabilities = getattr(torch.cpu, "get_capabilities", dict)()
-        has_bfloat16 = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
-    else:
-        has_bfloat16 = False
+        capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+        has_bfloat16 = any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
     return "bf16-mixed" if has_bfloat16 else "32-true"
 
 
@@ -45,15 +40,3 @@ def check_trainer_settings(trainer: Namespace) -> None:
             "trainer.precision is 16-true, and AdamW's moments are too small for float16: give "
             "16-mixed, or bf16-true"
         )
-
-
-@contextmanager
-def refusals_in_one_line() -> Iterator[None]:
-    """Makes what the Trainer says of settings that it cannot take an error of the user's."""
-    try:
-        yield
-    except InputError:
-        raise
-    except (MisconfigurationException, ModuleNotFoundError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"the Trainer cannot be made from these settings: {reason}") from error

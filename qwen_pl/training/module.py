@@ -35,6 +35,7 @@ from qwen_pl.training.optim.optimizer import (
 from qwen_pl.training.optim.schedule import DecayShape, Schedule, ScheduleName
 
 Batch = dict[str, Tensor]
+Complete = Callable[[Qwen3ForCausalLM, list[str]], Any]
 
 
 class Qwen3Module(pl.LightningModule):
@@ -135,31 +136,44 @@ class Qwen3Module(pl.LightningModule):
         self.reference_metric = LanguageModelMetric()
         self.measured: dict[str, float] = {}
         """The latest validation of the fit and the step it followed, to go into checkpoints."""
-        self.run_config: dict[str, Any] | None = None
-        """The whole config of the run as plain data, to go into checkpoints; the command line puts
-        it here."""
+        self._run_config: dict[str, Any] | None = None
         self.is_averaged = False
         """Whether the network holds, for now, the average of its weights over the steps."""
         self.gradient_norm: Tensor | None = None
         """That of the step being taken, if a callback has computed it: clipping need not again."""
         self.was_skipped = False
         """Whether the latest step has left the weights as they were."""
-        self.write: Callable[[Qwen3ForCausalLM, list[str]], Any] | None = None
-        """Completes a batch of prompts, for ``predict``; the command line puts it here."""
-        self.make_network: MakeNetwork | None = (
+        self._complete: Complete | None = None
+        self._make_network: MakeNetwork | None = (
             Qwen3ForCausalLM if from_pretrained is None else None
         )
-        """Makes what a run starts with; the command line puts what reads published weights here."""
+
+    def join_run(
+        self,
+        config: dict[str, Any],
+        make_network: MakeNetwork | None = None,
+        complete: Complete | None = None,
+    ) -> None:
+        """Takes what the command line gives besides settings.
+
+        Args:
+            config: The whole config of the run as plain data, to go into checkpoints.
+            make_network: Makes what a run starts with, if that has published weights.
+            complete: Completes a batch of prompts, for ``predict``.
+        """
+        self._run_config = config
+        self._make_network = make_network or self._make_network
+        self._complete = complete
 
     def configure_model(self) -> None:
         # Here and not in __init__, so that a strategy can build the weights where they belong.
         if self.model is None:
-            if self.make_network is None:
+            if self._make_network is None:
                 raise InputError(
                     "model.from_pretrained is read by the command line: in Python, leave it out "
                     "and set module.model = load_pretrained(name)"
                 )
-            self.model = self._new_network(self.make_network)
+            self.model = self._new_network(self._make_network)
         self.model.gradient_checkpointing = self.gradient_checkpointing
         make_frugal(self.model)
         if self.compile_layers:
@@ -208,8 +222,8 @@ class Qwen3Module(pl.LightningModule):
         self.log_dict(self._values_of("test", self.metric), sync_dist=False)
 
     def predict_step(self, prompts: list[str], batch_idx: int) -> Any:
-        assert self.write is not None, "predict needs something to write with"
-        return self.write(self.model, prompts)
+        assert self._complete is not None, "predict needs something to write with"
+        return self._complete(self.model, prompts)
 
     def configure_optimizers(self) -> dict[str, Any]:
         # estimated_stepping_batches would make the loader before its state is restored.
@@ -259,7 +273,7 @@ class Qwen3Module(pl.LightningModule):
         checkpoint["qwen_pl"] = {
             "version": __version__,
             "versions": {"torch": torch.__version__.split("+")[0], "lightning": pl.__version__},
-            "run_config": self.run_config,
+            "run_config": self._run_config,
             "config": dataclasses.asdict(self.config),
             "from_pretrained": self.from_pretrained,
             "optimizer": self.optimizer,

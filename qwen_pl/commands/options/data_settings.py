@@ -22,7 +22,7 @@ def checked_data_settings(config: str, overrides: list[str]) -> "DataSettings":
     Raises:
         InputError: If a setting cannot be used; a misspelt one ends the process with a line.
     """
-    from qwen_pl.run.cli import data_of_config
+    from qwen_pl.run.reading import data_of_config
 
     return data_of_config(["--config", config, *overrides]).settings
 

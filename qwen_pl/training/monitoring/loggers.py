@@ -4,11 +4,12 @@ import csv
 import inspect
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from lightning.pytorch.core.saving import save_hparams_to_yaml
 from lightning.pytorch.loggers import (
     CSVLogger,
     Logger,
@@ -16,7 +17,8 @@ from lightning.pytorch.loggers import (
     TensorBoardLogger,
     WandbLogger,
 )
-from lightning.pytorch.loggers.csv_logs import ExperimentWriter
+from lightning.pytorch.loggers.logger import rank_zero_experiment
+from torch import Tensor
 
 from qwen_pl.errors import InputError
 from qwen_pl.files import whole_file, write_text
@@ -24,24 +26,45 @@ from qwen_pl.files import whole_file, write_text
 IDS = "loggers.json"
 """In a run's folder: under which ids services know the run, so that it goes on there."""
 
+TABLE = "metrics.csv"
+"""In the folder of a ``CSVLogger``."""
+
 _ID_SETTINGS = {WandbLogger: "id", MLFlowLogger: "run_id"}
 
 
-def let_folder_open() -> None:
-    """Lets a config name a logger of files without its folder: ours is the run's then."""
-    for kind in (CSVLogger, TensorBoardLogger):
-        defaults = kind.__init__.__defaults__
-        if inspect.signature(kind).parameters["save_dir"].default is inspect.Parameter.empty:
-            kind.__init__.__defaults__ = ("", *defaults)
+def run_loggers(given: Any, run_dir: Path, resumed_at: int | None) -> list[Logger]:
+    """The loggers of a run, each of which writes into its folder where nothing else is said.
+
+    Args:
+        given: What ``trainer.logger`` says: false for none, what jsonargparse knows of one or of
+            several, or nothing for TensorBoard.
+        run_dir: The folder of the run, which is also its name.
+        resumed_at: The step of the checkpoint that the run resumes from; None for a new one.
+
+    Raises:
+        InputError: If a logger refuses its settings.
+        ModuleNotFoundError: If it needs a package that is not installed.
+    """
+    if given is False:
+        return []
+    if given in (None, True):
+        return [make_logger(TensorBoardLogger, {}, run_dir, resumed_at)]
+    loggers = []
+    for one in given if isinstance(given, list | tuple) else [given]:
+        module, _, name = one.class_path.rpartition(".")
+        settings = {**(one.get("init_args") or {}), **(one.get("dict_kwargs") or {})}
+        kind = getattr(import_module(module), name)
+        loggers.append(make_logger(kind, settings, run_dir, resumed_at))
+    return loggers
 
 
 def make_logger(
-    class_path: str, settings: dict[str, Any], run_dir: Path, resumed_at: int | None
+    kind: type[Logger], settings: Mapping[str, Any], run_dir: Path, resumed_at: int | None
 ) -> Logger:
     """A logger with what the user has set, and with what a run has to say to the rest.
 
     Args:
-        class_path: Such as ``lightning.pytorch.loggers.CSVLogger``.
+        kind: Its class.
         settings: Arguments of the class, those that were left at their defaults too.
         run_dir: The folder of the run, which is also its name.
         resumed_at: The step of the checkpoint that the run resumes from; None for a new one.
@@ -50,18 +73,19 @@ def make_logger(
         InputError: If the logger refuses its settings.
         ModuleNotFoundError: If it needs a package that is not installed.
     """
-    module, _, name = class_path.rpartition(".")
-    kind = getattr(import_module(module), name)
-    defaults = {key: p.default for key, p in inspect.signature(kind).parameters.items()}
-    for key, value in _of_run(kind, run_dir, resumed_at).items():
-        if key not in settings or settings[key] == defaults.get(key):  # left open
-            settings = settings | {key: value}
+    parameters = inspect.signature(kind).parameters.items()
+    # The parser gives "" for a folder that a class has no default for.
+    defaults = {key: "" if p.default is p.empty else p.default for key, p in parameters}
+    own = {
+        key: value
+        for key, value in _of_run(kind, run_dir, resumed_at).items()
+        if key not in settings or settings[key] == defaults.get(key)  # left open
+    }
     try:
-        logger = kind(**settings)
+        return _going_on(kind)(**{**settings, **own})
     except (TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"trainer.logger {name}: {reason}") from None
-    return logger
+        raise InputError(f"trainer.logger {kind.__name__}: {reason}") from None
 
 
 def place_of(logger: Logger) -> str:
@@ -69,25 +93,22 @@ def place_of(logger: Logger) -> str:
     if isinstance(logger, TensorBoardLogger):
         return f"tensorboard --logdir {Path(logger.log_dir).parent}"
     if isinstance(logger, CSVLogger):
-        return str(Path(logger.log_dir) / ExperimentWriter.NAME_METRICS_FILE)
+        return str(Path(logger.log_dir) / TABLE)
     if isinstance(logger, MLFlowLogger):
-        return f"mlflow ui --backend-store-uri {logger._tracking_uri}"
+        return f"mlflow ui --backend-store-uri {logger.experiment.tracking_uri}"
     return f"{type(logger).__name__} {logger.name}/{logger.version}"
 
 
 def begin(loggers: Sequence[Logger], run_dir: Path) -> None:
-    """Lets tables go on, and services begin, whose ids are kept; for the first process only.
+    """Lets services begin, whose ids are kept; for the first process only.
 
     Raises:
         InputError: If a service cannot be reached or does not accept the run.
     """
-    for logger in loggers:
-        if isinstance(logger, CSVLogger):
-            logger._experiment = ContinuedRows(logger.log_dir)
     known = [logger for logger in loggers if type(logger) in _ID_SETTINGS]
     for logger in known:
         try:
-            logger.experiment  # noqa: B018 (begins when it is asked for)
+            getattr(logger, "experiment")  # noqa: B009 (begins when it is asked for)
         except Exception as error:  # of many kinds, by the service
             reason = " ".join(str(error).split())
             raise InputError(f"trainer.logger {type(logger).__name__}: {reason}") from None
@@ -96,17 +117,60 @@ def begin(loggers: Sequence[Logger], run_dir: Path) -> None:
         write_text(run_dir / IDS, json.dumps(ids))
 
 
-class ContinuedRows(ExperimentWriter):
-    """Goes on with the rows of a CSV file, which Lightning would delete."""
+class ContinuedRows:
+    """The rows of a CSV file, with those that were there: Lightning's writer would delete them."""
 
-    def _check_log_dir_exists(self) -> None:
-        path = Path(self.metrics_file_path)
-        if path.is_file():
-            _, self.metrics_keys = read_rows(path)
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.metrics: list[dict[str, Any]] = []
+        """The rows that are not on the disk yet."""
+        self._names = read_rows(folder / TABLE)[1] if (folder / TABLE).is_file() else []
 
-    def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
-        path = Path(self.metrics_file_path)
-        write_rows(path, read_rows(path)[0], fieldnames)
+    def log_metrics(self, metrics: Mapping[str, Any], step: int) -> None:
+        values = {k: v.item() if isinstance(v, Tensor) else v for k, v in metrics.items()}
+        self.metrics.append(values | {"step": step})
+
+    def log_hparams(self, params: dict[str, Any]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        save_hparams_to_yaml(str(self.folder / "hparams.yaml"), params)
+
+    def save(self) -> None:
+        """Writes the rows behind the others; anew and whole where there are new columns."""
+        names = sorted({*self._names}.union(*self.metrics))
+        path = self.folder / TABLE
+        if names != self._names:
+            earlier = read_rows(path)[0] if path.is_file() else []
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_rows(path, [*earlier, *self.metrics], names)
+        elif self.metrics:
+            with path.open("a", newline="", encoding="utf-8") as file:
+                csv.DictWriter(file, names).writerows(self.metrics)
+        self._names, self.metrics = names, []
+
+
+class _GoesOn:
+    """Mixed into a ``CSVLogger``: its file goes on where the run does."""
+
+    log_dir: str
+    _rows: ContinuedRows | None = None
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> ContinuedRows:
+        if self._rows is None:
+            self._rows = ContinuedRows(Path(self.log_dir))
+        return self._rows
+
+    def finalize(self, status: str) -> None:
+        if self._rows is not None:
+            self._rows.save()
+
+
+def _going_on(kind: type[Logger]) -> type[Logger]:
+    """The class that is made for ``kind``."""
+    if not issubclass(kind, CSVLogger):
+        return kind
+    return type(f"Continued{kind.__name__}", (_GoesOn, kind), {})
 
 
 def _of_run(kind: type[Logger], run_dir: Path, resumed_at: int | None) -> dict[str, Any]:

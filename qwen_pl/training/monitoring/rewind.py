@@ -1,16 +1,29 @@
 """Takes back what a run logged after the step that it resumes from, since it comes again."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
-from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 
 from qwen_pl.files import whole_file
-from qwen_pl.training.checkpoints.checkpoint import load_checkpoint
+from qwen_pl.training.checkpoints.checkpoint import load_checkpoint, step_of
 from qwen_pl.training.monitoring.curves import MEASURED
-from qwen_pl.training.monitoring.loggers import read_rows, write_rows
+from qwen_pl.training.monitoring.loggers import TABLE, read_rows, write_rows
+
+
+def rewind_loggers(loggers: Sequence[Logger], run_dir: Path, checkpoint: Path | None) -> None:
+    """Takes back what was logged after the step that a run goes on from; all for a new run.
+
+    Of a new run only in its own folder: others may hold what another run has logged.
+    """
+    step = -1 if checkpoint is None else step_of(checkpoint)
+    validated = checkpoint is None or _has_validated(checkpoint, step)
+    for logger in loggers:
+        is_own = logger.log_dir is not None and Path(logger.log_dir) == run_dir
+        if is_own or checkpoint is not None:
+            rewind(logger, step, validated=validated)
 
 
 def rewind(logger: Logger, step: int, *, validated: bool = True) -> None:
@@ -29,7 +42,7 @@ def rewind(logger: Logger, step: int, *, validated: bool = True) -> None:
         _rewind_table(logger, step, validated)
 
 
-def has_validated(checkpoint: Path, step: int) -> bool:
+def _has_validated(checkpoint: Path, step: int) -> bool:
     """Whether a checkpoint was saved after the validation of its own step, if there was one."""
     state = load_checkpoint(checkpoint, mmap=True).get("callbacks", {}).get("TrainingCurves", {})
     return not state or state["validated_at"] == step
@@ -72,7 +85,7 @@ def _records(path: Path) -> Iterator[bytes]:
 
 
 def _rewind_table(logger: CSVLogger, step: int, validated: bool) -> None:
-    path = Path(logger.log_dir) / ExperimentWriter.NAME_METRICS_FILE
+    path = Path(logger.log_dir) / TABLE
     if not path.is_file():
         return
     rows, names = read_rows(path)
@@ -85,7 +98,7 @@ def _rewind_table(logger: CSVLogger, step: int, validated: bool) -> None:
         write_rows(path, kept, names)
 
 
-def _step_of(row: dict[str | None, str | None]) -> float:
+def _step_of(row: Mapping[Any, str | None]) -> float:
     """The step of a row; one that a kill cut off comes after all others."""
     value = row.get("step") or ""
     return int(value) if value.isdecimal() and None not in row.values() else math.inf

@@ -44,12 +44,12 @@ def test_a_csv_goes_on_beside_tensorboard_without_doubled_or_lost_rows(
 
 
 def test_rows_are_on_the_disk_before_the_run_ends(folder: Path) -> None:
-    rows = ContinuedRows(str(folder))
+    rows = ContinuedRows(folder)
     rows.log_metrics({"train_loss": 2.0}, 4)
     rows.save()
     rows.log_metrics({"val_loss": 1.0}, 4)
     rows.save()
-    again = ContinuedRows(str(folder))
+    again = ContinuedRows(folder)
     again.log_metrics({"val_loss": 0.5}, 8)
     again.save()
     assert (

@@ -1,40 +1,57 @@
-"""The parser of a run's command line and config, which complains in one line."""
+"""What a user hears of a run that cannot be: one line, and nothing that no user can act on."""
 
 import difflib
+import logging
+import os
 import re
-import sys
+import warnings
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
-from lightning.pytorch.cli import LightningArgumentParser
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from qwen_pl.errors import is_first_on_machine
+from qwen_pl.errors import InputError
+
+SAID_ON_EVERY_RUN = (
+    r".*does not have many workers.*",
+    r".*when using `ckpt_path`, callbacks used to create.*",
+    r".*The dirpath has changed from.*",
+    r".*Checkpoint directory .* exists and is not empty.*",
+    r".*isinstance\(treespec, LeafSpec\).*",
+    r".*but have no logger configured.*",
+    r".*It is recommended to use `self\.log\(.*sync_dist=True.*",
+    r".*Total length of `list` across ranks is zero.*",
+    r".*lr_scheduler\.step.* before .*optimizer\.step.*",
+)
 
 
-class RunParser(LightningArgumentParser):
-    """Complains in one line, with the nearest name where one is misspelt."""
+def quieten() -> None:
+    """Leaves out what Lightning says on every run and no user of this project can act on."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    for message in SAID_ON_EVERY_RUN:
+        warnings.filterwarnings("ignore", message)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
 
-    def error(self, message: str, ex: Exception | None = None) -> None:
-        line = re.sub(r"<class '([\w.]+)'>", r"\1", " ".join(str(message).split()))
-        line = re.sub(r"Call to compute_fn of link '.*?' with args \(.*?\) failed: ", "", line)
-        line = _class_not_found(line) or _wrong_value(line) or line
-        known = self._known_names()
-        for name in re.findall(r"--([\w.]+)|option '([\w.]+)'", line):
-            unknown = "".join(name)
-            near = difflib.get_close_matches(unknown, known, n=1, cutoff=0.7)
-            if near and unknown not in known:
-                line += f" (did you mean {near[0]}?)"
-                break
-        if is_first_on_machine():
-            print(f"error: {line}", file=sys.stderr)
-        sys.exit(2)
 
-    def _known_names(self) -> set[str]:
-        """The options of this parser and of those of its subcommands, without dashes."""
-        parsers = [self]
-        if self._subcommands_action is not None:
-            parsers += self._subcommands_action._name_parser_map.values()
-        options = {option for parser in parsers for option in parser._option_string_actions}
-        return {option.lstrip("-") for option in options}
+def complaint(message: str, known: Collection[str]) -> str:
+    """What jsonargparse says of a command line or config, in one line for people.
+
+    Args:
+        message: In its own words.
+        known: The names of all settings; the nearest is given where one is misspelt.
+    """
+    line = re.sub(r"<class '([\w.]+)'>", r"\1", " ".join(str(message).split()))
+    line = re.sub(r"Call to compute_fn of link '.*?' with args \(.*?\) failed: ", "", line)
+    line = re.sub(r"Group '([\w.]+)' does not accept option '", r"there is no option '\1.", line)
+    line = re.sub(r"Option ('[\w.]+') is not accepted", r"there is no option \1", line)
+    line = _class_not_found(line) or _wrong_value(line) or line
+    for name in re.findall(r"--([\w.]+)|option '([\w.]+)'", line):
+        unknown = "".join(name)
+        near = difflib.get_close_matches(unknown, known, n=1, cutoff=0.7)
+        if near and unknown not in known:
+            return f"{line} (did you mean {near[0]}?)"
+    return line
 
 
 _WORDS = {
@@ -96,7 +113,40 @@ def _class_not_found(line: str) -> str | None:
     return f"{found[1]}: no class {found[2]}{suggestion}"
 
 
-def why_not_made(error: Exception) -> str | None:
+@contextmanager
+def refused_classes_in_one_line() -> Iterator[None]:
+    """Makes what a class says of the settings that a config gives it an error of the user's.
+
+    Raises:
+        InputError: If one could not be made.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except (ValueError, ImportError, MisconfigurationException) as error:
+        if (reason := _why_not_made(error)) is None:
+            raise
+        raise InputError(reason) from None
+
+
+@contextmanager
+def refused_trainer_in_one_line() -> Iterator[None]:
+    """Makes what the Trainer says of settings that it cannot take an error of the user's.
+
+    Raises:
+        InputError: If it could not be made.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except (MisconfigurationException, ModuleNotFoundError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"the Trainer cannot be made from these settings: {reason}") from error
+
+
+def _why_not_made(error: BaseException) -> str | None:
     """Why a class that the config names could not be made; None if that is not what went wrong."""
     named = None
     while True:

@@ -1,0 +1,92 @@
+"""The callbacks of a run, in their order, with the reason of each place."""
+
+from typing import Any
+
+from jsonargparse import Namespace
+from lightning.pytorch.callbacks import Callback, ProgressBar
+
+from qwen_pl.generation.generate import generate
+from qwen_pl.run.choices import RunPlan
+from qwen_pl.run.results import SAMPLES
+from qwen_pl.run.saved_config import SaveRunConfig
+from qwen_pl.training.checkpoints.checkpoint import FOLDER
+from qwen_pl.training.lightning_fixes.named_callbacks import fitted
+from qwen_pl.training.monitoring.forgetting import MeasuredStart
+from qwen_pl.training.monitoring.histograms import Histograms
+from qwen_pl.training.monitoring.predictions import PredictionWriter
+from qwen_pl.training.monitoring.progress import StepProgress
+from qwen_pl.training.monitoring.run_texts import RunTexts
+from qwen_pl.training.monitoring.summary import RunSummary
+from qwen_pl.training.resume.elastic import ElasticAccumulation
+from qwen_pl.training.resume.random_state import RandomState
+from qwen_pl.training.resume.saving import BestCheckpoint
+from qwen_pl.training.resume.signals import StopOnSignal
+from qwen_pl.training.resume.validating import LastValidation, ValidateBetweenSteps
+from qwen_pl.training.steps.ledger import LEDGER
+from qwen_pl.training.steps.ledger_callback import SampleLedger
+
+
+def run_callbacks(plan: RunPlan, parts: Namespace) -> list[Callback]:
+    """The callbacks of a run. The Trainer calls them in this order, but those that save last.
+
+    Args:
+        plan: What the run is to be.
+        parts: What its config describes, the callbacks with settings of their own among it.
+
+    Raises:
+        InputError: If one that the config names cannot work here.
+    """
+    fits, wants = plan.verb == "fit", plan.config.trainer
+    named = fitted(as_list(parts.trainer.callbacks), plan.run_dir)
+    has_bar = any(isinstance(callback, ProgressBar) for callback in named)
+    every = parts.curves.histograms_every_n_steps
+    parts.samples.path, parts.samples.generate = plan.run_dir / SAMPLES, generate
+    return [
+        # Those of the config come first: what they change, the learning rate or when the run is to
+        # stop, the others are to see.
+        *named,
+        # Before the steps' checkpoints, which are to know of the best one.
+        BestCheckpoint(plan.run_dir / FOLDER),
+        parts.checkpoint,
+        # Before those that measure: they are to see the averaged weights in a validation.
+        parts.weight_averaging,
+        # Before the curves, which take its gradient norm and leave out the steps it has refused.
+        parts.bad_steps,
+        parts.curves,
+        parts.samples,
+        # Wherever they stand: each looks after its own part of resuming.
+        RandomState(restores=not plan.has_other_seed),
+        ElasticAccumulation(),
+        ValidateBetweenSteps(),
+        LastValidation(),
+        # These tell of what has been made by then.
+        RunSummary(plan.run_dir.name),
+        *([RunTexts({**plan.plain_config, "ckpt_path": None})] if fits else []),
+        *([Histograms(every)] if every else []),
+        # Before what stops the run: the ledger has a step before the step is saved.
+        SampleLedger(plan.run_dir / LEDGER),
+        # Behind all that a step does: it saves what they have made of the step, and leaves.
+        StopOnSignal(parts.checkpoint),
+        *([PredictionWriter(plan.predictions)] if plan.predictions is not None else []),
+        # A bar shows what the curves have measured.
+        *(
+            [StepProgress(parts.curves)]
+            if fits and wants.enable_progress_bar is not False and not has_bar
+            else []
+        ),
+        # Behind all others, which have to be ready for a validation.
+        MeasuredStart(),
+        # Last: nothing is written for a run that one of the others refuses.
+        *(
+            [SaveRunConfig(plan.config_text, plan.run_dir, resumes=plan.checkpoint is not None)]
+            if fits and not wants.fast_dev_run
+            else []
+        ),
+    ]
+
+
+def as_list(value: Any) -> list[Any]:
+    """The things that a setting of the Trainer names, which may be one, several or none."""
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list | tuple) else [value]

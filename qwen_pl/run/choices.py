@@ -1,0 +1,196 @@
+"""What is decided about a run before anything of it is made."""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import Namespace
+
+from qwen_pl.errors import InputError, is_first_on_machine
+from qwen_pl.export.pretrained import find_pretrained
+from qwen_pl.model.config import Qwen3Config
+from qwen_pl.model.qwen3 import Qwen3ForCausalLM
+from qwen_pl.run.launcher import fitting_launcher
+from qwen_pl.run.predicting import predictions_file, settings_of_checkpoint
+from qwen_pl.run.published_start import given_sizes, linked_sizes, tell_of_start
+from qwen_pl.run.reading import steps_to_train, tokenizer_of
+from qwen_pl.run.saved_config import compare_to_checkpoint, plain_config
+from qwen_pl.run.trainer_settings import check_trainer_settings, fitting_precision
+from qwen_pl.runs import checkpoints_in, run_dir
+from qwen_pl.training.checkpoints.checkpoint import FOLDER, find_checkpoint, has_begun, step_of
+from qwen_pl.training.devices.sharding import MakeNetwork
+
+NONE = "none"
+"""What ``--ckpt_path`` takes to measure published weights although a run has gone on from them."""
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """All that a run is to be.
+
+    Attributes:
+        verb: What is done: fit, validate, test or predict.
+        run_dir: The folder of the run, whose name is also that of the run.
+        config: All settings, with what the user left open.
+        config_text: The same as YAML for the run's folder: without how this fit was begun, which is
+            not how the next one is to be.
+        plain_config: The same as it goes into checkpoints.
+        checkpoint: What ``fit`` resumes from, or what the other verbs measure or write with.
+        has_other_seed: Whether it resumes with another seed than it had.
+        make_network: Makes the network if ``model.from_pretrained`` is given: with the published
+            weights, or without where a checkpoint has them.
+        shows_measures: Whether what validate and test have measured is printed.
+        predictions: The file that predict writes.
+    """
+
+    verb: str
+    run_dir: Path
+    config: Namespace
+    config_text: str
+    plain_config: dict[str, Any]
+    checkpoint: Path | None
+    has_other_seed: bool
+    make_network: MakeNetwork | None
+    shows_measures: bool
+    predictions: Path | None
+
+    @property
+    def resumed_at(self) -> int | None:
+        """The step that a fit goes on from; None for a new run."""
+        if self.verb != "fit" or self.checkpoint is None:
+            return None
+        return step_of(self.checkpoint)
+
+
+def make_plan(
+    verb: str,
+    given: Namespace,
+    published: Qwen3Config | None,
+    dump: Callable[[Namespace], str],
+) -> RunPlan:
+    """Fills in what the user left open, and refuses what no run can be.
+
+    This is the one place where settings change after they were read.
+
+    Args:
+        verb: What is to be done.
+        given: The settings as they were read.
+        published: The sizes of the network that ``model.from_pretrained`` names, if it does.
+        dump: Writes settings as YAML.
+
+    Raises:
+        InputError: If it cannot be done with these settings, or in this folder.
+    """
+    config = given.clone()
+    config.data.tokenizer = tokenizer_of(config)
+    _fill_in(config, "trainer", fitting_launcher(config.trainer))
+    config.run = config.run or _config_name(config)
+    folder = run_dir(config.run, config.trainer.default_root_dir)
+    config.checkpoint.dirpath = str(folder / FOLDER)
+    shows_measures = verb in ("validate", "test") and config.verbose
+    if shows_measures:
+        config.verbose = False  # Lightning's table would show each value once for every loader
+    checkpoint = _checkpoint_of(verb, config, folder)
+    config.ckpt_path = None if checkpoint is None else str(checkpoint)
+    predictions = None
+    if verb == "predict":
+        predictions = predictions_file(config, folder)
+        _fill_in(config, "", settings_of_checkpoint(config))
+        published = None  # the checkpoint holds all of it
+    check_trainer_settings(config.trainer)
+    if config.trainer.precision is None:
+        config.trainer.precision = fitting_precision(config.trainer.accelerator)
+    make_network: MakeNetwork | None = None
+    if published is not None:
+        asked = given_sizes(config, published)
+        _fill_in(config, "model.config", linked_sizes(config, asked, published))
+        make_network = Qwen3ForCausalLM  # a run that resumes has its weights in the checkpoint
+        if checkpoint is None:
+            make_network = find_pretrained(config.model.from_pretrained).network
+            if is_first_on_machine():
+                tell_of_start(verb, config, published, asked)
+    plain = plain_config(dump(config))
+    has_other_seed = False
+    if verb == "fit" and checkpoint is not None:
+        has_other_seed = compare_to_checkpoint(checkpoint, plain)
+    return RunPlan(
+        verb=verb,
+        run_dir=folder,
+        config=config,
+        config_text=dump(_with(config, ckpt_path=None)),
+        plain_config=plain,
+        checkpoint=checkpoint,
+        has_other_seed=has_other_seed,
+        make_network=make_network,
+        shows_measures=shows_measures,
+        predictions=predictions,
+    )
+
+
+def _with(config: Namespace, **settings: Any) -> Namespace:
+    return config.clone().update(Namespace(**settings))
+
+
+def _fill_in(config: Namespace, key: str, settings: Mapping[str, Any]) -> None:
+    for name, value in settings.items():
+        config[f"{key}.{name}" if key else name] = value
+
+
+def _config_name(config: Namespace) -> str:
+    files = config.config or []
+    return Path(str(files[0])).stem if files else "default"
+
+
+def _checkpoint_of(verb: str, config: Namespace, folder: Path) -> Path | None:
+    """The checkpoint that is resumed from, measured or written with, if there is to be one."""
+    asked = _resumed_from(config, folder) if verb == "fit" else _measured(verb, config, folder)
+    return None if asked is None else Path(find_checkpoint(asked, folder))
+
+
+def _resumed_from(config: Namespace, folder: Path) -> str | None:
+    """What ``fit`` goes on from, as ``--ckpt_path`` names it; None for a new run.
+
+    Raises:
+        InputError: If a run would be overwritten, or its end is not known.
+    """
+    asked = None if config.ckpt_path == NONE else config.ckpt_path
+    if not has_begun(folder, config.checkpoint.every_n_train_steps):
+        if asked == "last":  # one command, repeated, brings a run to its end
+            asked = None
+            _tell_of_new_run(folder)
+    elif asked is None:
+        raise InputError(
+            f"{folder} already holds a run: continue it with --ckpt_path last, start another with "
+            "--run NAME, or remove the folder"
+        )
+    steps_to_train(config)  # told now, and not when all is prepared
+    return asked
+
+
+def _tell_of_new_run(folder: Path) -> None:
+    """Says that ``--ckpt_path last`` has found nothing, in case the run's name is misspelt."""
+    if is_first_on_machine():
+        others = sorted({path.parents[1].name for path in checkpoints_in(folder.parent)})
+        known = f" (runs with checkpoints here: {', '.join(others[:5])})" if others else ""
+        print(f"no checkpoint in {folder} yet: starting{known}", file=sys.stderr)
+
+
+def _measured(verb: str, config: Namespace, folder: Path) -> str | None:
+    """What is measured or written with; None for published weights, where there are any.
+
+    Raises:
+        InputError: If no checkpoint is wanted, but nothing else is there.
+    """
+    if config.ckpt_path not in (None, NONE):
+        return config.ckpt_path
+    has_published = config.model.from_pretrained is not None and verb != "predict"
+    if config.ckpt_path == NONE and not has_published:
+        raise InputError(
+            f"--ckpt_path {NONE} measures the weights of model.from_pretrained, and {verb} has "
+            "none: give last, best or a file"
+        )
+    has_checkpoint = any((folder / FOLDER).glob("step=*.ckpt"))
+    is_published = has_published and (config.ckpt_path == NONE or not has_checkpoint)
+    return None if is_published else "last"
