@@ -61,8 +61,9 @@ class Characters:
 
         The address is None for what pdfium has put in.
         """
-        shown = _text_object(self._handle, start)
-        last = _text_object(self._handle, end - 1)
+        handle = self._handle
+        shown = _text_object(handle, start)
+        last = _text_object(handle, end - 1)
         if last == shown is not None:  # the whole line, mostly
             return ((start, end, shown),)
         return self._several_objects(start, end, shown, last)
@@ -92,9 +93,10 @@ class Characters:
 
         Also whether it is upright as it stands.
         """
-        _matrix(self._handle, index, self._matrix_address)
+        handle = self._handle
+        _matrix(handle, index, self._matrix_address)
         a, b, c, d, x, y = self._matrix[:]
-        size = abs(_font_size(self._handle, index)) * math.hypot(c, d)
+        size = abs(_font_size(handle, index)) * math.hypot(c, d)
         is_upright = b == 0.0 < a
         if is_upright and abs(x) < FARTHEST and abs(y) < FARTHEST and size < FARTHEST:
             return (round(x, 2), round(y, 2), round(size, 2)), True  # as nearly all are

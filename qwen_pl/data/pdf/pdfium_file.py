@@ -110,8 +110,9 @@ def _lines(characters: Characters) -> list[Line]:
 def _runs(characters: Characters, start: int, end: int) -> list[_Run]:
     """The text objects of a line, each with the spaces that pdfium has put after it."""
     runs: list[_Run] = []
+    whole = characters.text
     for first, stop, shown in characters.objects(start, end):
-        text = characters.text[first:stop]
+        text = whole[first:stop]
         if shown and not text.isspace():
             last = first + len(text.rstrip()) - 1
             place, is_upright = characters.place(last)
@@ -173,8 +174,8 @@ def _spaced(characters: Characters, run: _Run, first: int, is_upright: bool) -> 
     seen = _SPACE.search(run.text)
     if seen is None or (characters.has_right_to_left and is_right_to_left(run.text)):
         return run
-    space = first + seen.start()
-    width = characters.gap(space - 1, space + 1, is_upright)
+    gap, space = characters.gap, first + seen.start()
+    width = gap(space - 1, space + 1, is_upright)
     if not _NO_GAP * run.size < width < _WORD_GAP * run.size:
         return run
     narrowest = max(_WORD_GAP_SHARE * width, _NO_GAP * run.size)
@@ -182,7 +183,7 @@ def _spaced(characters: Characters, run: _Run, first: int, is_upright: bool) -> 
     hidden = [
         index + 1
         for index in pairs
-        if characters.gap(first + index, first + index + 1, is_upright) > narrowest
+        if gap(first + index, first + index + 1, is_upright) > narrowest
     ]
     if len(hidden) > len(pairs) / 4:  # it is letterspaced
         return run
