@@ -12,11 +12,11 @@ from qwen_pl.data.cleaning.footnotes import Note, find_note_beginnings, take_foo
 from qwen_pl.data.cleaning.hyphens import LineJoiner
 from qwen_pl.data.cleaning.measures import PlacedLine, usual_size
 from qwen_pl.data.cleaning.paragraphs import group_paragraphs
-from qwen_pl.data.cleaning.plain_text import find_passages
+from qwen_pl.data.cleaning.plain_text import group_lines
 from qwen_pl.data.cleaning.running_heads import find_running_heads, names_of_heads
 from qwen_pl.data.cleaning.tex_codes import read_tex_codes
 from qwen_pl.data.page.legibility import garbage_ratio, glued_ratio
-from qwen_pl.data.page.line import Page
+from qwen_pl.data.page.line import Page, Position
 
 CLEANING_VERSION = 2
 """Changes whenever the same pages could give other paragraphs."""
@@ -47,7 +47,7 @@ def clean_pages(pages: Sequence[Page], cleaning: Cleaning = EVERY_STEP) -> Clean
     if cleaning.drop_caps:
         pages = place_drop_caps(pages)
     joiner = LineJoiner((line.text for page in pages for line in page), cleaning.hyphens)
-    notes: dict[tuple[int, int], list[Note]] = {}
+    notes: dict[Position, list[Note]] = {}
     if cleaning.footnotes:
         footnotes = take_footnotes(pages, usual_size(pages))
         pages, notes = footnotes.pages, footnotes.called_by
@@ -75,10 +75,10 @@ def clean_plain_text(text: str, cleaning: Cleaning = EVERY_STEP) -> CleanText:
     pages = [page.splitlines() for page in text.split("\f")]
     joiner = LineJoiner((fix(line) for page in pages for line in page), cleaning.hyphens)
     for number, page in enumerate(pages, start=1):
-        for passage in find_passages(page):
-            if passage.is_code:
-                result.paragraphs.append(Paragraph(passage.lines[0], number))
-            elif lines := [fixed for line in passage.lines if (fixed := fix(line))]:
+        for group in group_lines(page):
+            if group.is_code:
+                result.paragraphs.append(Paragraph(group.lines[0], number))
+            elif lines := [fixed for line in group.lines if (fixed := fix(line))]:
                 result.paragraphs.append(Paragraph(reduce(joiner.join, lines), number))
     _measure(result, joiner)
     return result
@@ -111,7 +111,7 @@ def _drop_garbage(pages: list[Page], cleaning: Cleaning, result: CleanText) -> l
     return [[] if number in bad else page for number, page in enumerate(pages)]
 
 
-def _without(pages: list[Page], lines: set[tuple[int, int]]) -> list[Page]:
+def _without(pages: list[Page], lines: set[Position]) -> list[Page]:
     return [
         [line for index, line in enumerate(page) if (number, index) not in lines]
         for number, page in enumerate(pages)

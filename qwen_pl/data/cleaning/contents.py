@@ -4,7 +4,7 @@ import re
 from itertools import pairwise
 from typing import NamedTuple
 
-from qwen_pl.data.page.line import Page
+from qwen_pl.data.page.line import Page, Position
 
 _LEADER = re.compile(r"(\. ?){4,}|…{2,}|·{4,}|_{4,}")
 _ENTRY = re.compile(r"\S.*?[\s.…·_](\d{1,4}|[ivxlc]{1,7})$")
@@ -21,38 +21,38 @@ _LARGEST_GAP = 2  # lines of an entry before the one with its page number
 class _Entry(NamedTuple):
     """A line that ends like an entry of a table of contents."""
 
-    position: int  # in the text, in lines
+    number: int  # of the line in the whole text
     page_number: int | None  # None if Roman
     has_leader: bool
 
 
-def find_contents(pages: list[Page]) -> set[tuple[int, int]]:
-    """The lines of tables of contents, as ``(page index, line index)``.
+def find_contents(pages: list[Page]) -> set[Position]:
+    """The positions of the lines of tables of contents.
 
     A table is a run of lines most of which end in a page number that does not fall from one to the
     next. Without leaders ("....") it counts only in the first or last tenth of the text or under a
     heading like "Contents", since tables of measurements can look the same.
     """
-    places = [(p, i) for p, page in enumerate(pages) for i in range(len(page))]
+    positions = [(p, i) for p, page in enumerate(pages) for i in range(len(page))]
     texts = [line.text for page in pages for line in page]
     found: set[int] = set()
     for run in map(_without_next_heading, _runs(_entries(texts))):
-        first, last = run[0].position, run[-1].position
+        first, last = run[0].number, run[-1].number
         first = _with_heading(texts, first)
         near_an_end = last < 0.1 * len(texts) + 150 or first > 0.9 * len(texts) - 150
         has_heading = _HEADINGS.fullmatch(texts[first]) is not None
         has_leaders = sum(entry.has_leader for entry in run) > len(run) / 2
         if _is_table(run) and (has_leaders or has_heading or near_an_end):
             found.update(range(first, last + 1))
-    return {places[position] for position in found}
+    return {positions[number] for number in found}
 
 
 def _entries(texts: list[str]) -> list[_Entry]:
     entries = []
-    for position, text in enumerate(texts):
+    for number, text in enumerate(texts):
         if match := _ENTRY.fullmatch(text):
-            number = int(match[1]) if match[1].isdigit() else None
-            entries.append(_Entry(position, number, _LEADER.search(text) is not None))
+            page_number = int(match[1]) if match[1].isdigit() else None
+            entries.append(_Entry(number, page_number, _LEADER.search(text) is not None))
     return entries
 
 
@@ -60,7 +60,7 @@ def _runs(entries: list[_Entry]) -> list[list[_Entry]]:
     """Entries with at most a few other lines from one to the next, grouped."""
     runs: list[list[_Entry]] = []
     for entry in entries:
-        if runs and entry.position - runs[-1][-1].position <= _LARGEST_GAP + 1:
+        if runs and entry.number - runs[-1][-1].number <= _LARGEST_GAP + 1:
             runs[-1].append(entry)
         else:
             runs.append([entry])
@@ -82,14 +82,14 @@ def _is_table(run: list[_Entry]) -> bool:
     numbers = [entry.page_number for entry in run if entry.page_number is not None]
     if len(run) < _FEWEST_ENTRIES or len(numbers) < _FEWEST_ENTRIES:
         return False
-    lines = run[-1].position - run[0].position + 1
+    lines = run[-1].number - run[0].number + 1
     falls = sum(after < before for before, after in pairwise(numbers))
     return len(run) >= lines / 2 and falls <= 0.1 * len(numbers) and numbers[0] < numbers[-1]
 
 
 def _with_heading(texts: list[str], first: int) -> int:
     """Moves the start of a table up to its heading, if that is close above."""
-    for position in range(first - 1, max(first - 4, -1), -1):
-        if _HEADINGS.fullmatch(texts[position]):
-            return position
+    for number in range(first - 1, max(first - 4, -1), -1):
+        if _HEADINGS.fullmatch(texts[number]):
+            return number
     return first

@@ -215,7 +215,7 @@ def _is_verse(seam: Seam) -> bool:
     return seam.usual.is_verse(seam.line) and seam.before.ends_sentence
 
 
-def _is_after_short_line_from_right(seam: Seam) -> bool:
+def _follows_end_on_left(seam: Seam) -> bool:
     return seam.before.offset > 2 * SAME_PLACE and is_right_to_left(seam.line.text)
 
 
@@ -304,38 +304,28 @@ BEGINS, GOES_ON = True, False
 RULES = (
     Rule(BEGINS, _is_unplaced_after_end, "without places, only a short last line shows an end"),
     Rule(GOES_ON, _is_unplaced, "without places, nothing else shows a beginning"),
-    Rule(GOES_ON, _follows_lone_quote, "a large quotation mark opens what stands after it"),
-    Rule(GOES_ON, _is_around_initial, "lines are set in only to make room for the initial"),
+    Rule(GOES_ON, _follows_lone_quote, "a quotation mark by itself opens what stands after it"),
+    Rule(GOES_ON, _is_around_initial, "lines are set in there only to make room for the initial"),
     Rule(GOES_ON, _is_on_same_row, "what stands on one row was parted by the reader alone"),
-    Rule(GOES_ON, _ends_broken_word, "a word is in one paragraph, whatever its place"),
+    Rule(GOES_ON, _ends_broken_word, "a word is in one paragraph, whatever its places"),
     Rule(GOES_ON, _ends_broken_address, "so is an address of the web"),
     Rule(BEGINS, _differs_in_size, "headings and quotations have a size of their own"),
     Rule(BEGINS, _has_bullet, "each item of a list is a paragraph"),
-    Rule(BEGINS, _opens_chapter, "between pages there is no gap to see, but a sunk or large line"),
-    Rule(BEGINS, _is_below_gap, "a gap parts paragraphs, even those set in alike"),
+    Rule(BEGINS, _opens_chapter, "between pages no gap is seen, but a sunk or large line is"),
+    Rule(BEGINS, _is_below_gap, "a gap parts even paragraphs that begin at the margin"),
     Rule(BEGINS, _is_verse, "a line of verse ends where the poet wants"),
-    Rule(
-        BEGINS,
-        _is_after_short_line_from_right,
-        "text from the right ends, on the left, before others",
-    ),
-    Rule(
-        GOES_ON, _is_from_right, "its lines begin anywhere on the left, so that indents say nothing"
-    ),
-    Rule(GOES_ON, _hangs, "an item's other lines are set in as paragraphs may be"),
-    Rule(BEGINS, _is_indented, "first lines are set in so in this document"),
-    Rule(BEGINS, _enters_block, "a quotation or listing is set in as a whole"),
-    Rule(BEGINS, _leaves_block, "the text goes on at its margin after such a block"),
+    Rule(BEGINS, _follows_end_on_left, "read from the right, a last line ends before others"),
+    Rule(GOES_ON, _is_from_right, "its lines begin anywhere on the left: indents say nothing"),
+    Rule(GOES_ON, _hangs, "an item's other lines may be set in as far as first lines are"),
+    Rule(BEGINS, _is_indented, "first lines are set in as far in this document"),
+    Rule(BEGINS, _enters_block, "a quotation or a listing is set in as a whole"),
+    Rule(BEGINS, _leaves_block, "behind such a block the text is back at its margin"),
     Rule(BEGINS, _follows_label, "a very short line above a longer one is a heading, as of a box"),
-    Rule(
-        BEGINS,
-        _is_answer_over_break,
-        "only the sense tells where the last line of a page is an end",
-    ),
-    Rule(BEGINS, _ended_early, "a last line is seldom as long as the others"),
+    Rule(BEGINS, _is_answer_over_break, "the last line of a page may be an end without a sign"),
+    Rule(BEGINS, _ended_early, "a sentence that ends before the margin ends its paragraph"),
     Rule(GOES_ON, _is_any, "nothing speaks for a beginning"),
 )
 """What decides whether a line begins a paragraph: the first of these that holds, in this order.
 
-First comes what no place can undo, then what is seen best; what several things may cause is last.
+First comes what no place can undo, then what is seen best; what may have several causes is last.
 """

@@ -12,19 +12,19 @@ _CODE_INDENT = re.compile(r" {4}|\t")
 _LONGEST_WRAPPED = 120  # letters; with longer lines, each line is a paragraph
 
 
-class Passage(NamedTuple):
+class LineGroup(NamedTuple):
     """Lines that make one paragraph, or one line of code."""
 
     lines: list[str]
     is_code: bool = False
 
 
-def find_passages(lines: Iterable[str]) -> Iterator[Passage]:
+def group_lines(lines: Iterable[str]) -> Iterator[LineGroup]:
     """Groups lines to paragraphs, which blank lines, list items and headings part.
 
     Code, fenced or set in by four spaces after a blank line, stays as it is, line by line.
 
-    >>> [passage.lines for passage in find_passages(["# Cats", "They", "purr.", "- one", "- two"])]
+    >>> [group.lines for group in group_lines(["# Cats", "They", "purr.", "- one", "- two"])]
     [['# Cats'], ['They', 'purr.'], ['- one'], ['- two']]
     """
     block: list[str] = []
@@ -34,10 +34,10 @@ def find_passages(lines: Iterable[str]) -> Iterator[Passage]:
             yield from _split_block(block)
             block = []
             in_fence = not in_fence
-            yield Passage([line.rstrip()], is_code=True)
+            yield LineGroup([line.rstrip()], is_code=True)
         elif in_fence:
             if line.strip():
-                yield Passage([line.rstrip()], is_code=True)
+                yield LineGroup([line.rstrip()], is_code=True)
         elif line.strip():
             block.append(line)
         else:
@@ -46,29 +46,29 @@ def find_passages(lines: Iterable[str]) -> Iterator[Passage]:
     yield from _split_block(block)
 
 
-def _split_block(block: list[str]) -> Iterator[Passage]:
-    """The passages of lines without a blank one between them."""
+def _split_block(block: list[str]) -> Iterator[LineGroup]:
+    """The groups of lines without a blank one between them."""
     if block and all(_CODE_INDENT.match(line) for line in block) and not _ITEM.match(block[0]):
         for line in block:
-            yield Passage([line.rstrip()], is_code=True)
+            yield LineGroup([line.rstrip()], is_code=True)
         return
     is_wrapped = max(map(len, block), default=0) <= _LONGEST_WRAPPED
-    passage: list[str] = []
+    group: list[str] = []
     for line in block:
-        if passage and (not is_wrapped or _begins(line, passage)):
-            yield Passage(passage)
-            passage = []
-        passage.append(line)
-    if passage:
-        yield Passage(passage)
+        if group and (not is_wrapped or _begins(line, group)):
+            yield LineGroup(group)
+            group = []
+        group.append(line)
+    if group:
+        yield LineGroup(group)
 
 
-def _begins(line: str, passage: list[str]) -> bool:
+def _begins(line: str, group: list[str]) -> bool:
     """Whether a line begins a paragraph within a block."""
-    before = passage[-1]
+    before = group[-1]
     if _ITEM.match(line) or _STANDS_ALONE.match(line):
         return True
     if _STANDS_ALONE.match(before) or _HARD_BREAK.search(before):
         return True
-    is_set_in = line[0].isspace() and not passage[0][0].isspace()
-    return is_set_in and not _ITEM.match(passage[0])
+    is_set_in = line[0].isspace() and not group[0][0].isspace()
+    return is_set_in and not _ITEM.match(group[0])

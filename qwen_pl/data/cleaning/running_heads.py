@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from qwen_pl.data.cleaning.measures import usual_leading, usual_size
-from qwen_pl.data.page.line import Line, Page
+from qwen_pl.data.page.line import Line, Page, Position
 
 EDGE_ROWS = 2
 """Rows of a page, from the top and from the bottom, that are looked at."""
@@ -27,10 +27,6 @@ _ROMAN = re.compile(r"m{0,3}(cm|cd|d?c{0,3})(xc|xl|l?x{0,3})(ix|iv|v?i{0,3})", r
 _ROMAN_VALUES = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100, "d": 500, "m": 1000}
 
 
-Position = tuple[int, int]
-"""Page index and line index."""
-
-
 class _EdgeLine(NamedTuple):
     """A line near the edge of its page."""
 
@@ -44,7 +40,7 @@ class _EdgeLine(NamedTuple):
 
 
 def find_running_heads(pages: list[Page]) -> set[Position]:
-    """The running heads and page numbers, as ``(page index, line index)``.
+    """The positions of running heads and page numbers.
 
     A line counts as one of them if it is at the edge of its page and
 

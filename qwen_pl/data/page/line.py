@@ -19,6 +19,9 @@ class Line(NamedTuple):
 
 Page = list[Line]
 
+Position = tuple[int, int]
+"""Of a line in a document: page index and line index."""
+
 
 def is_large_initial(text: str, size: float, line_size: float) -> bool:
     """Whether a text is so short and so large that it may be a large initial beside a line.

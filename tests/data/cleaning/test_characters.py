@@ -3,7 +3,6 @@
 import pytest
 
 from qwen_pl.data.cleaning.characters import fix_characters
-from qwen_pl.data.page.legibility import garbage_ratio, glued_ratio
 
 
 @pytest.mark.parametrize(
@@ -43,15 +42,3 @@ def test_fixed(broken: str, fixed: str) -> None:
 )
 def test_left_alone(text: str) -> None:
     assert fix_characters(text) == text
-
-
-def test_placeholders_of_broken_fonts_are_garbage() -> None:
-    assert garbage_ratio("(cid:12)(cid:7)") == 1
-    assert garbage_ratio("ab\ufffd\ue000") == 0.5
-    assert garbage_ratio("plain, “good” text") == 0
-
-
-def test_scripts_without_spaces_are_not_glued() -> None:
-    assert glued_ratio("これは日本語の長い文章であり空白がありません" * 20) == 0
-    assert glued_ratio("thiswasasentencewithsomanywords " * 20) == 1
-    assert glued_ratio("plain words " * 100) == 0

@@ -1,8 +1,17 @@
 """Paragraphs are found by indents, gaps, sizes, bullets and short last lines."""
 
+import pytest
 from line_maker import set_lines
 
-from qwen_pl.data.cleaning.paragraphs import group_paragraphs, usual_size
+from qwen_pl.data.cleaning.measures import place_lines, usual_size
+from qwen_pl.data.cleaning.paragraphs import (
+    RULES,
+    Rule,
+    Seam,
+    Usual,
+    deciding_rule,
+    group_paragraphs,
+)
 from qwen_pl.data.page.line import Line, Page
 
 FULL = "A line of text that is as long as the column is wide, or nearly so,"
@@ -125,3 +134,65 @@ def test_speeches_with_gaps_between_them_are_paragraphs_each() -> None:
 def test_a_sentence_may_go_on_in_another_size() -> None:
     page = [*set_lines([FULL] * 8), *set_lines(["and so on, " + FULL], top=604, size=12)]
     assert lengths([*page, *set_lines([SHORT], top=592, size=12)]) == [10]
+
+
+ENDED = FULL[:-1] + "."  # a line that is full and ends a sentence
+VERSE = ["The owl that sat upon the wall", "Saw nothing of the fall,", "Nor of the spring", "At"]
+ARABIC = "هذا سطر طويل من النص العربي الذي يملأ عرض الصفحة كلها"
+INDENTED = ["    " + FULL, FULL] * 4
+BLOCK = [*[FULL] * 5, ENDED, *["    Set in, " + FULL[:50]] * 3, "Back, " + FULL, *[FULL] * 5]
+
+# By rule: a document, and how the line begins on which the rule decides.
+CASES: dict[str, tuple[list[Page], str]] = {
+    "_is_unplaced_after_end": ([[Line(t, 0, 0, 0) for t in (*[FULL] * 4, SHORT, "It")]], "It"),
+    "_is_unplaced": ([[Line(FULL, 0, 0, 0), *set_lines(["It", FULL])]], "It"),
+    "_follows_lone_quote": ([[*set_lines(["“", "", "", "It is"])]], "It"),
+    "_is_around_initial": ([[Line("T", 72, 688, 30), *set_lines(["His", FULL], x=92)]], "His"),
+    "_is_on_same_row": ([[*set_lines([FULL] * 9), Line("®", 400, 604, 14)]], "®"),
+    "_ends_broken_word": ([set_lines([FULL, "a short, inter-", "", "", "rupted line"])], "rupted"),
+    "_ends_broken_address": ([set_lines([FULL, "http:", "", "", "//a.org/b"])], "//"),
+    "_differs_in_size": ([[*set_lines([FULL], top=712, size=14), *set_lines(["It", FULL])]], "It"),
+    "_has_bullet": ([set_lines([FULL, "• It", FULL])], "•"),
+    "_opens_chapter": (
+        [*[set_lines([FULL] * 30)] * 3, set_lines(["It", *[FULL] * 5], top=550)],
+        "It",
+    ),
+    "_is_below_gap": ([set_lines([*[FULL] * 9, "", "It", FULL])], "It"),
+    "_is_verse": ([set_lines([*VERSE, *[FULL] * 12])], "Nor"),
+    "_follows_end_on_left": ([set_lines([ARABIC, ARABIC, "          سطر قصير.", "ثم"])], "ثم"),
+    "_is_from_right": ([set_lines([ARABIC, ARABIC + ".", "          سطر قصير."])], "سطر"),
+    "_hangs": ([set_lines([*INDENTED, "  • " + FULL, "    It hangs", *INDENTED])], "It"),
+    "_is_indented": ([set_lines([*INDENTED, "    It is", FULL])], "It"),
+    "_enters_block": ([set_lines(BLOCK)], "Set in"),
+    "_leaves_block": ([set_lines(BLOCK)], "Back"),
+    "_follows_label": ([set_lines([FULL, "Note", "It is " + FULL, FULL])], "It"),
+    "_is_answer_over_break": (
+        [set_lines([*[FULL] * 19, "“" + FULL[:-2] + ".”"]), set_lines(["“So it " + FULL])],
+        "“So",
+    ),
+    "_ended_early": (
+        [set_lines([FULL, FULL, "as long as half of it. " + SHORT, "It is " + FULL, FULL])],
+        "It",
+    ),
+}
+
+
+def seam_before(pages: list[Page], beginning: str) -> Seam:
+    """Where the first line that begins so follows the paragraph before it."""
+    lines = place_lines(pages)
+    usual = Usual(pages, lines)
+    paragraph = [lines[0]]
+    for line in lines[1:]:
+        seam = Seam(paragraph, line, usual)
+        if line.text.startswith(beginning):
+            return seam
+        paragraph = [line] if deciding_rule(seam).begins else [*paragraph, line]
+    raise AssertionError("there is no such line")
+
+
+@pytest.mark.parametrize("rule", RULES[:-1], ids=lambda rule: rule.holds.__name__)
+def test_each_rule_decides_where_without_it_the_line_would_be_judged_otherwise(rule: Rule) -> None:
+    seam = seam_before(*CASES[rule.holds.__name__])
+    assert deciding_rule(seam) is rule
+    others = (other for other in RULES if other is not rule and other.holds(seam))
+    assert next(others).begins is not rule.begins

@@ -200,6 +200,12 @@ def test_a_page_that_needs_too_much_memory_is_stopped(path: Path) -> None:
     assert pdf.reason == "page 1: needed more than 110 MB of memory"
 
 
+def test_the_memory_of_the_caller_does_not_count_against_the_reader(small_pdf: Path) -> None:
+    large = bytearray(b"x") * (400 << 20)
+    assert read_pdf(small_pdf, limits=PdfLimits(memory_mb=380)).status == "ok"
+    assert large[-1] == ord("x")
+
+
 def test_a_file_may_not_give_more_text_than_allowed(path: Path) -> None:
     write_pdf(path, [["x" * 600_000], ["y" * 600_000], ["never read"]])
     pdf = read_pdf(path, limits=PdfLimits(text_mb=1))
