@@ -9,22 +9,70 @@ CACHE_TAG = "CACHEDIR.TAG"
 _SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55"
 
 
+class TextEntry:
+    """The cleaned text of one file, and what goes with it."""
+
+    def __init__(self, text: Path) -> None:
+        self.text = text  # for people to read
+        self.index = text.with_suffix(".index")  # where the paragraphs are in it
+        # How reading went. Written last, with the sizes of the others: it vouches for them.
+        self.record = text.with_suffix(".json")
+
+    @property
+    def fingerprint(self) -> str:
+        """Of what the text was made of."""
+        return self.text.stem.rpartition("-")[2]
+
+
+class CorpusEntry:
+    """The folder of one corpus."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        # Is not there where a file may be read the next time that could not be read now.
+        self.documents = folder / "corpus.json"
+        self.report_json = folder / "report.json"  # for programs
+        self.report_html = folder / "report.html"  # for people
+
+
+class TokensEntry:
+    """The folder of one token file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.tokens = folder / "tokens.bin"  # the ids, one after another
+        self.index = folder / "index.json"  # what they are of, and how they are split
+        self.pages = folder / "pages.npy"  # where documents and pages begin
+        self.num_bytes = folder / "num_bytes.npy"  # UTF-8 bytes of each id
+        # The parts lie beside the folder until they are put together.
+        self.parts = folder.with_name(f"{folder.name}.parts")
+
+    def part(self, number: int) -> Path:
+        """One of ``parts``."""
+        return self.parts / f"{number:06}.npz"
+
+
+class TasksEntry:
+    """The folder of one preparation that is dealt to tasks."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.files = folder / "files.json"  # a path and its SHA-256 for each content
+        self.parts = folder / "parts.json"  # those of the token file, and the tokenizer file
+        self.slurm_jobs = folder / "jobs.json"  # the numbers that the last launch was given
+
+    def stage(self, name: str) -> Path:
+        """The folder in which the engine notes which tasks of a stage are done."""
+        return self.folder / name
+
+
 @dataclass(frozen=True)
 class CacheDir:
     """A folder of what was made once. Each method names a place, be there something or not.
 
-    =============================  ==============================================================
-    ``text/NAME-PRINT.txt``        the cleaned text of a file, see :class:`TextEntry`
-    ``pages/CONTENT-READER``       the lines of a PDF, as they were read
-    ``corpus/PRINT/``              documents and report of a corpus, see :class:`CorpusEntry`
-    ``tokenizer/PRINT/``           a tokenizer, in the files that Transformers reads
-    ``tokens/PRINT/``              a token file, see :class:`TokensEntry`
-    ``cluster/PRINT/``             what tasks of one preparation tell each other
-    ``configs/PRINT``              marks a config that was checked to its last key
-    ``files.json``                 hashes of the source files
-    =============================  ==============================================================
-
-    ``PRINT`` is the fingerprint of all that something was made of.
+    What is made has the fingerprint of all that it was made of in its name, and is made anew under
+    another name when that changes. A folder appears as a whole; a text counts once its record is
+    there.
     """
 
     path: Path
@@ -47,139 +95,39 @@ class CacheDir:
 
     @property
     def content_hashes(self) -> Path:
+        """The hashes of source files, remembered."""
         return self.path / "files.json"
-
-    def text(self, name: str, fingerprint: str) -> "TextEntry":
-        """The text of a file that was called ``name`` when it was first read."""
-        # A file's name may have 255 bytes, and may be no text at all.
-        stem = name.encode("utf-8", "replace")[:120].decode("utf-8", "ignore")
-        return self.text_named(f"{stem}-{fingerprint}.txt")
-
-    def text_named(self, name: str) -> "TextEntry":
-        """The text in the file ``name``."""
-        return TextEntry(self.path / "text" / name)
 
     def pages(self, sha256: str, reader: str) -> Path:
         """The lines of a PDF with this content, as this version of a reader has read them."""
         return self.path / "pages" / f"{sha256[:16]}-{reader}.json.gz"
 
-    def corpus(self, fingerprint: str) -> "CorpusEntry":
+    def text(self, name: str, fingerprint: str) -> TextEntry:
+        """The text of a file that was called ``name`` when it was first read."""
+        # A file's name may have 255 bytes, and may be no text at all.
+        stem = name.encode("utf-8", "replace")[:120].decode("utf-8", "ignore")
+        return self.text_named(f"{stem}-{fingerprint}.txt")
+
+    def text_named(self, name: str) -> TextEntry:
+        """The text in the file ``name``."""
+        return TextEntry(self.path / "text" / name)
+
+    def corpus(self, fingerprint: str) -> CorpusEntry:
+        """Documents and report of a corpus."""
         return CorpusEntry(self.path / "corpus" / fingerprint)
 
     def tokenizer(self, fingerprint: str) -> Path:
+        """A folder of the files that Transformers reads."""
         return self.path / "tokenizer" / fingerprint
 
-    def tokens(self, fingerprint: str) -> "TokensEntry":
+    def tokens(self, fingerprint: str) -> TokensEntry:
+        """A token file."""
         return TokensEntry(self.path / "tokens" / fingerprint)
 
-    def tasks(self, fingerprint: str) -> "TasksEntry":
+    def tasks(self, fingerprint: str) -> TasksEntry:
+        """What the tasks of one preparation tell each other."""
         return TasksEntry(self.path / "cluster" / fingerprint)
 
     def checked_config(self, fingerprint: str) -> Path:
+        """Is there once a config was checked to its last key."""
         return self.path / "configs" / fingerprint
-
-
-@dataclass(frozen=True)
-class TextEntry:
-    """The cleaned text of one file, and what goes with it."""
-
-    text: Path
-    """For people to read."""
-
-    @property
-    def index(self) -> Path:
-        """Where in ``text`` the paragraphs are."""
-        return self.text.with_suffix(".index")
-
-    @property
-    def record(self) -> Path:
-        """How reading went. Written last, with the sizes of the others: it vouches for them."""
-        return self.text.with_suffix(".json")
-
-    @property
-    def fingerprint(self) -> str:
-        """Of what the text was made of."""
-        return self.text.stem.rpartition("-")[2]
-
-
-@dataclass(frozen=True)
-class CorpusEntry:
-    """The folder of one corpus."""
-
-    folder: Path
-
-    @property
-    def documents(self) -> Path:
-        """Is not there where a file may be read the next time that could not be read now."""
-        return self.folder / "corpus.json"
-
-    @property
-    def report_json(self) -> Path:
-        """The report for programs."""
-        return self.folder / "report.json"
-
-    @property
-    def report_html(self) -> Path:
-        """The report for people."""
-        return self.folder / "report.html"
-
-
-@dataclass(frozen=True)
-class TokensEntry:
-    """The folder of one token file."""
-
-    folder: Path
-
-    @property
-    def tokens(self) -> Path:
-        """The ids, one after another."""
-        return self.folder / "tokens.bin"
-
-    @property
-    def index(self) -> Path:
-        """What the ids are of, and how they are split."""
-        return self.folder / "index.json"
-
-    @property
-    def pages(self) -> Path:
-        """Where documents and pages begin."""
-        return self.folder / "pages.npy"
-
-    @property
-    def num_bytes(self) -> Path:
-        """UTF-8 bytes of each id."""
-        return self.folder / "num_bytes.npy"
-
-    @property
-    def parts(self) -> Path:
-        """The folder of the parts, which stands beside this one until they are put together."""
-        return self.folder.with_name(f"{self.folder.name}.parts")
-
-    def part(self, number: int) -> Path:
-        return self.parts / f"{number:06}.npz"
-
-
-@dataclass(frozen=True)
-class TasksEntry:
-    """The folder of one preparation that is dealt to tasks."""
-
-    folder: Path
-
-    @property
-    def files(self) -> Path:
-        """A path and its SHA-256 for each content."""
-        return self.folder / "files.json"
-
-    @property
-    def parts(self) -> Path:
-        """The parts of the token file and the tokenizer file, once they are planned."""
-        return self.folder / "parts.json"
-
-    @property
-    def slurm_jobs(self) -> Path:
-        """The numbers that Slurm gave the jobs of the last launch."""
-        return self.folder / "jobs.json"
-
-    def stage(self, name: str) -> Path:
-        """The folder in which the engine notes which tasks of a stage are done."""
-        return self.folder / name
