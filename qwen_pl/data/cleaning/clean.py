@@ -16,7 +16,7 @@ from qwen_pl.data.cleaning.plain_text import group_lines
 from qwen_pl.data.cleaning.running_heads import find_running_heads, names_of_heads
 from qwen_pl.data.cleaning.tex_codes import read_tex_codes
 from qwen_pl.data.page.legibility import garbage_ratio, glued_ratio
-from qwen_pl.data.page.line import Page, Position
+from qwen_pl.data.page.line import LineIndex, Page
 
 CLEANING_VERSION = 2
 """Changes whenever the same pages could give other paragraphs."""
@@ -47,7 +47,7 @@ def clean_pages(pages: Sequence[Page], cleaning: Cleaning = EVERY_STEP) -> Clean
     if cleaning.drop_caps:
         pages = place_drop_caps(pages)
     joiner = LineJoiner((line.text for page in pages for line in page), cleaning.hyphens)
-    notes: dict[Position, list[Note]] = {}
+    notes: dict[LineIndex, list[Note]] = {}
     if cleaning.footnotes:
         footnotes = take_footnotes(pages, usual_size(pages))
         pages, notes = footnotes.pages, footnotes.called_by
@@ -111,7 +111,7 @@ def _drop_garbage(pages: list[Page], cleaning: Cleaning, result: CleanText) -> l
     return [[] if number in bad else page for number, page in enumerate(pages)]
 
 
-def _without(pages: list[Page], lines: set[Position]) -> list[Page]:
+def _without(pages: list[Page], lines: set[LineIndex]) -> list[Page]:
     return [
         [line for index, line in enumerate(page) if (number, index) not in lines]
         for number, page in enumerate(pages)

@@ -4,7 +4,7 @@ import re
 from itertools import pairwise
 from typing import NamedTuple
 
-from qwen_pl.data.page.line import Page, Position
+from qwen_pl.data.page.line import LineIndex, Page
 
 _LEADER = re.compile(r"(\. ?){4,}|…{2,}|·{4,}|_{4,}")
 _ENTRY = re.compile(r"\S.*?[\s.…·_](\d{1,4}|[ivxlc]{1,7})$")
@@ -26,14 +26,14 @@ class _Entry(NamedTuple):
     has_leader: bool
 
 
-def find_contents(pages: list[Page]) -> set[Position]:
-    """The positions of the lines of tables of contents.
+def find_contents(pages: list[Page]) -> set[LineIndex]:
+    """The indices of the lines of tables of contents.
 
     A table is a run of lines most of which end in a page number that does not fall from one to the
     next. Without leaders ("....") it counts only in the first or last tenth of the text or under a
     heading like "Contents", since tables of measurements can look the same.
     """
-    positions = [(p, i) for p, page in enumerate(pages) for i in range(len(page))]
+    indices = [(p, i) for p, page in enumerate(pages) for i in range(len(page))]
     texts = [line.text for page in pages for line in page]
     found: set[int] = set()
     for run in map(_without_next_heading, _runs(_entries(texts))):
@@ -44,7 +44,7 @@ def find_contents(pages: list[Page]) -> set[Position]:
         has_leaders = sum(entry.has_leader for entry in run) > len(run) / 2
         if _is_table(run) and (has_leaders or has_heading or near_an_end):
             found.update(range(first, last + 1))
-    return {positions[number] for number in found}
+    return {indices[number] for number in found}
 
 
 def _entries(texts: list[str]) -> list[_Entry]:

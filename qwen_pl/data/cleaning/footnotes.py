@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from qwen_pl.data.cleaning.measures import usual_leading
-from qwen_pl.data.page.line import Line, Page, Position, is_large_initial
+from qwen_pl.data.page.line import Line, LineIndex, Page, is_large_initial
 
 _SMALLER = 0.95  # of the size of the text
 _TIGHTER = 0.92  # of the distance of the lines of the text
@@ -46,8 +46,8 @@ class Footnotes:
     """Pages without footnotes, and the notes by the line that calls them."""
 
     pages: list[Page] = field(default_factory=list)
-    called_by: dict[Position, list[Note]] = field(default_factory=lambda: defaultdict(list))
-    """Notes by the position of that line in ``pages``."""
+    called_by: dict[LineIndex, list[Note]] = field(default_factory=lambda: defaultdict(list))
+    """Notes by the index of that line in ``pages``."""
 
 
 def take_footnotes(pages: list[Page], body_size: float) -> Footnotes:
@@ -75,8 +75,8 @@ def take_footnotes(pages: list[Page], body_size: float) -> Footnotes:
     return result
 
 
-def find_note_beginnings(pages: list[Page], body_size: float) -> set[Position]:
-    """The positions of small lines that begin with a mark which is raised above them.
+def find_note_beginnings(pages: list[Page], body_size: float) -> set[LineIndex]:
+    """The indices of small lines that begin with a mark which is raised above them.
 
     They are no running feet, although the numbers of notes grow from page to page.
     """

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from qwen_pl.data.cleaning.measures import usual_leading, usual_size
-from qwen_pl.data.page.line import Line, Page, Position
+from qwen_pl.data.page.line import Line, LineIndex, Page
 
 EDGE_ROWS = 2
 """Rows of a page, from the top and from the bottom, that are looked at."""
@@ -30,17 +30,17 @@ _ROMAN_VALUES = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100, "d": 500, "m": 1000
 class _EdgeLine(NamedTuple):
     """A line near the edge of its page."""
 
-    position: Position
+    where: LineIndex
     line: Line
     edge: str  # "top" or "bottom"
 
     @property
     def page(self) -> int:
-        return self.position[0]
+        return self.where[0]
 
 
-def find_running_heads(pages: list[Page]) -> set[Position]:
-    """The positions of running heads and page numbers.
+def find_running_heads(pages: list[Page]) -> set[LineIndex]:
+    """The indices of running heads and page numbers.
 
     A line counts as one of them if it is at the edge of its page and
 
@@ -51,16 +51,16 @@ def find_running_heads(pages: list[Page]) -> set[Position]:
     """
     candidates = list(_edge_lines(pages))
     counting = _counting_lines(candidates, len(pages))
-    repeated = _repeated_lines([c for c in candidates if c.position not in counting])
+    repeated = _repeated_lines([c for c in candidates if c.where not in counting])
     found = counting | repeated
     heads = set(counting)
     for alike in _in_same_place(candidates):
         for line in alike:
-            is_found = line.position in found
+            is_found = line.where in found
             if _is_place_of_heads(alike, line, found, len(pages), 0.4 if is_found else 0.6):
-                heads.add(line.position)
+                heads.add(line.where)
     apart, goes_on = _rows_apart(pages)
-    heads |= _agreeing_lines([c for c in candidates if c.position in apart], len(pages))
+    heads |= _agreeing_lines([c for c in candidates if c.where in apart], len(pages))
     for edge in ("top", "bottom"):
         known = [head for head in heads if apart.get(head) == edge]
         others = [rest for head in known if (rest := goes_on.get(head))]
@@ -94,7 +94,7 @@ def _rows(page: Page) -> list[list[int]]:
     return rows
 
 
-def _counting_lines(candidates: list[_EdgeLine], num_pages: int) -> set[Position]:
+def _counting_lines(candidates: list[_EdgeLine], num_pages: int) -> set[LineIndex]:
     """Lines with a number whose distance from the page index stays the same.
 
     A number by itself may stand at the head of one page and at the foot of the next; a number with
@@ -112,11 +112,11 @@ def _counting_lines(candidates: list[_EdgeLine], num_pages: int) -> set[Position
             if not _STANDS_ALONE.fullmatch(line.line.text):
                 near = [o for o in near if abs(o.line.y - line.line.y) <= _SAME_HEIGHT]
             if len({other.page for other in near}) >= enough:
-                found.add(line.position)
+                found.add(line.where)
     return found
 
 
-def _repeated_lines(candidates: list[_EdgeLine]) -> set[Position]:
+def _repeated_lines(candidates: list[_EdgeLine]) -> set[LineIndex]:
     """Lines that begin or end alike."""
     by_text = defaultdict(list)
     for candidate in candidates:
@@ -128,7 +128,7 @@ def _repeated_lines(candidates: list[_EdgeLine]) -> set[Position]:
     for alike in by_text.values():
         for line in alike:
             if len({o.page for o in alike if abs(o.page - line.page) <= _NEARBY}) >= _REPEATS:
-                found.add(line.position)
+                found.add(line.where)
     return found
 
 
@@ -152,14 +152,14 @@ def _in_same_place(candidates: list[_EdgeLine]) -> list[list[_EdgeLine]]:
 def _is_place_of_heads(
     same_place: list[_EdgeLine],
     line: _EdgeLine,
-    found: set[Position],
+    found: set[LineIndex],
     num_pages: int,
     share_of_lines: float,
 ) -> bool:
     """Whether enough of the lines in a place, on enough pages nearby, are known for heads."""
     near = [other for other in same_place if abs(other.page - line.page) <= _NEARBY]
     with_line = len({other.page for other in near})
-    with_head = len({other.page for other in near if other.position in found})
+    with_head = len({other.page for other in near if other.where in found})
     pages = min(line.page + _NEARBY, num_pages - 1) - max(line.page - _NEARBY, 0) + 1
     return (
         with_head >= _REPEATS
@@ -168,7 +168,7 @@ def _is_place_of_heads(
     )
 
 
-def _agreeing_lines(apart: list[_EdgeLine], num_pages: int) -> set[Position]:
+def _agreeing_lines(apart: list[_EdgeLine], num_pages: int) -> set[LineIndex]:
     """Those of the lines apart from the text that stand where many pages have one, alike on some.
 
     The heads of short chapters may be the same on two pages only, and have no number.
@@ -185,22 +185,22 @@ def _agreeing_lines(apart: list[_EdgeLine], num_pages: int) -> set[Position]:
             facing_alike = range(first, min(line.page + _NEARBY, num_pages - 1) + 1, 2)
             with_line = {page for page, _ in texts if page in facing_alike}
             if agreeing >= 2 and len(with_line) >= 0.4 * len(facing_alike):
-                known.add(line.position)
+                known.add(line.where)
         if len(known) > max(_REPEATS, len(alike) / 2):
-            known = {line.position for line in alike}
+            known = {line.where for line in alike}
         found |= known
     return found
 
 
-def _rows_apart(pages: list[Page]) -> tuple[dict[Position, str], dict[Position, set[Position]]]:
+def _rows_apart(pages: list[Page]) -> tuple[dict[LineIndex, str], dict[LineIndex, set[LineIndex]]]:
     """Lines of the text's size in rows apart from it, and the second rows of those that have two.
 
     The lines come with the edge where they are.
 
     The titles of slides stand apart too, but are larger.
     """
-    apart: dict[Position, str] = {}
-    goes_on: dict[Position, set[Position]] = {}
+    apart: dict[LineIndex, str] = {}
+    goes_on: dict[LineIndex, set[LineIndex]] = {}
     size = usual_size(pages)
     leading = max(usual_leading(pages, size), 1.0)
     for number, page in enumerate(pages):

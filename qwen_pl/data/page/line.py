@@ -19,8 +19,8 @@ class Line(NamedTuple):
 
 Page = list[Line]
 
-Position = tuple[int, int]
-"""Of a line in a document: page index and line index."""
+LineIndex = tuple[int, int]
+"""Where a line is in a document: the index of its page, and its own on that page."""
 
 
 def is_large_initial(text: str, size: float, line_size: float) -> bool:
