@@ -21,7 +21,7 @@ LEFT, RIGHT, TOP, BOTTOM = 74, 736, 62, 294
 """The edges of what is drawn in; the left lower corner is step 0 and a learning rate of 0."""
 COLORS: "dict[ScheduleName, str]" = {"cosine": "#2563eb", "linear": "#059669", "wsd": "#d97706"}
 OWN, OTHER = 'stroke-width="3"', 'stroke-width="1.5" stroke-dasharray="5 4"'
-SAMPLES = 400
+POINTS = 400
 """Steps that are drawn of a line, beside those at its corners."""
 
 
@@ -76,7 +76,7 @@ def schedule_svg(schedule: "Schedule", *, lr: float, max_steps: int) -> str:
 def _line(schedule: "Schedule", max_steps: int) -> list[tuple[int, float]]:
     """Steps and their shares of the full learning rate, with those at the corners of the line."""
     corners = (schedule.warmup_steps, max_steps - round(schedule.decay_ratio * max_steps))
-    steps = {round(max_steps * i / SAMPLES) for i in range(SAMPLES + 1)}
+    steps = {round(max_steps * i / POINTS) for i in range(POINTS + 1)}
     steps |= {step for step in corners if 0 <= step <= max_steps}
     return [(step, schedule.share(step, max_steps)) for step in sorted(steps)]
 
