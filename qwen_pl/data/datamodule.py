@@ -151,7 +151,7 @@ class PDFDataModule(pl.LightningDataModule):
             "source": self.settings.recipe.source,
             "documents": [Path(name).name for name in self.tokens.documents[:MOST_NAMED]],
             "num_documents": len(self.tokens.documents),
-            "num_tokens": {part: self.tokens.num_tokens(part) for part in SPLITS},
+            "num_tokens": {split: self.tokens.num_tokens(split) for split in SPLITS},
             "seq_len": self.settings.seq_len,
             **({"reference": self.reference.tokens.fingerprint} if self.reference else {}),
         }

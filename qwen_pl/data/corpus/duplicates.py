@@ -120,7 +120,7 @@ def drop_repeated(documents: Sequence[Document]) -> list[Document]:
         flags = repeated[ends[number] : ends[number + 1]]
         if flags.any():
             sizes = document.index["num_bytes"]
-            dropped = long_runs(flags, sizes)
+            dropped = long_ranges(flags, sizes)
             gone = sum(int(sizes[first:end].sum()) for first, end in dropped)
             document = replace(document, dropped=dropped, num_bytes=document.num_bytes - gone)
         kept.append(document)
@@ -143,11 +143,11 @@ def _mark_repeated(
     repeated[all_positions[owner != owner[first][inverse]]] = True
 
 
-def long_runs(flags: np.ndarray, sizes: np.ndarray) -> tuple[ParagraphRange, ...]:
-    """The runs of set flags whose sizes sum up to enough."""
+def long_ranges(flags: np.ndarray, sizes: np.ndarray) -> tuple[ParagraphRange, ...]:
+    """The ranges of neighbours with set flags whose sizes sum up to enough."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]])))
-    runs = zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
-    return tuple((a, b) for a, b in runs if sizes[a:b].sum() >= _SHORTEST_DROPPED)
+    ranges = zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+    return tuple((a, b) for a, b in ranges if sizes[a:b].sum() >= _SHORTEST_DROPPED)
 
 
 def _shared(document: Document, other: Document) -> float:

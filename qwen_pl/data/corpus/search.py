@@ -43,7 +43,7 @@ def find_text(documents: Sequence[Document], text: str, *, exact: bool) -> Itera
     """Yields where ``text`` occurs, in order; a sentence may go on in the next paragraph.
 
     White space counts as one blank, and characters that are made up of several as one. The text of
-    the corpus is read a piece at a time and never in memory as a whole.
+    the corpus is read a chunk at a time and never in memory as a whole.
 
     Args:
         exact: Whether capitals, and the kinds of quotation marks and dashes, have to be the same.

@@ -209,8 +209,8 @@ def _is_more_direct(path: Path, other: Path, real: str) -> bool:
 
 
 def _natural_order(path: Path) -> list[tuple[int, str]]:
-    runs = re.split(r"(\d+)", str(path))
-    return [(int(run), "") if run.isdecimal() else (-1, run) for run in runs if run]
+    parted = re.split(r"(\d+)", str(path))
+    return [(int(each), "") if each.isdecimal() else (-1, each) for each in parted if each]
 
 
 def _kinds() -> str:

@@ -39,17 +39,7 @@ _PARAGRAPHS_AT_ONCE = 4096
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides what is made of a corpus.
-
-    Attributes:
-        source: Files, folders or glob patterns.
-        vocab_size: Ids to train a tokenizer for, special tokens included.
-        tokenizer: A tokenizer folder or repository to use instead of training one.
-        max_train_bytes: Text that a tokenizer is trained on at most, in bytes.
-        val_fraction: Share of the text held out for validation.
-        test_fraction: Share of the text held out for testing.
-        strict: Whether a file that is not read as a whole is an error.
-    """
+    """Everything that decides what is made of a corpus; ``DataSettings`` says what each means."""
 
     source: str | Sequence[str]
     vocab_size: int

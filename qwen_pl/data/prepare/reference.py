@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from qwen_pl.data.corpus.document import Document, read_index
-from qwen_pl.data.corpus.duplicates import long_runs
+from qwen_pl.data.corpus.duplicates import long_ranges
 from qwen_pl.data.corpus.sources import find_sources
 from qwen_pl.data.prepare.prepare import Prepared, Recipe, prepare
 from qwen_pl.data.tokens.splits import split_corpus
@@ -81,7 +81,7 @@ def share_in_training(reference: Prepared, prepared: Prepared, recipe: Recipe) -
     for document in reference.documents:
         sizes = document.kept_bytes()
         flags = is_trained_on[np.searchsorted(keys, document.index["key"])]
-        repeated += sum(int(sizes[first:end].sum()) for first, end in long_runs(flags, sizes))
+        repeated += sum(int(sizes[first:end].sum()) for first, end in long_ranges(flags, sizes))
     return repeated / max(1, sum(document.num_bytes for document in reference.documents))
 
 

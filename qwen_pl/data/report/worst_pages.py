@@ -163,9 +163,9 @@ def _excerpt(trouble: _Trouble) -> Excerpt:
     lengths = [len(line) + 1 for line in fate.lines]
     first = 0
     if trouble.kind in ("lost", "contents"):
-        run = _longest_run(fate.removed)
-        if sum(lengths[:run]) > EXCERPT_CHARACTERS / 2:
-            first = max(run - _LINES_BEFORE, 0)
+        gone = _longest_row(fate.removed)
+        if sum(lengths[:gone]) > EXCERPT_CHARACTERS / 2:
+            first = max(gone - _LINES_BEFORE, 0)
     last = first
     while last < len(lengths) and sum(lengths[first:last]) < EXCERPT_CHARACTERS:
         last += 1
@@ -180,7 +180,7 @@ def _excerpt(trouble: _Trouble) -> Excerpt:
     return Excerpt(fate.number, storable("\n".join(before)), after, trouble.phrase, removed)
 
 
-def _longest_run(numbers: Sequence[int]) -> int:
+def _longest_row(numbers: Sequence[int]) -> int:
     """The first of the longest row of numbers that follow each other."""
     length = longest = first = 0
     for before, number in zip([None, *numbers], numbers, strict=False):

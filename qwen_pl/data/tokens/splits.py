@@ -20,7 +20,7 @@ _MOST_ZONES = 8
 
 @dataclass(frozen=True)
 class Piece:
-    """A run of paragraphs ``[first, end)`` of one document, all in the same split."""
+    """Neighbouring paragraphs ``[first, end)`` of one document, all in the same split."""
 
     document: int
     first: int

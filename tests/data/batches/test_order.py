@@ -1,6 +1,12 @@
 import itertools
+import json
+from pathlib import Path
 
-from qwen_pl.data.batches.order import WindowOrder
+import numpy as np
+
+from qwen_pl.data.batches.order import WindowOrder, with_gaps
+from qwen_pl.data.cache_dir import TokensEntry
+from qwen_pl.data.tokens.token_file import TokenFile
 
 
 def order(*, end: int = 503, **changes: int) -> WindowOrder:
@@ -50,6 +56,18 @@ def test_one_window_is_enough_for_an_epoch() -> None:
     assert [order(end=67).start(i) for i in range(3)] == [50, 50, 50]
 
 
+def test_the_order_is_that_of_runs_begun_with_earlier_versions() -> None:
+    spans = ((50, 167), (180, 190), (200, 233), (240, 257))
+    order = WindowOrder(spans, seq_len=16, stride=16, seed=7)
+    assert order.starts(range(8)) == [145, 65, 240, 81, 113, 210, 97, 129]
+    assert order.starts(range(8, 16)) == [214, 240, 63, 79, 111, 127, 95, 143]
+
+
+def test_without_text_there_are_no_windows() -> None:
+    assert WindowOrder((), seq_len=16, stride=16, seed=7).per_epoch == 0
+    assert order(end=66).per_epoch == 0
+
+
 def test_windows_come_from_every_span_and_cross_no_border() -> None:
     spans = ((50, 167), (180, 190), (200, 233), (240, 257))
     several = WindowOrder(spans, seq_len=16, stride=16, seed=7)
@@ -57,3 +75,16 @@ def test_windows_come_from_every_span_and_cross_no_border() -> None:
         starts = [several.start(epoch * several.per_epoch + i) for i in range(several.per_epoch)]
         homes = [[i for i, (a, b) in enumerate(spans) if a <= s and s + 16 < b] for s in starts]
         assert sorted(i for (i,) in homes) == [0] * 6 + [2, 3]  # the second is too short
+
+
+def test_beside_text_of_the_same_document_that_is_held_out_a_window_is_left_free(
+    tmp_path: Path,
+) -> None:
+    tokens = np.full(50, 5, np.uint16)
+    tokens[19] = 0  # ends a document, whose neighbour is no reason for a gap
+    train = [(0, 8), (12, 20), (20, 30), (33, 39), (42, 50)]
+    tokens.tofile(TokensEntry(tmp_path).tokens)
+    index = {"dtype": "<u2", "end_of_text": 0, "splits": {"train": train}}
+    TokensEntry(tmp_path).index.write_text(json.dumps(index))
+    spans = with_gaps(TokenFile(tmp_path), seq_len=3)
+    assert spans == ((0, 5), (15, 20), (20, 27), (45, 50))  # of (33, 39) nothing is left
