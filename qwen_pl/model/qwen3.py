@@ -3,10 +3,12 @@
 Shapes: ``B`` batch, ``T`` tokens, ``S`` tokens attended to (more than ``T`` with a cache),
 ``D`` hidden_size, ``N`` query heads, ``K`` key/value heads, ``H`` head_dim, ``V`` vocab_size.
 
-Parameters are named as in Hugging Face's ``Qwen3ForCausalLM``, so published weights load key for
-key. Source: Qwen3 Technical Report 2025, https://arxiv.org/abs/2505.09388
+What attention may see is in ``attention.py``, what is computed by hand for speed alone in
+``by_hand.py``. Parameters are named as in Hugging Face's ``Qwen3ForCausalLM``, so published weights
+load key for key. Source: Qwen3 Technical Report 2025, https://arxiv.org/abs/2505.09388
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -317,18 +319,22 @@ class Qwen3ForCausalLM(nn.Module):
             else:
                 parameter.fill_(1.0)
 
+    # Tied embeddings are one matrix under two names, also after moving and loading.
+
     def _tie_weights(self) -> None:
         if self.config.tie_word_embeddings:
             self.lm_head.weight = self.model.embed_tokens.weight
 
-    def _apply(self, fn, recurse: bool = True):
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Qwen3ForCausalLM":
         # Moving from the meta device makes new parameters, one for each name.
         super()._apply(fn, recurse)
         self._tie_weights()
         return self
 
 
-def _fill_in_tied_head(module: Qwen3ForCausalLM, state_dict: dict, prefix: str, *_) -> None:
+def _fill_in_tied_head(
+    module: Qwen3ForCausalLM, state_dict: dict[str, Tensor], prefix: str, *_: object
+) -> None:
     if module.config.tie_word_embeddings and f"{prefix}model.embed_tokens.weight" in state_dict:
         embedding = state_dict[f"{prefix}model.embed_tokens.weight"]
         state_dict.setdefault(f"{prefix}lm_head.weight", embedding)

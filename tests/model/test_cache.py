@@ -33,12 +33,19 @@ def test_a_forgotten_text_leaves_no_trace(model) -> None:
 
 
 def test_its_memory_is_taken_once_in_the_shape_of_the_model(model) -> None:
-    cache = KeyValueCache(model.config, batch_size=2, max_len=11, dtype=torch.float64)
+    cache = KeyValueCache(model.config, batch_size=2, max_len=11)
     assert cache.keys.shape == cache.values.shape == (3, 2, 2, 11, 10)
-    assert cache.keys.dtype == torch.float64
-    address = cache.keys.data_ptr()
-    model(torch.randint(0, 97, (2, 4)), cache=KeyValueCache(model.config, 2, 11))
-    assert cache.keys.data_ptr() == address
+    taken = cache.keys.data_ptr(), cache.values.data_ptr()
+    for _ in range(2):
+        model(torch.randint(0, 97, (2, 4)), cache=cache)
+    assert (cache.keys.data_ptr(), cache.values.data_ptr()) == taken
+    assert cache.keys[:, :, :, :8].ne(0).all(), "what was read is in that memory"
+    assert not cache.keys[:, :, :, 8:].any()
+
+
+def test_its_memory_is_of_the_dtype_that_was_asked_for(model) -> None:
+    cache = KeyValueCache(model.config, batch_size=2, max_len=11, dtype=torch.float64)
+    assert cache.keys.dtype == cache.values.dtype == torch.float64
 
 
 def test_too_many_tokens_are_refused_with_their_number(model) -> None:
