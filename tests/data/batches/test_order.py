@@ -63,6 +63,13 @@ def test_the_order_is_that_of_runs_begun_with_earlier_versions() -> None:
     assert order.starts(range(8, 16)) == [214, 240, 63, 79, 111, 127, 95, 143]
 
 
+def test_an_epoch_has_the_windows_that_fit_when_all_are_shifted_the_most() -> None:
+    # The second window begins at 15 + 16 at the latest, and needs 17 tokens.
+    assert [order(end=50 + size).per_epoch for size in (47, 48, 63, 64)] == [1, 2, 2, 3]
+    starts = [order(end=50 + 48).start(i) for i in range(200)]
+    assert {min(starts), max(starts)} == {50, 50 + 15 + 16}
+
+
 def test_without_text_there_are_no_windows() -> None:
     assert WindowOrder((), seq_len=16, stride=16, seed=7).per_epoch == 0
     assert order(end=66).per_epoch == 0
