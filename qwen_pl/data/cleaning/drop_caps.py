@@ -6,8 +6,8 @@ from qwen_pl.data.cleaning.hyphens import LineJoiner
 from qwen_pl.data.cleaning.measures import PlacedLine
 from qwen_pl.data.page.line import Line, Page, is_large_initial
 
-_OPENING_QUOTES = "“‘«„\"'"
-_INITIAL = re.compile(rf"[{_OPENING_QUOTES}]?[^\W\d_]|[{_OPENING_QUOTES}]")
+_INITIAL_QUOTES = "“‘«„\"'"
+_INITIAL = re.compile(rf"[{_INITIAL_QUOTES}]?[^\W\d_]|[{_INITIAL_QUOTES}]")
 _ONE_LETTER_WORDS = "AIOYÀÓÚАВИКОСУЯΗΟ"
 _ARTICLES = "AIΗΟ"  # and the like, which begin a text more often than other words of one letter
 

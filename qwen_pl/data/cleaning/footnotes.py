@@ -23,7 +23,7 @@ _MARK = re.compile(
 )
 _MARK_ALONE = re.compile(rf"({_MARKS})()[.)]?")
 _RAISED_MARK = re.compile(rf"(?<=\s)[{_RAISED}]{{1,3}}\s?(?=\S)")
-_SENTENCE_END = re.compile(r"[.!?…。][”’»\"')\]]*$")
+_NOTE_END = re.compile(r"[.!?…。][”’»\"')\]]*$")  # a note seldom ends with a colon
 _CLOSING = ".,;:!?”’»)\\]\"'"
 
 
@@ -36,7 +36,7 @@ class Note:
 
     def goes_on_with(self, lines: list[str]) -> bool:
         """Whether lines at the next foot, without a mark, may be of this note."""
-        is_finished = _SENTENCE_END.search(self.lines[-1]) is not None
+        is_finished = _NOTE_END.search(self.lines[-1]) is not None
         is_full = len(self.lines[-1]) >= _FULL * max(map(len, [*self.lines, *lines]))
         return not is_finished or lines[0][:1].islower() or is_full
 

@@ -17,7 +17,7 @@ _FEWEST_DROPS = 5  # alike, for a document to tell its leading
 _FEWEST_OF_PAGE = 10  # alike, for a page to have a leading of its own
 _WIDEST_INDENT = 60.0  # points
 _WIDEST_COLUMN = 450.0  # points
-_FEWEST_LINES = 14  # of a page, for it to show what is usual by itself
+_FEWEST_LINES_OF_PAGE = 14  # for it to show what is usual by itself
 _WINDOW = 4  # pages before and after, for what is usual on a page
 
 _SENTENCE_END = re.compile(r"[.!?:;…。！？：；؟།·][”’»«\"')\]」』）⁰¹²³⁴⁵⁶⁷⁸⁹\d]*$")
@@ -111,7 +111,7 @@ def place_lines(pages: Sequence[Page]) -> list[PlacedLine]:
         left = Counter(round(line.x) for other in (*alike, page) for line in other)
         offsets = [line.x - _margin(line, left) for line in page]
         reaches = [_reach(*pair) for pair in zip(page, offsets, strict=True)]
-        if len(page) > _FEWEST_LINES:
+        if len(page) > _FEWEST_LINES_OF_PAGE:
             full = _full_reach(reaches)
         else:
             full = _full_reach([_reach(line, 0) for other in alike for line in other])

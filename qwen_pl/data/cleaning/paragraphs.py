@@ -27,7 +27,7 @@ _BULLET = re.compile(r"[•‣◦▪▫■□●○∙⁃➢►✓]|[-–—*]\s
 _NUMBERED = re.compile(r"[(\[]?(\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)\]]\s")
 _BROKEN_WORD = re.compile(r"[^\W\d_][-\u00ad\u2010]$")
 _SPEECH_END = re.compile(r"[.!?…—][”»“]$")
-_OPENING_QUOTES = "“‘«„"
+_SURELY_OPENING = "“‘«„"  # plain quotation marks may close as well
 
 
 def group_paragraphs(pages: Sequence[Page]) -> list[list[PlacedLine]]:
@@ -155,7 +155,7 @@ def _is_unplaced(seam: Seam) -> bool:
 
 
 def _follows_lone_quote(seam: Seam) -> bool:
-    return seam.before.text in _OPENING_QUOTES
+    return seam.before.text in _SURELY_OPENING
 
 
 def _is_around_initial(seam: Seam) -> bool:
@@ -283,7 +283,7 @@ def _follows_label(seam: Seam) -> bool:
 def _is_answer_over_break(seam: Seam) -> bool:
     """Whether a speech begins a page or a column after another, where no indent would show it."""
     is_between_speeches = (
-        seam.line.text[0] in _OPENING_QUOTES and _SPEECH_END.search(seam.before.text) is not None
+        seam.line.text[0] in _SURELY_OPENING and _SPEECH_END.search(seam.before.text) is not None
     )
     return is_between_speeches and not seam.usual.indent and seam.is_at_break
 
