@@ -86,8 +86,10 @@ def _compare_curves(one: Path, other: Path, step: int) -> Iterator[Comparison]:
     ):
         differing = []
         for name in chosen:
-            mine, his = (sorted(c.get(name, [])) for c in (ours, theirs))
-            mine, his = ([p for p in points if p[0] <= step] for points in (mine, his))
+            mine, his = (
+                sorted(point for point in curves.get(name, []) if point[0] <= step)
+                for curves in (ours, theirs)
+            )
             if mine != his:
                 differing.append((_first_difference(mine, his), name))
         points = sum(len(ours.get(name, [])) for name in chosen)
@@ -128,74 +130,67 @@ def read_curves(run_dir: Path) -> dict[str, list[tuple[int, str]]]:
 
 def _compare_checkpoints(one: Path, other: Path, step: int) -> Iterator[Comparison]:
     """The checkpoints of a step, and of the lowest validation loss."""
-    from qwen_pl.training.checkpoints.checkpoint import BEST, FOLDER, NAME
+    from qwen_pl.training.checkpoints.checkpoint import BEST, FOLDER, NAME, load_checkpoint
 
     name = f"{NAME.format(step=step)}.ckpt"
-    ours, theirs = (_plain(run / FOLDER / name, run) for run in (one, other))
-    if ours is None or theirs is None:
-        missing = other if theirs is None else one
-        yield Comparison("checkpoint", False, f"{missing.name} has none of step {step}")
+    missing = [run.name for run in (one, other) if not (run / FOLDER / name).exists()]
+    if missing:
+        yield Comparison("checkpoint", False, f"{missing[0]} has none of step {step}")
         return
+    ours, theirs = (load_checkpoint(run / FOLDER / name) for run in (one, other))
     keys = {"weights": ("state_dict",), "optimizer": ("optimizer_states",)}
     rest = tuple(key for key in ours if key not in ("state_dict", "optimizer_states"))
     for kind, names in (keys | {"all else": rest}).items():
-        mine, his = ({key: values.get(key) for key in names} for values in (ours, theirs))
-        difference = next(_differences(mine, his), "")
-        count = sum(_sizes(mine))
-        yield Comparison(kind, not difference, difference or f"{count:,} values")
-    if (one / FOLDER / BEST).exists() or (other / FOLDER / BEST).exists():
-        best, best_too = (_plain(run / FOLDER / BEST, run) for run in (one, other))
-        if best is None or best_too is None:
-            yield Comparison(BEST, False, "one of them has none")
-            return
-        difference = next(_differences(best["state_dict"], best_too["state_dict"]), "")
-        yield Comparison(BEST, not difference, difference or f"of step {best['global_step']}")
+        mine = dict(_leaves({key: ours.get(key) for key in names}, one))
+        his = dict(_leaves({key: theirs.get(key) for key in names}, other))
+        difference = _difference(mine, his)
+        yield Comparison(kind, not difference, difference or f"{_count(mine):,} values")
+    have_best = [(run / FOLDER / BEST).exists() for run in (one, other)]
+    if all(have_best):
+        ours, theirs = (load_checkpoint(run / FOLDER / BEST) for run in (one, other))
+        difference = _difference(ours["state_dict"], theirs["state_dict"])
+        yield Comparison(BEST, not difference, difference or f"of step {ours['global_step']}")
+    elif any(have_best):
+        yield Comparison(BEST, False, "one of them has none")
 
 
-def _plain(path: Path, run_dir: Path) -> dict[str, Any] | None:
-    """What is in a checkpoint, with the run's folder left out of the paths in it."""
-    from qwen_pl.training.checkpoints.checkpoint import load_checkpoint
+def _leaves(nest: Any, run_dir: Path, name: str = "") -> Iterator[tuple[str, Any]]:
+    """What is in a nest of dicts and lists, each under its way through it.
 
-    if not path.exists():
-        return None
-    checkpoint = load_checkpoint(path)
+    What measures time is left out, and so is the name of the run and the folder in a path.
 
-    def without_folder(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {without_folder(k): without_folder(v) for k, v in value.items()}
-        if isinstance(value, list | tuple):
-            return [without_folder(item) for item in value]
-        return value.replace(str(run_dir), "") if isinstance(value, str) else value
+    >>> list(_leaves({"a": [1, {"b": "runs/one/x"}], "seconds": 2}, Path("runs/one")))
+    [('a[0]', 1), ('a[1].b', '/x')]
+    """
+    if isinstance(nest, Mapping) and nest:
+        for key, value in nest.items():
+            if not _is_timed(str(key)) and key not in _NAMES_RUN:
+                inside = str(key).replace(str(run_dir), "")
+                yield from _leaves(value, run_dir, f"{name}.{inside}" if name else inside)
+    elif isinstance(nest, list | tuple) and nest:
+        for index, value in enumerate(nest):
+            yield from _leaves(value, run_dir, f"{name}[{index}]")
+    else:
+        yield name, nest.replace(str(run_dir), "") if isinstance(nest, str) else nest
 
-    return without_folder(checkpoint)
 
-
-def _differences(ours: Any, theirs: Any, name: str = "") -> Iterator[str]:
-    """The places where two nests of tensors and plain data differ, and how."""
+def _difference(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
+    """Where two sets of tensors and plain values differ first, and how; empty if nowhere."""
     import torch
 
-    if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
-        for key in [*ours, *(key for key in theirs if key not in ours)]:
-            if _is_timed(str(key)) or key in _NAMES_RUN:
-                continue
-            inside = f"{name}.{key}" if name else str(key)
-            if key not in ours or key not in theirs:
-                yield f"{inside} is in one of them"
-            else:
-                yield from _differences(ours[key], theirs[key], inside)
-    elif isinstance(ours, list) and isinstance(theirs, list):
-        if len(ours) != len(theirs):
-            yield f"{name} has {len(ours)} items unbroken, {len(theirs)} resumed"
-        for index, pair in enumerate(zip(ours, theirs, strict=False)):
-            yield from _differences(*pair, f"{name}[{index}]")
-    elif isinstance(ours, torch.Tensor) and isinstance(theirs, torch.Tensor):
-        if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
-            yield f"{name} has another shape or dtype"
-        elif not torch.equal(_bits(ours), _bits(theirs)):
-            most = (ours.double() - theirs.double()).abs().max().item()
-            yield f"{name} differs by up to {most:.3g}"
-    elif ours != theirs and not (ours != ours and theirs != theirs):
-        yield f"{name} is {ours} unbroken, {theirs} resumed"
+    for name in {**ours, **theirs}:
+        if name not in ours or name not in theirs:
+            return f"{name} is in one of them"
+        mine, his = ours[name], theirs[name]
+        if isinstance(mine, torch.Tensor) and isinstance(his, torch.Tensor):
+            if mine.shape != his.shape or mine.dtype != his.dtype:
+                return f"{name} has another shape or dtype"
+            if not torch.equal(_bits(mine), _bits(his)):
+                most = (mine.double() - his.double()).abs().max().item()
+                return f"{name} differs by up to {most:.3g}"
+        elif mine != his and not (mine != mine and his != his):
+            return f"{name} is {mine} unbroken, {his} resumed"
+    return ""
 
 
 def _bits(tensor: Any) -> Any:
@@ -205,17 +200,10 @@ def _bits(tensor: Any) -> Any:
     return tensor.contiguous().reshape(-1).view(torch.uint8)
 
 
-def _sizes(nest: Any) -> Iterator[int]:
+def _count(leaves: Mapping[str, Any]) -> int:
     import torch
 
-    if isinstance(nest, Mapping):
-        for value in nest.values():
-            yield from _sizes(value)
-    elif isinstance(nest, list):
-        for value in nest:
-            yield from _sizes(value)
-    else:
-        yield nest.numel() if isinstance(nest, torch.Tensor) else 1
+    return sum(leaf.numel() if isinstance(leaf, torch.Tensor) else 1 for leaf in leaves.values())
 
 
 def _is_timed(name: str) -> bool:
