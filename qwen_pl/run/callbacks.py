@@ -10,13 +10,12 @@ from qwen_pl.run.choices import RunPlan
 from qwen_pl.run.results import SAMPLES
 from qwen_pl.run.saved_config import SaveRunConfig
 from qwen_pl.training.checkpoints.checkpoint import FOLDER
-from qwen_pl.training.lightning_fixes.named_callbacks import fitted
+from qwen_pl.training.lightning_fixes.named_callbacks import mended_callbacks
+from qwen_pl.training.monitoring.console import RunSummary, StepProgress
 from qwen_pl.training.monitoring.forgetting import MeasuredStart
-from qwen_pl.training.monitoring.histograms import Histograms
 from qwen_pl.training.monitoring.predictions import PredictionWriter
-from qwen_pl.training.monitoring.progress import StepProgress
-from qwen_pl.training.monitoring.run_texts import RunTexts
-from qwen_pl.training.monitoring.summary import RunSummary
+from qwen_pl.training.monitoring.tensorboard import Histograms
+from qwen_pl.training.monitoring.texts import RunTexts
 from qwen_pl.training.resume.elastic import ElasticAccumulation
 from qwen_pl.training.resume.random_state import RandomState
 from qwen_pl.training.resume.saving import BestCheckpoint
@@ -37,7 +36,7 @@ def run_callbacks(plan: RunPlan, parts: Namespace) -> list[Callback]:
         InputError: If one that the config names cannot work here.
     """
     fits, wants = plan.verb == "fit", plan.config.trainer
-    named = fitted(as_list(parts.trainer.callbacks), plan.run_dir)
+    named = mended_callbacks(as_list(parts.trainer.callbacks), plan.run_dir)
     has_bar = any(isinstance(callback, ProgressBar) for callback in named)
     every = parts.curves.histograms_every_n_steps
     parts.samples.path, parts.samples.generate = plan.run_dir / SAMPLES, generate

@@ -1,5 +1,6 @@
 """Runs on two devices: what they compute, what they leave, how they go on, and how they end."""
 
+import math
 import os
 import subprocess
 import sys
@@ -45,6 +46,8 @@ SETTINGS = {
         "limit_val_batches": 3,
     },
 }
+SUMMANDS = 6 * 24 + 320
+"""The tokens of a step, and the vocabulary."""
 DDP = ["--config", REPOSITORY / "configs/strategy/ddp.yaml"]
 FSDP2 = ["--config", REPOSITORY / "configs/strategy/fsdp2.yaml"]
 SHARDED = [*FSDP2, "--trainer.strategy.save_distributed_checkpoint", "true"]
@@ -127,13 +130,29 @@ def learned(path: Path) -> dict[str, torch.Tensor]:
     return tensors({part: held[part] for part in ("state_dict", "optimizer_states")})
 
 
-def assert_same(one: Path, other: Path, **tolerances: float) -> None:
+def rounding(steps: int) -> float:
+    """How far two ways to round may lead apart in so many steps, as a share of the largest number.
+
+    A sum of ``n`` float32 numbers is off by at most ``n`` times 2⁻²⁴ of what their sizes add up to,
+    in whatever order and on whatever CPU it is taken. The longest sums of a step go over the tokens
+    of its batch and over the vocabulary, and a step hands its error on to the next.
+    """
+    return steps * SUMMANDS * 2**-24
+
+
+def assert_same(one: Path, other: Path) -> None:
+    assert_near(one, other, steps=0, most=0)
+
+
+def assert_near(one: Path, other: Path, *, steps: int, most: float) -> None:
+    """Each tensor is within what rounding explains: the moments are too small for one tolerance."""
     ours, theirs = learned(one), learned(other)
     assert ours.keys() == theirs.keys()
     assert len(ours) > 60
     for name, tensor in ours.items():
-        exact = {"rtol": 0, "atol": 0}
-        torch.testing.assert_close(tensor, theirs[name], **(exact | tolerances), msg=name)
+        largest = theirs[name].abs().max().item()
+        tolerance = min(most, rounding(steps) * largest)
+        torch.testing.assert_close(tensor, theirs[name], rtol=0, atol=tolerance, msg=name)
 
 
 @pytest.mark.parametrize(
@@ -145,12 +164,14 @@ def test_two_processes_have_the_losses_of_one(
     assert [outcome.code for outcome in ended[run]] == [0, 0], ended[run][0].err
     theirs = Path("lightning_logs") / run
     ours = alone("one-untied" if options else "one", *options)
-    # A norm is the root of a sum over all weights, which differs by its order.
-    expected = (("train_loss", 8, 1e-6), ("val_loss", 2, 1e-6), ("gradient_norm", 8, 1e-5))
+    # A loss is a mean of many: what they are off cancels, but for the root of their number. Not so
+    # in a gradient, which Adam makes as large where it is small and all error.
+    mean = math.sqrt(8 * SUMMANDS) * 2**-24
+    expected = (("train_loss", 8, mean), ("val_loss", 2, mean), ("gradient_norm", 8, rounding(8)))
     for name, times, most in expected:
         values = scalars(ours, name)
         assert len(values) == times
-        assert scalars(theirs, name) == pytest.approx(values, rel=0, abs=most)
+        assert scalars(theirs, name) == pytest.approx(values, rel=most)
 
 
 def test_two_processes_have_the_weights_and_moments_of_one(
@@ -158,7 +179,7 @@ def test_two_processes_have_the_weights_and_moments_of_one(
 ) -> None:
     alone("one")
     for run in ("ddp", "fsdp2", "sharded"):
-        assert_same(checkpoint(run, 8), checkpoint("one", 8), atol=1e-4)
+        assert_near(checkpoint(run, 8), checkpoint("one", 8), steps=8, most=1e-4)
 
 
 @pytest.mark.parametrize("run", ["ddp", "fsdp2", "sharded"])
@@ -170,11 +191,12 @@ def test_a_run_on_two_devices_resumes_bit_for_bit(ended: dict[str, Pair], run: s
 def test_any_form_of_checkpoint_resumes_on_any_number_of_devices(
     ended: dict[str, Pair], alone: Callable[..., Path]
 ) -> None:
-    assert_same(checkpoint("ddp-from-sharded", 8), checkpoint("sharded", 8), atol=2e-6)
+    near = {"steps": 3, "most": 2e-6}
+    assert_near(checkpoint("ddp-from-sharded", 8), checkpoint("sharded", 8), **near)
     for run in ("fsdp2", "sharded"):
         name = f"one-from-{run}"
         alone(name, "--ckpt_path", checkpoint(run, 5))
-        assert_same(checkpoint(name, 8), checkpoint(run, 8), atol=2e-6)
+        assert_near(checkpoint(name, 8), checkpoint(run, 8), **near)
 
 
 def test_a_checkpoint_goes_into_one_file_and_back_with_all_that_is_in_it(

@@ -49,9 +49,9 @@ def multiply_in_fp8(network: Qwen3ForCausalLM, *, emulate: bool = False) -> None
         from torchao.float8 import Float8LinearConfig, convert_to_float8_training
     except ImportError:
         raise InputError("model.fp8 needs torchao: pip install torchao") from None
-    converted = []
+    converted: list[str] = []
 
-    def is_fitting(module: nn.Module, name: str) -> bool:
+    def is_fitting(module: nn.Linear, name: str) -> bool:
         fits = module.in_features % MULTIPLE == module.out_features % MULTIPLE == 0
         converted.extend([name] * fits)
         return fits

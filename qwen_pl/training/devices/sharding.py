@@ -68,7 +68,8 @@ def shard(network: Qwen3ForCausalLM, mesh: DeviceMesh, precision: str) -> Qwen3F
     rest = MixedPrecisionPolicy(reduce_dtype=sums, cast_forward_inputs=False)
     for layer in network.model.layers:
         fully_shard(layer, mesh=mesh, mp_policy=layers)
-    return fully_shard(network, mesh=mesh, mp_policy=rest)
+    fully_shard(network, mesh=mesh, mp_policy=rest)
+    return network
 
 
 class SameDraws(TorchDispatchMode):

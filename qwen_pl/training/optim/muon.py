@@ -34,6 +34,9 @@ class MuonAndAdamW(Optimizer):
     have the dtype of their weights. Of a sharded matrix every process computes the whole update
     and keeps its shard: ``U`` depends on all of ``G``.
 
+    ``torch.optim.Muon`` has the same formula, but rounds to bfloat16 on a CPU too, and gathers each
+    sharded matrix fifteen times a step instead of once.
+
     Source: Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/; the factor and the
     decay: Liu et al. 2025, "Muon is scalable for LLM training", https://arxiv.org/abs/2502.16982
 
@@ -67,7 +70,7 @@ class MuonAndAdamW(Optimizer):
         group = self.param_groups[0]
         for matrix in group["params"]:
             if matrix.grad is not None:
-                self._move(matrix, group)
+                self._move(matrix, matrix.grad, group)
         self.adamw.step()
         return loss
 
@@ -75,9 +78,9 @@ class MuonAndAdamW(Optimizer):
         super().__setstate__(state)
         self._share()  # restoring a state replaces the dicts
 
-    def _move(self, matrix: nn.Parameter, group: dict[str, Any]) -> None:
+    def _move(self, matrix: nn.Parameter, gradient: Tensor, group: dict[str, Any]) -> None:
         """Updates one matrix and its momentum, both ``(A, B)``, whole or sharded."""
-        state, gradient, momentum = self.state[matrix], matrix.grad, group["momentum"]
+        state, momentum = self.state[matrix], group["momentum"]
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = torch.zeros_like(gradient)
         average = state["momentum_buffer"].lerp_(gradient, 1 - momentum)

@@ -18,86 +18,34 @@ SHAPES: dict[str, Callable[[float], float]] = {
 """Ways from 1 to 0 while the progress goes from 0 to 1."""
 
 
-def warmup_cosine(step: int, *, warmup_steps: int, max_steps: int, min_lr_ratio: float) -> float:
-    """The share of the full learning rate that ``step`` (from 0) uses.
-
-    It rises in a straight line over ``warmup_steps``, reaching 1 at the last of them, then falls
-    along half a cosine to ``min_lr_ratio`` at ``max_steps`` and stays there.
-
-    Source: Loshchilov and Hutter 2017, https://arxiv.org/abs/1608.03983, without restarts.
-
-    >>> shares = [warmup_cosine(s, warmup_steps=2, max_steps=6, min_lr_ratio=0.0) for s in range(7)]
-    >>> [round(share, 3) for share in shares]
-    [0.5, 1.0, 1.0, 0.854, 0.5, 0.146, 0.0]
-    """
-    return _share(step, warmup_steps, warmup_steps, max_steps, min_lr_ratio, "cosine")
-
-
-def warmup_linear(step: int, *, warmup_steps: int, max_steps: int, min_lr_ratio: float) -> float:
-    """``warmup_cosine`` with a straight line down.
-
-    Source: Bergsma et al. 2025, "Straight to zero", https://arxiv.org/abs/2502.15938, who find it
-    better than the cosine where it ends at 0.
-
-    >>> shares = [warmup_linear(s, warmup_steps=2, max_steps=6, min_lr_ratio=0.2) for s in range(7)]
-    >>> [round(share, 3) for share in shares]
-    [0.5, 1.0, 1.0, 0.8, 0.6, 0.4, 0.2]
-    """
-    return _share(step, warmup_steps, warmup_steps, max_steps, min_lr_ratio, "linear")
-
-
-def warmup_stable_decay(
-    step: int,
-    *,
-    warmup_steps: int,
-    max_steps: int,
-    min_lr_ratio: float,
-    decay_ratio: float,
-    decay_shape: DecayShape = "sqrt",
-) -> float:
-    """The share of the full learning rate: a warmup, a plateau at 1, and a fall at the end.
-
-    The fall takes the last ``decay_ratio`` of ``max_steps``, but begins after the warmup. Until it
-    begins nothing depends on ``max_steps``, so a run can be prolonged from there.
-
-    Source: Hu et al. 2024, "MiniCPM", https://arxiv.org/abs/2404.06395; the fall as one minus a
-    square root: Hägele et al. 2024, https://arxiv.org/abs/2405.18392
-
-    >>> settings = dict(warmup_steps=2, max_steps=10, min_lr_ratio=0.0, decay_ratio=0.4)
-    >>> shares = [warmup_stable_decay(step, **settings) for step in range(11)]
-    >>> [round(share, 3) for share in shares]
-    [0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.5, 0.293, 0.134, 0.0]
-    """
-    decay_from = max(warmup_steps, max_steps - round(decay_ratio * max_steps))
-    return _share(step, warmup_steps, decay_from, max_steps, min_lr_ratio, decay_shape)
-
-
-def _share(
-    step: int,
-    warmup_steps: int,
-    decay_from: int,
-    max_steps: int,
-    min_lr_ratio: float,
-    shape: str,
-) -> float:
-    if step < warmup_steps:
-        return (step + 1) / warmup_steps
-    if step <= decay_from < max_steps:
-        return 1.0
-    progress = min(1.0, (step - decay_from) / max(1, max_steps - decay_from))
-    return min_lr_ratio + (1 - min_lr_ratio) * SHAPES[shape](progress)
-
-
 @dataclass(frozen=True)
 class Schedule:
-    """A schedule as a config describes it.
+    """A schedule as a config describes it: which share of the full learning rate a step uses.
+
+    It rises in a straight line over ``warmup_steps``, reaching 1 at the last of them, and falls to
+    ``min_lr_ratio`` at ``max_steps``, where it stays.
+
+    - ``cosine`` falls along half a cosine. Source: Loshchilov and Hutter 2017,
+      https://arxiv.org/abs/1608.03983, without restarts
+    - ``linear`` falls in a straight line. Source: Bergsma et al. 2025, "Straight to zero",
+      https://arxiv.org/abs/2502.15938, who find it better than the cosine where it ends at 0
+    - ``wsd`` stays at 1 and falls over the last ``decay_ratio`` of ``max_steps``, but begins after
+      the warmup. Until it begins nothing depends on ``max_steps``, so a run can be prolonged from
+      there. Source: Hu et al. 2024, "MiniCPM", https://arxiv.org/abs/2404.06395; the fall as one
+      minus a square root: Hägele et al. 2024, https://arxiv.org/abs/2405.18392
 
     Raises:
         InputError: If a setting is outside its range.
 
-    >>> schedule = Schedule("wsd", warmup_steps=100, min_lr_ratio=0.1, decay_ratio=0.2)
-    >>> [round(schedule.share(step, max_steps=1000), 3) for step in (0, 99, 800, 850, 1000)]
-    [0.01, 1.0, 1.0, 0.55, 0.1]
+    >>> def shares(name, max_steps, **settings):
+    ...     schedule = Schedule(name, warmup_steps=2, **settings)
+    ...     return [round(schedule.share(step, max_steps), 3) for step in range(max_steps + 1)]
+    >>> shares("cosine", 6, min_lr_ratio=0.0)
+    [0.5, 1.0, 1.0, 0.854, 0.5, 0.146, 0.0]
+    >>> shares("linear", 6, min_lr_ratio=0.2)
+    [0.5, 1.0, 1.0, 0.8, 0.6, 0.4, 0.2]
+    >>> shares("wsd", 10, min_lr_ratio=0.0, decay_ratio=0.4)
+    [0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.5, 0.293, 0.134, 0.0]
     """
 
     name: ScheduleName = "cosine"
@@ -121,12 +69,13 @@ class Schedule:
 
     def share(self, step: int, max_steps: int) -> float:
         """The share of the full learning rate that ``step`` (from 0) of ``max_steps`` uses."""
-        settings = {
-            "warmup_steps": self.warmup_steps,
-            "max_steps": max_steps,
-            "min_lr_ratio": self.min_lr_ratio,
-        }
+        if step < self.warmup_steps:
+            return (step + 1) / self.warmup_steps
+        decay_from, shape = self.warmup_steps, str(self.name)
         if self.name == "wsd":
-            own = {"decay_ratio": self.decay_ratio, "decay_shape": self.decay_shape}
-            return warmup_stable_decay(step, **settings, **own)
-        return (warmup_linear if self.name == "linear" else warmup_cosine)(step, **settings)
+            decay_from = max(decay_from, max_steps - round(self.decay_ratio * max_steps))
+            shape = self.decay_shape
+        if step <= decay_from < max_steps:
+            return 1.0
+        progress = min(1.0, (step - decay_from) / max(1, max_steps - decay_from))
+        return self.min_lr_ratio + (1 - self.min_lr_ratio) * SHAPES[shape](progress)

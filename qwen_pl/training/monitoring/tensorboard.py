@@ -1,4 +1,4 @@
-"""Histograms of weights and gradients, for TensorBoard, where a user asks for them."""
+"""What TensorBoard alone shows: which curves stand together, and histograms where asked for."""
 
 import sys
 
@@ -10,6 +10,21 @@ from torch import Tensor
 from qwen_pl.training.devices.dtensors import whole
 
 BINS = 64
+
+# Names are patterns, and one that is not ended would take in longer ones too.
+LAYOUT = {
+    "learning": {
+        "loss": ["Multiline", [r"train_loss$", r"train_loss_smoothed$", r"val_loss$"]],
+        "bits per byte": ["Multiline", [r"val_bits_per_byte$", r"reference_bits_per_byte$"]],
+        "gradient norm": ["Multiline", [r"gradient_norm$"]],
+        "learning rate": ["Multiline", [r"learning_rate$"]],
+    },
+    "machine": {
+        "tokens per second": ["Multiline", [r"tokens_per_second$"]],
+        "shares": ["Multiline", [r"mfu$", r"data_wait$", r"device_memory_share$"]],
+        "memory in GB": ["Multiline", [r"device_memory_gb$"]],
+    },
+}
 
 
 class Histograms(pl.Callback):
@@ -86,3 +101,8 @@ def histogram(tensor: Tensor) -> dict[str, object]:
         "bucket_limits": [first + width * (index + 1) for index in range(BINS)],
         "bucket_counts": counts.tolist(),
     }
+
+
+def log_layout(logger: TensorBoardLogger) -> None:
+    """Lets TensorBoard show on one page what belongs together; once in a run."""
+    logger.experiment.add_custom_scalars(LAYOUT)

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from qwen_pl.training.monitoring import progress
+from qwen_pl.training.monitoring import console
+from qwen_pl.training.monitoring.console import StepProgress
 from qwen_pl.training.monitoring.curves import TrainingCurves
-from qwen_pl.training.monitoring.progress import StepProgress
 
 LARGE = {
     "train_loss": 11.0347,
@@ -27,7 +27,7 @@ class Terminal(io.StringIO):
 
 def at(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """Sets the clock of the console's line."""
-    monkeypatch.setattr(progress, "time", SimpleNamespace(perf_counter=lambda: seconds))
+    monkeypatch.setattr(console, "time", SimpleNamespace(perf_counter=lambda: seconds))
 
 
 def shown(

@@ -1,18 +1,41 @@
-"""What a run shows on the console: a bar of steps on a terminal, a line now and then elsewhere."""
+"""What a run shows on the console: what is trained, then a bar of steps, or lines now and then."""
 
 import sys
 import time
-from typing import Any
+from typing import Any, cast
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import ProgressBar
 from tqdm import tqdm
 
+from qwen_pl.model.config import Qwen3Config
 from qwen_pl.training.monitoring.curves import TrainingCurves
 
 SECONDS_BETWEEN_LINES = 20
 SECONDS_BETWEEN_SIGHTS = 0.5
 """How often the bar of a terminal moves; drawing it costs more than a step's other hooks."""
+
+
+class RunSummary(pl.Callback):
+    """Prints the size of the network, the device, and how often the text will be seen."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
+        data, config = trainer.datamodule, cast(Qwen3Config, pl_module.config)
+        windows = data.settings.batch_size * trainer.world_size * trainer.accumulate_grad_batches
+        tokens = windows * data.settings.seq_len
+        passes = tokens * trainer.max_steps / data.train_tokens
+        print(
+            f"{self.name}: {config.num_parameters():,} parameters on "
+            f"{trainer.world_size} x {trainer.strategy.root_device.type} in {trainer.precision}\n"
+            f"steps {trainer.global_step:,} to {trainer.max_steps:,} of {tokens:,} tokens: "
+            f"{passes:.1f} passes over {data.train_tokens:,} training tokens",
+            file=sys.stderr,
+        )
 
 
 class StepProgress(ProgressBar):
@@ -30,7 +53,10 @@ class StepProgress(ProgressBar):
         self._last_shown = 0.0
 
     def disable(self) -> None:
-        self._enabled = False  # all processes but the first
+        self._enabled = False  # all processes but the first, and all during a sweep of the rate
+
+    def enable(self) -> None:
+        self._enabled = self.trainer.is_global_zero
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._bar = tqdm(
@@ -78,7 +104,7 @@ class StepProgress(ProgressBar):
         return time.perf_counter() - self._last_shown > seconds
 
     def _show(self, trainer: pl.Trainer, ending: str) -> None:
-        if not self._enabled:
+        if not self._enabled or self._bar is None:
             return
         self._last_shown = time.perf_counter()
         facts = ", ".join([*told(self.curves.latest), ending])
