@@ -153,7 +153,7 @@ class PDFDataModule(pl.LightningDataModule):
             "num_documents": len(self.tokens.documents),
             "num_tokens": {split: self.tokens.num_tokens(split) for split in SPLITS},
             "seq_len": self.settings.seq_len,
-            **({"reference": self.reference.tokens.fingerprint} if self.reference else {}),
+            **({"reference": self.reference_fingerprint} if self.reference else {}),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -222,6 +222,23 @@ class PDFDataModule(pl.LightningDataModule):
         ]
         table = f"```\n{status_table(corpus.reports)}\n```"
         return "\n".join([*(f"- {fact}" for fact in facts), "", table])
+
+    @property
+    def tokenizer_dir(self) -> Path:
+        """Where the tokenizer that made the tokens lies."""
+        return self.prepared.tokenizer_dir
+
+    @property
+    def reference_fingerprint(self) -> str | None:
+        """That of the tokens of the reference text, if there is one to be measured."""
+        return None if self.reference is None else self.reference.tokens.fingerprint
+
+    def held_out_openings(self, count: int, length: int) -> list[list[int]]:
+        """The first tokens of passages held out for validation; where none are, of others."""
+        tokens = self.tokens
+        spans = tokens.split("val") or tokens.split("train")
+        chosen = spans[:: max(1, len(spans) // count)][:count]
+        return [tokens.tokens[a : min(a + length, b)].tolist() for a, b in chosen]
 
     @property
     def train_tokens(self) -> int:

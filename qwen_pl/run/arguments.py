@@ -131,6 +131,9 @@ def _link_arguments(parser: RunParser) -> None:
     )
     parser.link_arguments("data.seq_len", f"{sizes}.max_position_embeddings", _longest_context)
     parser.link_arguments("seed_everything", "data.seed", int)
+    # What one of them finds out about a step, the others and the module are told.
+    for name in ("bad_steps", "curves", "weight_averaging"):
+        parser.link_arguments("model.step_facts", f"{name}.step_facts", apply_on="instantiate")
 
 
 def _model_vocab_size(vocab_size: int, tokenizer: str | None) -> int:

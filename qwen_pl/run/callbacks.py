@@ -45,7 +45,7 @@ def run_callbacks(plan: RunPlan, parts: Namespace) -> list[Callback]:
         # stop, the others are to see.
         *named,
         # Before the steps' checkpoints, which are to know of the best one.
-        BestCheckpoint(plan.run_dir / FOLDER),
+        BestCheckpoint(plan.run_dir / FOLDER, parts.weight_averaging),
         parts.checkpoint,
         # Before those that measure: they are to see the averaged weights in a validation.
         parts.weight_averaging,
@@ -65,7 +65,7 @@ def run_callbacks(plan: RunPlan, parts: Namespace) -> list[Callback]:
         # Before what stops the run: the ledger has a step before the step is saved.
         SampleLedger(plan.run_dir / LEDGER),
         # Behind all that a step does: it saves what they have made of the step, and leaves.
-        StopOnSignal(parts.checkpoint),
+        StopOnSignal(parts.checkpoint, parts.weight_averaging),
         *([PredictionWriter(plan.predictions)] if plan.predictions is not None else []),
         # A bar shows what the curves have measured.
         *(

@@ -30,8 +30,7 @@ from qwen_pl.training.checkpoints.checkpoint_io import WholeCheckpointIO
 from qwen_pl.training.module import Qwen3Module
 from qwen_pl.training.monitoring.loggers import begin, run_loggers
 from qwen_pl.training.monitoring.rewind import rewind_loggers
-from qwen_pl.training.resume.requeue import requeue
-from qwen_pl.training.resume.signals import REQUEUE, stop_on_signals
+from qwen_pl.training.resume.signals import REQUEUE, requeue, stop_on_signals
 
 
 def main() -> None:

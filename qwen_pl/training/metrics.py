@@ -22,6 +22,9 @@ class LanguageModelMetric(Metric):
     """
 
     full_state_update = False
+    nats: Tensor
+    num_tokens: Tensor
+    num_bytes: Tensor
 
     def __init__(self) -> None:
         super().__init__()

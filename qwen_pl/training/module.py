@@ -1,7 +1,6 @@
 """The LightningModule: a Qwen3, its optimizer and schedule, and what is measured on the way."""
 
 import dataclasses
-import inspect
 import math
 import sys
 from collections.abc import Callable
@@ -9,6 +8,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_
 from torch.optim import Optimizer
@@ -33,9 +33,12 @@ from qwen_pl.training.optim.optimizer import (
     settings_of,
 )
 from qwen_pl.training.optim.schedule import DecayShape, Schedule, ScheduleName
+from qwen_pl.training.step_facts import StepFacts
+from qwen_pl.training.training_data import check_same_data
 
 Batch = dict[str, Tensor]
 Complete = Callable[[Qwen3ForCausalLM, list[str]], Any]
+"""Writes what follows each of some prompts."""
 
 
 class Qwen3Module(pl.LightningModule):
@@ -100,25 +103,9 @@ class Qwen3Module(pl.LightningModule):
     ) -> None:
         super().__init__()
         check_optimizer(optimizer, lr=lr, weight_decay=weight_decay, betas=betas)
-        if not 0 <= input_noise < 1:
-            raise InputError(f"model.input_noise is {input_noise}: it has to be in [0, 1)")
-        if not 0 <= z_loss < math.inf:
-            raise InputError(f"model.z_loss is {z_loss}: it has to be 0 or more, 1e-4 is usual")
-        every = 0 if gradient_checkpointing == "selective" else gradient_checkpointing
-        if isinstance(every, str) or not 0 <= every <= config.num_hidden_layers:
-            raise InputError(
-                f"model.gradient_checkpointing is {gradient_checkpointing} and the network has "
-                f"{config.num_hidden_layers} layers: give true, false, selective or a number n for "
-                "every n-th layer"
-            )
-        if architecture is not None:
-            if from_pretrained is not None:
-                raise InputError("model.from_pretrained has an architecture: leave out the other")
-            check_architecture(
-                config, named_config(architecture), f"model.architecture {architecture}"
-            )
-        if resize_vocabulary and from_pretrained is None:
-            raise InputError("model.resize_vocabulary needs model.from_pretrained to resize")
+        _check_losses(input_noise, z_loss)
+        _check_gradient_checkpointing(gradient_checkpointing, config.num_hidden_layers)
+        _check_start(config, architecture, from_pretrained, resize_vocabulary)
         self.config = config
         self.lr = lr
         self.weight_decay = weight_decay
@@ -134,32 +121,28 @@ class Qwen3Module(pl.LightningModule):
         self.model: Qwen3ForCausalLM | None = None
         self.metric = LanguageModelMetric()
         self.reference_metric = LanguageModelMetric()
-        self.measured: dict[str, float] = {}
+        self.step_facts = StepFacts()
+        """What callbacks find out about the step being taken; they get it when they are made."""
+        self._measured: dict[str, float] = {}
         """The latest validation of the fit and the step it followed, to go into checkpoints."""
         self._run_config: dict[str, Any] | None = None
-        self.is_averaged = False
-        """Whether the network holds, for now, the average of its weights over the steps."""
-        self.gradient_norm: Tensor | None = None
-        """That of the step being taken, if a callback has computed it: clipping need not again."""
-        self.was_skipped = False
-        """Whether the latest step has left the weights as they were."""
-        self._complete: Complete | None = None
         self._make_network: MakeNetwork | None = (
             Qwen3ForCausalLM if from_pretrained is None else None
         )
+        self._complete: Complete | None = None
 
     def join_run(
         self,
-        config: dict[str, Any],
+        config: dict[str, Any] | None,
         make_network: MakeNetwork | None = None,
         complete: Complete | None = None,
     ) -> None:
-        """Takes what the command line gives besides settings.
+        """Takes what the command line knows of the run; in Python there is no need for it.
 
         Args:
-            config: The whole config of the run as plain data, to go into checkpoints.
-            make_network: Makes what a run starts with, if that has published weights.
-            complete: Completes a batch of prompts, for ``predict``.
+            config: The whole config as plain data, to go into checkpoints.
+            make_network: Makes what the run starts with, from published weights maybe.
+            complete: Writes what follows each prompt of a batch, for ``predict``.
         """
         self._run_config = config
         self._make_network = make_network or self._make_network
@@ -180,23 +163,20 @@ class Qwen3Module(pl.LightningModule):
             compile_layers(self.model, self._training_device)
 
     def forward(self, input_ids: Tensor) -> Tensor:
-        return self.model(input_ids)
+        return self._network(input_ids)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        return self.model(
+        return self._network(
             self._noisy(batch["input_ids"]),
             batch["labels"],
             document_ids=batch.get("document_ids"),
             z_loss=self.z_loss,
         )
 
-    # The Trainer asks for it at each step, and finds it sooner than it puts one together.
-    training_step.__signature__ = inspect.signature(training_step)
-
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         # The loader behind that of the validation part has the reference text.
         metric = self.reference_metric if dataloader_idx == 1 else self.metric
-        nats = self.model(
+        nats = self._network(
             batch["input_ids"],
             batch["labels"],
             document_ids=batch.get("document_ids"),
@@ -209,8 +189,8 @@ class Qwen3Module(pl.LightningModule):
         values = self._values_of("val", self.metric)
         values |= self._values_of("reference", self.reference_metric)
         if self.trainer.state.fn == "fit" and not self.trainer.sanity_checking:
-            self.measured = {"step": self.trainer.global_step}
-            self.measured |= {name: float(value) for name, value in values.items()}
+            self._measured = {"step": self.trainer.global_step}
+            self._measured |= {name: float(value) for name, value in values.items()}
         # While fitting, the curves take the values to the loggers, since Lightning would count
         # their steps from 0 and ours are counted from 1.
         self.log_dict(values, sync_dist=False, logger=self.trainer.state.fn != "fit")
@@ -223,9 +203,9 @@ class Qwen3Module(pl.LightningModule):
 
     def predict_step(self, prompts: list[str], batch_idx: int) -> Any:
         assert self._complete is not None, "predict needs something to write with"
-        return self._complete(self.model, prompts)
+        return self._complete(self._network, prompts)
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         # estimated_stepping_batches would make the loader before its state is restored.
         max_steps = self.trainer.max_steps
         if max_steps < 1:
@@ -260,13 +240,11 @@ class Qwen3Module(pl.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        norm, self.gradient_norm = self.gradient_norm, None
+        norm, self.step_facts.gradient_norm = self.step_facts.gradient_norm, None
         if norm is None or not gradient_clip_val or gradient_clip_algorithm not in (None, "norm"):
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
         else:
-            # Of the optimizer, as to look for them in all modules takes a quarter of a millisecond.
-            parameters = [p for group in optimizer.param_groups for p in group["params"]]
-            clip_grads_with_norm_(parameters, gradient_clip_val, norm)
+            clip_grads_with_norm_(self.parameters(), gradient_clip_val, norm)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         # Plain data: a dataclass in it would keep the file from loading with weights_only.
@@ -277,8 +255,8 @@ class Qwen3Module(pl.LightningModule):
             "config": dataclasses.asdict(self.config),
             "from_pretrained": self.from_pretrained,
             "optimizer": self.optimizer,
-            "is_averaged": self.is_averaged,
-            "measured": self.measured,
+            "is_averaged": self.step_facts.is_averaged,
+            "measured": self._measured,
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -301,9 +279,7 @@ class Qwen3Module(pl.LightningModule):
             if theirs.get(name) != value
         ]
         if differing:
-            data = self.trainer.datamodule
-            if data is not None and (state := checkpoint.get(type(data).__qualname__)):
-                data.load_state_dict(state)  # another tokenizer explains another size: told first
+            check_same_data(self.trainer, checkpoint)  # another tokenizer explains another size
             raise InputError(
                 f"the checkpoint has another architecture than the config: {', '.join(differing)}; "
                 "restore model.config, or start another run with --run NAME"
@@ -316,7 +292,12 @@ class Qwen3Module(pl.LightningModule):
             )
         if self.trainer.state.fn != "fit" and self.trainer.is_global_zero:
             tell_of_average(checkpoint)
-        self.measured = checkpoint["qwen_pl"].get("measured", {})
+        self._measured = checkpoint["qwen_pl"].get("measured", {})
+
+    @property
+    def _network(self) -> Qwen3ForCausalLM:
+        assert self.model is not None, "configure_model() has not run"
+        return self.model
 
     def _new_network(self, make_network: MakeNetwork) -> Qwen3ForCausalLM:
         if self.fp8:
@@ -334,7 +315,10 @@ class Qwen3Module(pl.LightningModule):
     @property
     def _training_device(self) -> torch.device:
         """Where the network will be; the Trainer moves it there after it has been configured."""
-        return self.device if self._trainer is None else self._trainer.strategy.root_device
+        try:
+            return self.trainer.strategy.root_device
+        except RuntimeError:  # there is no Trainer
+            return self.device
 
     def _let_config_win(self, schedule: LambdaLR) -> None:
         """Takes back what a checkpoint has brought along with its moments: other settings."""
@@ -345,14 +329,6 @@ class Qwen3Module(pl.LightningModule):
         share = self.schedule.share(schedule.last_epoch, self.trainer.max_steps)
         for group in groups:
             group["initial_lr"], group["lr"] = self.lr, self.lr * share
-        schedule._last_lr = [group["lr"] for group in groups]
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name == "_current_fx_name":
-            # The Trainer sets it some 40 times a step, and looking for parameters takes time.
-            object.__setattr__(self, name, value)
-        else:
-            super().__setattr__(name, value)
 
     def _noisy(self, input_ids: Tensor) -> Tensor:
         """``input_ids`` with a share of them replaced, ``(B, T)`` int64 as they are."""
@@ -368,3 +344,34 @@ class Qwen3Module(pl.LightningModule):
         values = {f"{name}_{key}": value for key, value in metric.compute().items()}
         metric.reset()
         return values
+
+
+def _check_losses(input_noise: float, z_loss: float) -> None:
+    if not 0 <= input_noise < 1:
+        raise InputError(f"model.input_noise is {input_noise}: it has to be in [0, 1)")
+    if not 0 <= z_loss < math.inf:
+        raise InputError(f"model.z_loss is {z_loss}: it has to be 0 or more, 1e-4 is usual")
+
+
+def _check_gradient_checkpointing(given: GradientCheckpointing, num_layers: int) -> None:
+    every = 0 if given == "selective" else given
+    if isinstance(every, str) or not 0 <= every <= num_layers:
+        raise InputError(
+            f"model.gradient_checkpointing is {given} and the network has {num_layers} layers: "
+            "give true, false, selective or a number n for every n-th layer"
+        )
+
+
+def _check_start(
+    config: Qwen3Config,
+    architecture: str | None,
+    from_pretrained: str | None,
+    resize_vocabulary: bool,
+) -> None:
+    """What a run starts from: sizes, sizes by name, or published weights, which have theirs."""
+    if architecture is not None:
+        if from_pretrained is not None:
+            raise InputError("model.from_pretrained has an architecture: leave out the other")
+        check_architecture(config, named_config(architecture), f"model.architecture {architecture}")
+    if resize_vocabulary and from_pretrained is None:
+        raise InputError("model.resize_vocabulary needs model.from_pretrained to resize")

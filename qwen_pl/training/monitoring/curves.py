@@ -2,6 +2,7 @@
 
 import math
 import time
+from dataclasses import dataclass, field
 from typing import Any
 
 import lightning.pytorch as pl
@@ -11,10 +12,10 @@ from torch import Tensor
 
 from qwen_pl.errors import InputError
 from qwen_pl.training.devices.dtensors import whole
-from qwen_pl.training.monitoring.flops import flops_per_token
+from qwen_pl.training.monitoring.flops import flops_per_token, peak_flops
 from qwen_pl.training.monitoring.memory_use import take_peak_memory
-from qwen_pl.training.monitoring.peaks import peak_flops
-from qwen_pl.training.monitoring.smoothing import SmoothedValue
+from qwen_pl.training.step_facts import StepFacts
+from qwen_pl.training.training_data import seconds_waited
 
 MEASURED = ("val_", "reference_")
 """How the names begin of what validation measures and the curves take to the loggers."""
@@ -34,6 +35,7 @@ class TrainingCurves(pl.Callback):
             by default those of its data sheet, if it is known here.
         histograms_every_n_steps: Steps between histograms of weights and gradients in TensorBoard;
             0 for none.
+        step_facts: Those of the module.
 
     Raises:
         InputError: If a setting is outside its range.
@@ -44,6 +46,7 @@ class TrainingCurves(pl.Callback):
         smoothing_steps: int = 100,
         peak_flops: float | None = None,
         histograms_every_n_steps: int = 0,
+        step_facts: StepFacts | None = None,
     ) -> None:
         if smoothing_steps < 1:
             raise InputError(
@@ -60,6 +63,7 @@ class TrainingCurves(pl.Callback):
             )
         self.peak_flops = peak_flops
         self.histograms_every_n_steps = histograms_every_n_steps
+        self.step_facts = step_facts or StepFacts()
         self.latest: dict[str, float] = {}
         """The newest value of each curve, for whoever shows them."""
         self.tokens_seen = 0
@@ -68,40 +72,40 @@ class TrainingCurves(pl.Callback):
         self._last_step = 0
         self._validated_at = 0
         self._speed = _Speed()
-        self._start_over()
+        self._sums = _Sums()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._last_step = trainer.global_step
         if losses := self._restored_losses:
             alike = len(losses) == trainer.world_size
-            self._loss = losses[trainer.global_rank] if alike else sum(losses) / len(losses)
+            self._sums.loss = losses[trainer.global_rank] if alike else sum(losses) / len(losses)
         self._peak = self.peak_flops or _known_peak(trainer)
         take_peak_memory(trainer.strategy.root_device)  # from here on it is the training's
-        self._speed = _Speed(_seconds_waited(trainer))
+        self._speed = _Speed(seconds_waited(trainer))
 
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
-        if (trainer.global_step + 1) % trainer.log_every_n_steps == 0:
-            norm = pl_module.gradient_norm  # computed already, to see that it is finite
+        if _is_logged(trainer, trainer.global_step + 1):
+            norm = self.step_facts.gradient_norm
             if norm is None:
                 gradients = [p.grad for p in pl_module.parameters() if p.grad is not None]
                 norm = torch.nn.utils.get_total_norm(gradients)
-            self._gradient_norm = norm
+            self._sums.gradient_norm = norm
             # After the step the schedule has moved on to the next one's.
-            self._learning_rate = optimizer.param_groups[0]["lr"]
+            self._sums.learning_rate = optimizer.param_groups[0]["lr"]
 
     def on_train_batch_end(
         self,
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
-        outputs: dict[str, Any],
+        outputs: Any,
         batch: dict[str, Tensor],
         batch_idx: int,
     ) -> None:
         # Lightning has divided the loss, so that the gradients of accumulated batches average.
-        self._step_loss += outputs["loss"].detach().float() * trainer.accumulate_grad_batches
-        self._step_batches += 1
+        loss = outputs["loss"].detach().float() * trainer.accumulate_grad_batches
+        self._sums.add_batch(loss)
         tokens = batch["labels"].numel() * trainer.world_size
         self._speed.tokens += tokens
         self.tokens_seen += tokens
@@ -109,12 +113,8 @@ class TrainingCurves(pl.Callback):
         if step == self._last_step:
             return  # gradients are still being accumulated
         self._last_step = step
-        self._steps += 1
-        if not pl_module.was_skipped:  # a loss that is no number would hide all others
-            self._loss += self._step_loss
-            self._batches += self._step_batches
-        self._step_loss, self._step_batches = 0.0, 0
-        if step % trainer.log_every_n_steps == 0:
+        self._sums.end_step(counts=not self.step_facts.was_skipped)
+        if _is_logged(trainer, step):
             self._record(trainer, pl_module, seq_len=batch["labels"].shape[1])
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -128,14 +128,15 @@ class TrainingCurves(pl.Callback):
             self._log(trainer, {k: float(v) for k, v in metrics if k.startswith(MEASURED)})
 
     def state_dict(self) -> dict[str, Any]:
-        losses: list[Any] = [float(self._loss)]
+        mine = float(self._sums.loss)
+        losses: list[Any] = [mine]
         if dist.is_available() and dist.is_initialized():
             losses = [None] * dist.get_world_size()
-            dist.all_gather_object(losses, float(self._loss))
+            dist.all_gather_object(losses, mine)
         return {
             "losses": losses,
-            "batches": self._batches,
-            "steps": self._steps,
+            "batches": self._sums.batches,
+            "steps": self._sums.steps,
             "tokens_seen": self.tokens_seen,
             "smoothed_loss": self._smoothed_loss.state_dict(),
             "validated_at": self._validated_at,
@@ -144,7 +145,7 @@ class TrainingCurves(pl.Callback):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._restored_losses = state["losses"]
-        self._batches, self._steps = state["batches"], state["steps"]
+        self._sums.batches, self._sums.steps = state["batches"], state["steps"]
         self.tokens_seen = state["tokens_seen"]
         self._smoothed_loss.load_state_dict(state["smoothed_loss"])
         self._validated_at = state["validated_at"]
@@ -155,28 +156,30 @@ class TrainingCurves(pl.Callback):
         self._speed.started += seconds
 
     def _record(self, trainer: pl.Trainer, pl_module: pl.LightningModule, seq_len: int) -> None:
-        values = {"learning_rate": self._learning_rate, "tokens_seen": self.tokens_seen}
-        if self._batches:
-            loss = float(trainer.strategy.reduce(self._loss / self._batches, reduce_op="mean"))
+        sums = self._sums
+        values = {"learning_rate": sums.learning_rate, "tokens_seen": self.tokens_seen}
+        if sums.batches:
+            loss = float(trainer.strategy.reduce(sums.loss / sums.batches, reduce_op="mean"))
             values["train_loss"] = loss
-            values["train_loss_smoothed"] = self._smoothed_loss.add(loss, self._steps)
-        norm = float(whole(self._gradient_norm))
+            values["train_loss_smoothed"] = self._smoothed_loss.add(loss, sums.steps)
+        norm = float(whole(sums.gradient_norm))
         if math.isfinite(norm):
             values["gradient_norm"] = norm
         # Timed after the values above have arrived from the device: the work is done by then.
         seconds = time.perf_counter() - self._speed.started
         values["tokens_per_second"] = self._speed.tokens / seconds
         if self._peak is not None:
-            flops = flops_per_token(pl_module.config, seq_len) * values["tokens_per_second"]
+            config: Any = pl_module.config
+            flops = flops_per_token(config, seq_len) * values["tokens_per_second"]
             values["mfu"] = flops / (self._peak * trainer.world_size)
-        waited = _seconds_waited(trainer)
+        waited = seconds_waited(trainer)
         values |= _of_all(
             trainer,
             take_peak_memory(trainer.strategy.root_device)
             | {"data_wait": (waited - self._speed.waited_before) / seconds},
         )
         self._log(trainer, values)
-        self._start_over()
+        self._sums = _Sums()
         self._speed = _Speed(waited)
 
     def _log(self, trainer: pl.Trainer, values: dict[str, float]) -> None:
@@ -184,14 +187,37 @@ class TrainingCurves(pl.Callback):
         for logger in trainer.loggers:
             logger.log_metrics(values, step=trainer.global_step)
 
-    def _start_over(self) -> None:
-        self._loss: Tensor | float = 0.0
-        self._gradient_norm = torch.tensor(math.nan)
-        self._learning_rate = math.nan
-        self._batches = 0
-        self._steps = 0
-        self._step_loss: Tensor | float = 0.0
-        self._step_batches = 0
+
+@dataclass
+class _Sums:
+    """What has come together since the last time, kept in checkpoints but for the last four."""
+
+    loss: Tensor | float = 0.0
+    """Of the batches of whole steps, those that were skipped left out."""
+    batches: int = 0
+    """How many those are."""
+    steps: int = 0
+    """Skipped ones too."""
+    step_loss: Tensor | float = 0.0
+    step_batches: int = 0
+    gradient_norm: Tensor = field(default_factory=lambda: torch.tensor(math.nan))
+    learning_rate: float = math.nan
+
+    def add_batch(self, loss: Tensor) -> None:
+        """Counts a batch of the step under way."""
+        self.step_loss += loss
+        self.step_batches += 1
+
+    def end_step(self, *, counts: bool) -> None:
+        """Counts the step, and its batches unless it was skipped.
+
+        A loss that is no number would hide all others.
+        """
+        self.steps += 1
+        if counts:
+            self.loss += self.step_loss
+            self.batches += self.step_batches
+        self.step_loss, self.step_batches = 0.0, 0
 
 
 class _Speed:
@@ -203,6 +229,54 @@ class _Speed:
         self.waited_before = waited_before
 
 
+class SmoothedValue:
+    """An exponential moving average over steps, without the pull to 0 that it would begin with.
+
+    After ``s`` steps of value ``x`` the average is ``a·average + (1 - a)·x`` with ``a = exp(-s /
+    steps)``, over the weight that all values have together. What is no number is left out.
+
+    Source: Kingma and Ba 2015, https://arxiv.org/abs/1412.6980, section 3, for the weight
+
+    Args:
+        steps: Steps after which a value counts 1/e of what it did.
+
+    >>> smoothed = SmoothedValue(steps=10)
+    >>> smoothed.add(5.0), round(smoothed.add(5.0, steps=3), 9)
+    (5.0, 5.0)
+    >>> round(smoothed.add(3.0, steps=4), 3), smoothed.add(math.nan) == smoothed.value
+    (3.803, True)
+    """
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self._sum = 0.0
+        self._weight = 0.0
+
+    @property
+    def value(self) -> float:
+        """The average so far; not a number before there is one."""
+        return self._sum / self._weight if self._weight else math.nan
+
+    def add(self, value: float, steps: int = 1) -> float:
+        """Takes in a value that stands for so many steps, and gives the average."""
+        if math.isfinite(value):
+            kept = math.exp(-steps / self.steps)
+            self._sum = kept * self._sum + (1 - kept) * value
+            self._weight = kept * self._weight + (1 - kept)
+        return self.value
+
+    def state_dict(self) -> dict[str, float]:
+        return {"sum": self._sum, "weight": self._weight}
+
+    def load_state_dict(self, state: dict[str, float]) -> None:
+        self._sum, self._weight = state["sum"], state["weight"]
+
+
+def _is_logged(trainer: pl.Trainer, step: int) -> bool:
+    every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]  # a connector sets it
+    return step % every == 0
+
+
 def _known_peak(trainer: pl.Trainer) -> float | None:
     device = trainer.strategy.root_device
     if device.type != "cuda":
@@ -210,11 +284,6 @@ def _known_peak(trainer: pl.Trainer) -> float | None:
     rounded = torch.get_float32_matmul_precision() != "highest"
     name = torch.cuda.get_device_name(device)
     return peak_flops(name, str(trainer.precision), allow_tf32=rounded)
-
-
-def _seconds_waited(trainer: pl.Trainer) -> float:
-    """Seconds that this process has waited for batches; 0 of a loader that does not count them."""
-    return getattr(trainer.train_dataloader, "seconds_waited", 0.0)
 
 
 def _of_all(trainer: pl.Trainer, values: dict[str, float]) -> dict[str, float]:

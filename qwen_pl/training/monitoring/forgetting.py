@@ -6,6 +6,9 @@ from typing import Any
 import lightning.pytorch as pl
 from lightning.pytorch.utilities.seed import isolate_rng
 
+from qwen_pl.training.resume.validating import validate_now
+from qwen_pl.training.training_data import data_or_none
+
 
 class MeasuredStart(pl.Callback):
     """Validates before the first step of a run that starts from pretrained weights.
@@ -49,9 +52,7 @@ class MeasuredStart(pl.Callback):
 
     def _measure(self, trainer: pl.Trainer) -> None:
         with isolate_rng():  # a run trains the same, whether it is measured or not
-            trainer.validating = True
-            trainer.fit_loop.epoch_loop.val_loop.run()
-            trainer.training = True
+            validate_now(trainer)
         self._values = {name: float(value) for name, value in trainer.callback_metrics.items()}
         bits = [f"{name} {value:.4f}" for name, value in self._values.items() if "bits" in name]
         if trainer.is_global_zero:
@@ -60,5 +61,5 @@ class MeasuredStart(pl.Callback):
 
 def _fingerprint(trainer: pl.Trainer) -> str | None:
     """That of the reference text, if there is one."""
-    reference = getattr(trainer.datamodule, "reference", None)
-    return None if reference is None else reference.tokens.fingerprint
+    data = data_or_none(trainer)
+    return None if data is None else data.reference_fingerprint

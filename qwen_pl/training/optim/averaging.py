@@ -16,6 +16,7 @@ from torch import Tensor
 from qwen_pl.errors import InputError
 from qwen_pl.training.checkpoints.checkpoint import AVERAGED
 from qwen_pl.training.devices.dtensors import own_weights, sharded_like, whole
+from qwen_pl.training.step_facts import StepFacts
 
 
 class WeightAveraging(pl.Callback):
@@ -34,26 +35,23 @@ class WeightAveraging(pl.Callback):
     Args:
         decay: Share of the average that a step keeps, in [0, 1): 0.999 averages over about the last
             thousand steps. By default nothing is averaged.
+        step_facts: Those of the module; whether the network holds the average is told here.
 
     Raises:
         InputError: If the decay is outside its range.
     """
 
-    def __init__(self, decay: float | None = None) -> None:
+    def __init__(self, decay: float | None = None, step_facts: StepFacts | None = None) -> None:
         if decay is not None and not 0 <= decay < 1:
             raise InputError(f"weight_averaging.decay is {decay}: it has to be in [0, 1)")
         self.decay = decay
+        self.step_facts = step_facts or StepFacts()
         self._averages: list[Tensor] | None = None
         self._updates = 0
         self._last_step = 0
         self._restored: dict[str, Tensor] | None = None
         self._trained: list[Tensor] | None = None
         """The network's own weights, while it holds the average."""
-
-    @property
-    def is_shown(self) -> bool:
-        """Whether the network holds the average."""
-        return self._trained is not None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._last_step = trainer.global_step
@@ -75,10 +73,10 @@ class WeightAveraging(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any
     ) -> None:
-        if self._averages is None or trainer.global_step == self._last_step:
+        if self.decay is None or self._averages is None or trainer.global_step == self._last_step:
             return
         self._last_step = trainer.global_step
-        if pl_module.was_skipped:
+        if self.step_facts.was_skipped:
             return
         decay = min(self.decay, (1 + self._updates) / (10 + self._updates))
         self._updates += 1
@@ -130,7 +128,7 @@ class WeightAveraging(pl.Callback):
         self._trained = [parameter.detach().clone() for parameter in parameters]
         for parameter, average in zip(parameters, self._averages, strict=True):
             parameter.copy_(average)
-        pl_module.is_averaged = True
+        self.step_facts.is_averaged = True
 
     @torch.no_grad()
     def hide(self, pl_module: pl.LightningModule) -> None:
@@ -140,17 +138,15 @@ class WeightAveraging(pl.Callback):
         for (_, parameter), weight in zip(own_weights(pl_module), self._trained, strict=True):
             parameter.copy_(weight)
         self._trained = None
-        pl_module.is_averaged = False
+        self.step_facts.is_averaged = False
 
-
-@contextmanager
-def averaged_weights(trainer: pl.Trainer) -> Iterator[None]:
-    """While it lasts, the network of a fit holds the average, where one is kept."""
-    kept = [c for c in trainer.callbacks if isinstance(c, WeightAveraging) and not c.is_shown]
-    for averaging in kept:
-        averaging.show(trainer.lightning_module)
-    try:
-        yield
-    finally:
-        for averaging in kept:
-            averaging.hide(trainer.lightning_module)
+    @contextmanager
+    def shown(self, pl_module: pl.LightningModule) -> Iterator[None]:
+        """While it lasts, the network holds the average, where one is kept; then what it held."""
+        was_shown = self._trained is not None
+        self.show(pl_module)
+        try:
+            yield
+        finally:
+            if not was_shown:
+                self.hide(pl_module)

@@ -47,7 +47,8 @@ class RandomState(pl.Callback):
 
 def random_state() -> dict[str, Any]:
     """The state of every generator as tensors and plain data, loadable with ``weights_only``."""
-    name, keys, *rest = np.random.get_state()
+    numpy: Any = np.random.get_state()
+    name, keys, *rest = numpy
     device = _device()
     return {
         "torch": torch.get_rng_state(),

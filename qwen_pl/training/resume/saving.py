@@ -1,59 +1,42 @@
 """When checkpoints are saved and which are kept: the newest, and the best by validation loss."""
 
 import sys
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from qwen_pl.errors import InputError
-from qwen_pl.training.checkpoints.checkpoint import BEST, NAME, is_whole, load_facts, numbered
-from qwen_pl.training.optim.averaging import averaged_weights
-from qwen_pl.training.resume.validating import owes_validation, validate_first, validation_follows
+from qwen_pl.training.checkpoints.checkpoint import (
+    BEST,
+    FOLDER,
+    NAME,
+    is_whole,
+    load_facts,
+    numbered,
+)
+from qwen_pl.training.optim.averaging import WeightAveraging
+from qwen_pl.training.resume.validating import (
+    make_up_for_validation,
+    owes_validation,
+    validation_follows,
+)
 from qwen_pl.training.steps.bad_steps import check_weights
 
 SET_ASIDE = "set-aside"
 
 
-class AgreedCheckpoint(ModelCheckpoint):
-    """Saves for all processes or for none: where one cannot write, all of them stop.
-
-    What is kept follows from the files in the folder, so none of it is in the checkpoints.
-    """
-
-    @cached_property
-    def state_key(self) -> str:
-        """As ever; the Trainer asks for it many times a step, and it takes some making."""
-        return ModelCheckpoint.state_key.fget(self)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes nothing from checkpoints of earlier versions."""
-
-    def _save_checkpoint(self, trainer: pl.Trainer, filepath: str) -> None:
-        problem: InputError | None = None
-        try:
-            super()._save_checkpoint(trainer, filepath)
-        except InputError as error:
-            problem = error
-            trainer.strategy.barrier()  # where those that had nothing to write are waiting
-        if trainer.strategy.reduce_boolean_decision(problem is not None, all=False):
-            raise problem or SystemExit(2)  # one process says why
-
-
-class StepCheckpoint(AgreedCheckpoint):
+class StepCheckpoint(Checkpoint):
     """Saves every ``every_n_train_steps`` optimizer steps and at the last, and keeps the newest.
 
     Where validation follows a step, the step is saved after it, so that a checkpoint holds all that
     belongs to its step. One that a signal made before is owed its validation when it is resumed.
     The last step is saved before its validation too, should that fail.
 
-    A run that goes back to an earlier step sets the checkpoints of later ones aside.
+    What is kept follows from the files in the folder, so none of it is in the checkpoints. A run
+    that goes back to an earlier step sets the checkpoints of later ones aside.
 
     Args:
         dirpath: The run's checkpoint folder; the command line fills it in.
@@ -72,37 +55,32 @@ class StepCheckpoint(AgreedCheckpoint):
             raise InputError(
                 f"checkpoint.save_top_k is {save_top_k}: keep at least 1, or all with -1"
             )
-        super().__init__(
-            dirpath=dirpath,
-            filename=NAME,
-            auto_insert_metric_name=False,
-            monitor="step",
-            mode="max",
-            save_top_k=save_top_k,
-            every_n_train_steps=every_n_train_steps,
-            enable_version_counter=False,
-        )
-        self._owes_validation = False
+        self.dirpath = Path(dirpath or FOLDER).resolve()
+        self.every_n_train_steps = every_n_train_steps
+        self.save_top_k = save_top_k
+        self._saved_step = 0  # before the first one there is nothing to save
         self._last_step = 0
+        self._owes_validation = False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        super().on_train_start(trainer, pl_module)
-        self._last_global_step_saved = trainer.global_step  # a resumed run starts from this file
+        self._saved_step = trainer.global_step  # a resumed run starts from this file
         self._last_step = trainer.global_step
-        self._owes_validation = owes_validation(trainer)
-        if self._owes_validation:
-            validate_first(trainer)
         if trainer.is_global_zero:
             self._set_aside(trainer)
+        self._owes_validation = owes_validation(trainer)
+        if self._owes_validation:
+            make_up_for_validation(trainer)
 
     def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
         step = trainer.global_step
         if step == self._last_step:
-            self._finish_step_first(trainer)
+            # Half a step cannot be saved: its samples would count as seen and its gradients be
+            # lost. A run that is to stop, for max_time, is asked again after the next batch.
+            trainer.should_stop = False
             return
         self._last_step = step
-        is_last = step == trainer.max_steps
-        if is_last or (step % self._every_n_train_steps == 0 and not validation_follows(trainer)):
+        is_due = step % self.every_n_train_steps == 0 and not validation_follows(trainer)
+        if is_due or step == trainer.max_steps:
             self.save_now(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -111,9 +89,9 @@ class StepCheckpoint(AgreedCheckpoint):
         step = trainer.global_step
         if self._owes_validation or step == trainer.max_steps:
             self._owes_validation = False
-            self._last_global_step_saved = -1  # it was, but without this validation
+            self._saved_step = -1  # it was saved, but without this validation
             self.save_now(trainer)
-        elif step % self._every_n_train_steps == 0:
+        elif step % self.every_n_train_steps == 0:
             self.save_now(trainer)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -121,43 +99,35 @@ class StepCheckpoint(AgreedCheckpoint):
 
     def is_saved(self, trainer: pl.Trainer) -> bool:
         """Whether the present step is on the disk."""
-        return self._last_global_step_saved == trainer.global_step
+        return self._saved_step == trainer.global_step
 
     def save_now(self, trainer: pl.Trainer) -> None:
         """Saves the present step, unless it is saved already, and removes what is too old."""
-        if self._should_skip_saving_checkpoint(trainer):
+        is_trial = trainer.fast_dev_run  # type: ignore[attr-defined]  # a connector sets it
+        if is_trial or trainer.sanity_checking or self.is_saved(trainer):
             return
         check_weights(trainer)  # else the newest would take the place of the last good one
-        path = self.format_checkpoint_name(self._monitor_candidates(trainer))
-        self._save_checkpoint(trainer, path)
-        # Only now that the new one is on the disk.
-        too_old = numbered(Path(self.dirpath))[self.save_top_k :] if self.save_top_k > 0 else []
-        for _, old in too_old:
-            trainer.strategy.remove_checkpoint(old)
-
-    def _save_checkpoint(self, trainer: pl.Trainer, filepath: str) -> None:
+        path = self.dirpath / f"{NAME.format(step=trainer.global_step)}.ckpt"
         # What a kill takes from a logger's memory, a run that resumes here would not log again. But
         # a step that is saved again for its validation would, as long as it is not.
-        is_again = trainer.validating and Path(filepath).exists()
+        is_again = trainer.validating and path.exists()
         if not is_again:
             _write_out_logs(trainer)
-        super()._save_checkpoint(trainer, filepath)
+        _save(trainer, path)
+        self._saved_step = trainer.global_step
         if is_again:
             _write_out_logs(trainer)
-
-    def _finish_step_first(self, trainer: pl.Trainer) -> None:
-        """Lets a run that is to stop in the middle of a step, for ``max_time``, stop at its end.
-
-        Half a step cannot be saved: its samples would count as seen and its gradients be lost.
-        """
-        trainer.should_stop = False  # it is asked again after the next batch
+        # Only now that the new one is on the disk.
+        too_old = numbered(self.dirpath)[self.save_top_k :] if self.save_top_k > 0 else []
+        for _, old in too_old:
+            trainer.strategy.remove_checkpoint(old)
 
     def _set_aside(self, trainer: pl.Trainer) -> None:
         """Moves away the checkpoints that this run does not go on from.
 
         ``last`` would else mean them until the run has passed them, and the newest be lost to them.
         """
-        folder = Path(self.dirpath)
+        folder = self.dirpath
         others = [path for step, path in numbered(folder) if step > trainer.global_step]
         if trainer.ckpt_path is not None and not _goes_on_in(folder, trainer):
             others = sorted(folder.glob("*.ckpt"))
@@ -168,47 +138,50 @@ class StepCheckpoint(AgreedCheckpoint):
             print(f"{path} is not where this run goes on from: moved to {place}", file=sys.stderr)
 
 
-class BestCheckpoint(AgreedCheckpoint):
+class BestCheckpoint(Checkpoint):
     """Keeps the weights with the lowest validation loss as ``best.ckpt``, to write with.
 
     What counts is the file that is there: neither a kill nor going back to an earlier step makes
-    anything but a lower loss replace it.
+    anything but a lower loss replace it. Where weights are averaged, those were measured, and are
+    kept.
+
+    Args:
+        dirpath: The run's checkpoint folder.
+        averaging: The average of the run.
     """
 
-    def __init__(self, dirpath: Path) -> None:
-        super().__init__(
-            dirpath=dirpath,
-            filename=Path(BEST).stem,
-            monitor="val_loss",
-            mode="min",
-            save_weights_only=True,
-            save_on_train_epoch_end=False,
-            enable_version_counter=False,
-        )
+    def __init__(self, dirpath: Path, averaging: WeightAveraging) -> None:
+        self.dirpath = dirpath.resolve()
+        self.averaging = averaging
         self._lowest = float("inf")
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        super().on_train_start(trainer, pl_module)
-        folder, lowest = Path(self.dirpath), float("inf")
-        if trainer.is_global_zero and _goes_on_in(folder, trainer):
-            lowest = _measured_loss(folder / BEST)
+        lowest = float("inf")
+        if trainer.is_global_zero and _goes_on_in(self.dirpath, trainer):
+            lowest = _measured_loss(self.dirpath / BEST)
         # It may be lower already, of weights that were measured before the first step.
         self._lowest = min(self._lowest, trainer.strategy.broadcast(lowest))
 
-    def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
-        """Saves nothing: what a step is worth is known after its validation."""
-
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        loss = trainer.callback_metrics.get(self.monitor)
+        loss = trainer.callback_metrics.get("val_loss")
         if loss is None or trainer.sanity_checking or trainer.state.fn != "fit":
             return
         if trainer.strategy.broadcast(float(loss) < self._lowest):
-            self._save_checkpoint(trainer, str(Path(self.dirpath) / BEST))
+            with self.averaging.shown(pl_module):
+                _save(trainer, self.dirpath / BEST, weights_only=True)
             self._lowest = float(loss)
 
-    def _save_checkpoint(self, trainer: pl.Trainer, filepath: str) -> None:
-        with averaged_weights(trainer):  # where they are averaged, those were measured
-            super()._save_checkpoint(trainer, filepath)
+
+def _save(trainer: pl.Trainer, path: Path, *, weights_only: bool = False) -> None:
+    """Saves for all processes or for none: where one cannot write, all of them stop."""
+    problem: InputError | None = None
+    try:
+        trainer.save_checkpoint(path, weights_only)
+    except InputError as error:
+        problem = error
+        trainer.strategy.barrier()  # where those that had nothing to write are waiting
+    if trainer.strategy.reduce_boolean_decision(problem is not None, all=False):
+        raise problem or SystemExit(2)  # one process says why
 
 
 def _write_out_logs(trainer: pl.Trainer) -> None:

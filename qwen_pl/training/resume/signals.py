@@ -3,6 +3,7 @@
 import copy
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -11,11 +12,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.trainer import call
 
-from qwen_pl.errors import Stopped
+from qwen_pl.errors import Stopped, is_first_on_machine
 from qwen_pl.training.optim.averaging import WeightAveraging
-from qwen_pl.training.resume.requeue import requeue
 from qwen_pl.training.resume.saving import StepCheckpoint
 from qwen_pl.training.resume.validating import validation_follows
 
@@ -31,24 +30,31 @@ class StopOnSignal(pl.Callback):
     All processes of a run stop at the same step, whichever got the signal. A second Ctrl-C ends the
     process at once. In a validation the run stops after the batch: the step before it is saved as
     it was then, and the resumed run begins with the validation.
+
+    Args:
+        checkpoint: What saves the step.
+        averaging: The average of the run, which a validation may be showing.
     """
 
-    def __init__(self, checkpoint: StepCheckpoint) -> None:
+    def __init__(self, checkpoint: StepCheckpoint, averaging: WeightAveraging) -> None:
         self.checkpoint = checkpoint
+        self.averaging = averaging
         self._received = 0
         self._received_at = 0.0
         self._last_step = 0
-        self._at_step_end: dict[str, Any] | None = None
-        """What a validation changes of the state of the run, as it was before."""
+        self._at_step_end: dict[str, Any] = {}
+        """What a validation changes of the state of the run, as it was before; empty at most
+        times."""
         self._saves_step_end = False
         self._launcher: Any = None
         self._earlier: dict[int, Any] = {}
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         # Lightning's own handlers save nothing and exit with 0, and talk to other processes from
-        # within a signal, which hangs unless all of them got it.
-        trainer._signal_connector.register_signal_handlers = _do_nothing
-        trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = _do_nothing
+        # within a signal, which hangs unless all of them got it. With them goes that it asks, at
+        # each batch, whether one has got it, for which the host would wait for the device.
+        _switch_off(trainer._signal_connector, "register_signal_handlers")
+        _switch_off(trainer.fit_loop.epoch_loop, "_broadcast_sigterm_tensor")
         self._launcher = trainer.strategy.launcher
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -67,15 +73,15 @@ class StopOnSignal(pl.Callback):
             return  # gradients are still being accumulated: a checkpoint here would lose them
         self._last_step = trainer.global_step
         self._stop_if_asked(trainer)
-        self._at_step_end = _changing_state(trainer) if validation_follows(trainer) else None
+        self._at_step_end = _changing_state(trainer) if validation_follows(trainer) else {}
 
     def on_validation_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
-        is_exact = self._at_step_end is not None or self.checkpoint.is_saved(trainer)
+        is_exact = bool(self._at_step_end) or self.checkpoint.is_saved(trainer)
         if self._earlier and is_exact:
             self._stop_if_asked(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._at_step_end = None
+        self._at_step_end = {}
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._stop_if_asked(trainer)
@@ -107,9 +113,7 @@ class StopOnSignal(pl.Callback):
             return
         number = next(n for n in SIGNALS if decide(self._received == n, all=False))
         self._saves_step_end = trainer.validating and not self.checkpoint.is_saved(trainer)
-        for callback in trainer.callbacks:
-            if isinstance(callback, WeightAveraging):  # a validation may have shown the average
-                callback.hide(trainer.lightning_module)
+        self.averaging.hide(trainer.lightning_module)
         self.checkpoint.save_now(trainer)
         if trainer.is_global_zero:
             print(f"\nstopped and saved at step {trainer.global_step}", file=sys.stderr)
@@ -120,7 +124,7 @@ class StopOnSignal(pl.Callback):
     def _note(self, number: int, frame: Any) -> None:
         if not self._received:
             self._received, self._received_at = number, time.monotonic()
-            if os.environ.get("LOCAL_RANK", "0") == "0":
+            if is_first_on_machine():
                 # Not by print, which may be what the signal has interrupted.
                 os.write(2, b"\nstopping after this step; Ctrl-C to stop at once\n")
         elif number == signal.SIGINT and not self._is_echo():
@@ -159,13 +163,55 @@ def _stop(number: int, frame: Any) -> None:
 
 def _changing_state(trainer: pl.Trainer) -> dict[str, Any]:
     """What a checkpoint holds of loops and callbacks, in which a validation changes something."""
+    loops = {
+        "fit_loop": trainer.fit_loop,
+        "validate_loop": trainer.validate_loop,
+        "test_loop": trainer.test_loop,
+        "predict_loop": trainer.predict_loop,
+    }
+    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]  # a connector sets it
+    states = {callback.state_key: callback.state_dict() for callback in callbacks}
     return copy.deepcopy(
         {
-            "loops": trainer._checkpoint_connector._get_loops_state_dict(),
-            "callbacks": call._call_callbacks_state_dict(trainer),
+            "loops": {name: loop.state_dict() for name, loop in loops.items()},
+            "callbacks": {key: state for key, state in states.items() if state},
         }
     )
 
 
-def _do_nothing() -> None:
-    pass
+def _switch_off(owner: Any, method: str) -> None:
+    """Lets a method of Lightning's do nothing.
+
+    Raises:
+        AttributeError: If there is no such method: what it did is done by another then.
+    """
+    getattr(owner, method)
+    setattr(owner, method, lambda: None)
+
+
+def requeue() -> None:
+    """Puts the job that this process belongs to back into Slurm's queue, and says so in a line.
+
+    Outside of Slurm there is nothing to ask.
+    """
+    job = _job_id()
+    if job is None:
+        return
+    try:
+        asked = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True)
+        problem = asked.stderr.strip() or f"exit code {asked.returncode}"
+        succeeded = asked.returncode == 0
+    except OSError as error:
+        problem, succeeded = str(error), False
+    if succeeded:
+        print(f"asked Slurm to start job {job} again", file=sys.stderr)
+    else:
+        print(f"scontrol requeue {job} failed: {problem}; submit the job again", file=sys.stderr)
+
+
+def _job_id() -> str | None:
+    """The job as ``scontrol`` names it; of an array, the one task."""
+    array = os.environ.get("SLURM_ARRAY_JOB_ID")
+    if array is not None:
+        return f"{array}_{os.environ.get('SLURM_ARRAY_TASK_ID', '0')}"
+    return os.environ.get("SLURM_JOB_ID")

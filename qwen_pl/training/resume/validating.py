@@ -1,4 +1,4 @@
-"""When a run validates: between steps only, and never left out when a run resumes."""
+"""When a run validates: between steps, before the first one, and never left out on a resume."""
 
 import sys
 from typing import Any
@@ -27,10 +27,10 @@ class ValidateBetweenSteps(pl.Callback):
 
 
 class LastValidation(pl.Callback):
-    """Validates the last step of a run that was ended before it could.
+    """Lets a run begin that has all its steps and lacks only the validation of the last one.
 
-    The Trainer would find that a run with all its steps has nothing left to do. So it is shown one
-    step more until it has begun, when only the validation is left.
+    The Trainer would find that it has nothing left to do, and not come to ``on_train_start``, where
+    the validation is made up for. So it is shown one step more until then.
     """
 
     def __init__(self) -> None:
@@ -57,11 +57,7 @@ class LastValidation(pl.Callback):
         self._show_steps(trainer, 1)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._show_steps(trainer, -1)  # to other hooks; validate_first shows it again
-
-    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._show_steps(trainer, -1)
-        self._is_owed = False
 
     def _show_steps(self, trainer: pl.Trainer, more: int) -> None:
         if self._is_owed:
@@ -89,27 +85,27 @@ def owes_validation(trainer: pl.Trainer) -> bool:
     return trainer.fit_loop.epoch_loop.restarted_on_train_batch_end and validation_follows(trainer)
 
 
-def validate_first(trainer: pl.Trainer) -> None:
-    """Makes the Trainer validate before its first step; it would take it as done.
+def validate_now(trainer: pl.Trainer) -> None:
+    """Lets the Trainer validate before its first step, with all hooks, as it does between steps.
 
-    To be called in ``on_train_start``. The Trainer finishes a validation in whose middle it was
-    saved, so it is told that it was, with no batch of it done.
+    To be called in ``on_train_start``, by a callback that comes behind those that have to be ready.
     """
-    epoch = trainer.fit_loop.epoch_loop
-    epoch.val_loop._restart_stage = "restarted_mid_evaluation"
-    epoch.val_loop.batch_progress.current.reset()
-    epoch._batches_that_stepped -= 1  # it will be counted once more
-    if trainer.global_step == trainer.max_steps:
-        _show_a_step_when_begun(trainer)
+    loop = trainer.fit_loop.epoch_loop.val_loop
+    loop.restarting = False  # it begins with the first batch
+    trainer.validating = True
+    loop.run()
+    trainer.training = True
 
 
-def _show_a_step_when_begun(trainer: pl.Trainer) -> None:
-    """Shows one step more, for ``LastValidation``, once all hooks have seen the real number."""
-    strategy = trainer.strategy
-    begin = strategy.on_train_start  # the last thing that is called
+def make_up_for_validation(trainer: pl.Trainer) -> None:
+    """Validates now what should have been before the run was ended, and the Trainer takes as done.
 
-    def begin_with_a_step() -> None:
-        begin()
-        trainer.fit_loop.epoch_loop.max_steps += 1
-
-    strategy.on_train_start = begin_with_a_step
+    A checkpoint that is saved in this validation is as that of a run that was never ended.
+    """
+    loop = trainer.fit_loop.epoch_loop
+    counts = (loop.batch_progress, loop.val_loop.batch_progress)
+    before = [progress.state_dict() for progress in counts]
+    loop.batch_progress.increment_completed()  # a validation follows when a batch is completed
+    validate_now(trainer)
+    for progress, state in zip(counts, before, strict=True):
+        progress.load_state_dict(state)  # the Trainer counts both itself as it goes on

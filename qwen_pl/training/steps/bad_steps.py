@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,14 @@ from tqdm import tqdm
 from qwen_pl.errors import InputError, TrainingFailed
 from qwen_pl.training.checkpoints.checkpoint import newest_checkpoint
 from qwen_pl.training.devices.dtensors import own_weights, whole
-from qwen_pl.training.steps.ledger_callback import samples_seen
+from qwen_pl.training.step_facts import StepFacts
 from qwen_pl.training.steps.provenance import SeenBatch, suspects
-from qwen_pl.training.steps.usual_loss import UsualLoss
+from qwen_pl.training.training_data import samples_seen
+
+HORIZON = 100
+"""Steps that the mean and the deviation look back on, about."""
+LEAST_DEVIATION = 0.01
+"""As a share of the mean: a loss that has hardly moved for long would else seem to leap."""
 
 
 class BadSteps(pl.Callback):
@@ -35,6 +41,7 @@ class BadSteps(pl.Callback):
         spike_deviations: A loss so many standard deviations above its running mean is told with
             the pages it comes from; null tells none. Nothing is skipped for it.
         spike_warmup_steps: Steps to learn from what is usual, before any loss is told.
+        step_facts: Those of the module; the norm of the gradient and what is skipped are told here.
 
     Raises:
         InputError: If a setting is outside its range.
@@ -45,6 +52,7 @@ class BadSteps(pl.Callback):
         max_in_a_row: int = 10,
         spike_deviations: float | None = 6.0,
         spike_warmup_steps: int = 20,
+        step_facts: StepFacts | None = None,
     ) -> None:
         if max_in_a_row < 1:
             raise InputError(f"bad_steps.max_in_a_row is {max_in_a_row}: it has to be at least 1")
@@ -59,6 +67,7 @@ class BadSteps(pl.Callback):
         self.max_in_a_row = max_in_a_row
         self.spike_deviations = spike_deviations
         self.spike_warmup_steps = spike_warmup_steps
+        self.step_facts = step_facts or StepFacts()
         self.skipped_steps = 0
         self.in_a_row = 0
         self.loss_spikes = 0
@@ -85,7 +94,7 @@ class BadSteps(pl.Callback):
     ) -> None:
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"]]
         norm = torch.nn.utils.get_total_norm([g for g in gradients if g is not None])
-        pl_module.gradient_norm = norm
+        self.step_facts.gradient_norm = norm
         # The Trainer has divided each loss by the number of batches, so their sum is the mean.
         loss = trainer.strategy.reduce(torch.stack(self._losses).sum(), reduce_op="mean")
         values = torch.stack([loss, whole(norm).to(loss)]).tolist()  # here the host waits
@@ -97,8 +106,12 @@ class BadSteps(pl.Callback):
     ) -> None:
         if self._batches:
             return  # gradients are still being accumulated
-        if self._has_news or trainer.global_step % trainer.log_every_n_steps == 0:
-            counts = {"skipped_steps": self.skipped_steps, "loss_spikes": self.loss_spikes}
+        every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]  # a connector sets it
+        if self._has_news or trainer.global_step % every == 0:
+            counts: dict[str, float] = {
+                "skipped_steps": self.skipped_steps,
+                "loss_spikes": self.loss_spikes,
+            }
             for logger in trainer.loggers:
                 logger.log_metrics(counts, step=trainer.global_step)
         self._has_news = False
@@ -135,8 +148,9 @@ class BadSteps(pl.Callback):
         scaler = getattr(trainer.precision_plugin, "scaler", None)
         scale = 1.0 if scaler is None else scaler.get_scale()
         loss /= scale
-        pl_module.was_skipped = not (math.isfinite(loss) and math.isfinite(norm))
-        if not pl_module.was_skipped:
+        is_good = math.isfinite(loss) and math.isfinite(norm)
+        self.step_facts.was_skipped = not is_good
+        if is_good:
             self.in_a_row = 0
             self._look_for_spike(trainer, pl_module, loss)
             return
@@ -175,6 +189,48 @@ class BadSteps(pl.Callback):
             tqdm.write(line, file=sys.stderr)
 
 
+@dataclass
+class UsualLoss:
+    """Running mean and deviation of the loss, of which leaps move little.
+
+    The first steps count alike, later ones fade: each ``1 / HORIZON`` of what is left. A loss
+    farther from the mean than ``most`` deviations counts as if it were that far. So one leap hides
+    no other, and a loss that stays where it leapt to is soon the usual one.
+
+    >>> usual = UsualLoss()
+    >>> for loss in (4.0, 3.8, 4.2, 3.9, 4.1):
+    ...     usual.add(loss, most=6)
+    >>> round(usual.mean, 2), round(usual.deviation, 3), round(usual.deviations(5.0), 1)
+    (4.0, 0.141, 7.1)
+    """
+
+    mean: float = 0.0
+    variance: float = 0.0
+    count: int = 0
+
+    @property
+    def deviation(self) -> float:
+        """The standard deviation, but at least a hundredth of the mean."""
+        return max(math.sqrt(self.variance), LEAST_DEVIATION * abs(self.mean))
+
+    def deviations(self, loss: float) -> float:
+        """How many deviations a loss lies above the mean."""
+        return (loss - self.mean) / self.deviation if self.count else 0.0
+
+    def add(self, loss: float, most: float) -> None:
+        """Counts the loss of a step, if it is a number."""
+        if not math.isfinite(loss):
+            return
+        if self.count > 1:
+            reach = most * self.deviation
+            loss = min(max(loss, self.mean - reach), self.mean + reach)
+        self.count += 1
+        share = max(1 / self.count, 1 / HORIZON)
+        difference = loss - self.mean
+        self.mean += share * difference
+        self.variance = (1 - share) * (self.variance + share * difference**2)
+
+
 def check_weights(trainer: pl.Trainer) -> None:
     """Keeps weights that are spoilt from being saved, and the run from going on with them.
 
@@ -189,13 +245,20 @@ def check_weights(trainer: pl.Trainer) -> None:
 
 def _failed(trainer: pl.Trainer, what: str) -> BaseException:
     """What ends the run: with the checkpoint to go on from, said once by all processes."""
-    message = ""
-    if trainer.is_global_zero:
-        try:
-            kept = newest_checkpoint(Path(trainer.checkpoint_callback.dirpath).parent)
-            way_out = "lower model.lr, or leave out what spoils it, and go on with --ckpt_path last"
-            message = f"{what}; the last good checkpoint is {kept}: {way_out}"
-        except (InputError, AttributeError, TypeError):  # nothing saved, or no such callback
-            message = f"{what}, and no checkpoint was saved before: lower model.lr"
+    message = f"{what}{_way_on(trainer)}" if trainer.is_global_zero else ""
     trainer.strategy.barrier()  # a process that ended sooner would take the others with it
     return TrainingFailed(message) if trainer.is_global_zero else SystemExit(1)
+
+
+def _way_on(trainer: pl.Trainer) -> str:
+    folder = getattr(trainer.checkpoint_callback, "dirpath", None)  # there may be no such callback
+    try:
+        kept = None if folder is None else newest_checkpoint(Path(folder).parent)
+    except InputError:
+        kept = None
+    if kept is None:
+        return ", and no checkpoint was saved before: lower model.lr"
+    return (
+        f"; the last good checkpoint is {kept}: lower model.lr, or leave out what spoils it, and "
+        "go on with --ckpt_path last"
+    )

@@ -7,6 +7,7 @@ import lightning.pytorch as pl
 
 from qwen_pl.files import sha256
 from qwen_pl.training.steps.ledger import Stretch, append_end, append_stretch
+from qwen_pl.training.training_data import samples_seen, training_data
 
 
 class SampleLedger(pl.Callback):
@@ -24,7 +25,7 @@ class SampleLedger(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._last_step, self._seen = trainer.global_step, samples_seen(trainer)
-        batch_size = trainer.datamodule.settings.batch_size
+        batch_size = training_data(trainer).settings.batch_size
         self._per_step = batch_size * trainer.world_size * trainer.accumulate_grad_batches
         self._append(trainer, self._per_step)
         self._has_begun = True
@@ -50,8 +51,8 @@ class SampleLedger(pl.Callback):
         """Notes the steps after the last one that was noted."""
         if not trainer.is_global_zero:
             return
-        data = trainer.datamodule
-        settings, prepared = data.settings, data.prepared
+        data = training_data(trainer)
+        settings, tokenizer_dir = data.settings, data.tokenizer_dir
         stretch = Stretch(
             from_step=self._last_step,
             to_step=trainer.max_steps,
@@ -60,10 +61,10 @@ class SampleLedger(pl.Callback):
             seq_len=settings.seq_len,
             stride=settings.stride,
             seed=settings.seed,
-            tokens=str(prepared.tokens.folder),
-            tokens_fingerprint=prepared.tokens.fingerprint,
-            tokenizer=str(prepared.tokenizer_dir),
-            tokenizer_sha256=sha256(prepared.tokenizer_dir / "tokenizer.json"),
+            tokens=str(data.tokens.folder),
+            tokens_fingerprint=data.tokens.fingerprint,
+            tokenizer=str(tokenizer_dir),
+            tokenizer_sha256=sha256(tokenizer_dir / "tokenizer.json"),
         )
         append_stretch(self.path, stretch)
 
@@ -72,8 +73,3 @@ class SampleLedger(pl.Callback):
         if self._has_begun and trainer.is_global_zero:
             append_end(self.path, self._last_step + (samples_seen(trainer) > self._seen))
         self._has_begun = False
-
-
-def samples_seen(trainer: pl.Trainer) -> int:
-    """How many samples the run has begun on; 0 with a loader that does not count them."""
-    return getattr(trainer.train_dataloader, "samples_seen", 0)

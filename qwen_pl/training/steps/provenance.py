@@ -10,6 +10,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from qwen_pl.training.devices.dtensors import is_sharded
+from qwen_pl.training.training_data import TrainingData, data_or_none
 
 MOST_NAMED = 4
 """Samples that a line names; ``locate`` shows the others."""
@@ -41,7 +42,8 @@ def suspects(
 
     All processes have to call this, each with its own batches; all get the same.
     """
-    if not hasattr(trainer.datamodule, "passages_of"):
+    data = data_or_none(trainer)
+    if data is None:
         return ""
     mine = torch.stack(losses).tolist()
     highest = max(map(_badness, _gathered(mine)))
@@ -52,9 +54,10 @@ def suspects(
         if not is_clear or _badness(loss) == highest
         for sample in _samples(trainer, pl_module, batch, is_spike=is_spike)
     ]
-    first = seen[0].samples_seen - _samples_per_batch(trainer)
-    total = _samples_per_batch(trainer) * len(seen)
-    found = sorted(_gathered([(s, _pages(trainer, s)) for s in samples]))
+    samples_per_batch = data.settings.batch_size * trainer.world_size
+    first = seen[0].samples_seen - samples_per_batch
+    total = samples_per_batch * len(seen)
+    found = sorted(_gathered([(s, _pages(data, s)) for s in samples]))
     named = [f"sample {s - first} of {total}, {pages}" for s, pages in found[:MOST_NAMED]]
     if len(found) > MOST_NAMED:
         step = trainer.global_step + 1
@@ -72,7 +75,7 @@ def _samples(
         badness = [_badness(loss) for loss in _losses_of_rows(trainer, pl_module, seen.batch)]
         if is_spike or math.isinf(max(badness)):
             chosen = [row for row in chosen if badness[row] == max(badness)]
-    first = seen.samples_seen - _samples_per_batch(trainer) + trainer.global_rank
+    first = seen.samples_seen - rows * trainer.world_size + trainer.global_rank
     return (first + row * trainer.world_size for row in chosen)
 
 
@@ -82,13 +85,13 @@ def _losses_of_rows(
 ) -> list[float]:
     inputs = [batch["input_ids"], batch["labels"]]
     documents = batch.get("document_ids")
-    losses = []
+    network, losses = pl_module.get_submodule("model"), []
     # Compiled layers would be compiled again for a single row.
     with trainer.precision_plugin.forward_context(), torch.compiler.set_stance("force_eager"):
         for row in range(len(batch["input_ids"])):
             one = slice(row, row + 1)
             ids = None if documents is None else documents[one]
-            losses.append(pl_module.model(*(x[one] for x in inputs), document_ids=ids))
+            losses.append(network(*(x[one] for x in inputs), document_ids=ids))
     return torch.stack(losses).tolist()
 
 
@@ -97,18 +100,13 @@ def _badness(loss: float) -> float:
     return loss if math.isfinite(loss) else math.inf
 
 
-def _pages(trainer: pl.Trainer, sample: int) -> str:
-    passages = trainer.datamodule.passages_of(sample)
+def _pages(data: TrainingData, sample: int) -> str:
     return " and ".join(
         f"{p.source}, page {p.first_page}"
         if p.first_page == p.last_page
         else f"{p.source}, pages {p.first_page}-{p.last_page}"
-        for p in passages
+        for p in data.passages_of(sample)
     )
-
-
-def _samples_per_batch(trainer: pl.Trainer) -> int:
-    return trainer.train_dataloader.batches.samples_per_batch
 
 
 def _gathered(mine: list[Any]) -> list[Any]:

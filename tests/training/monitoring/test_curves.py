@@ -17,10 +17,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from qwen_pl.errors import InputError
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
-from qwen_pl.training.monitoring.curves import TrainingCurves
-from qwen_pl.training.monitoring.flops import flops_per_token
-from qwen_pl.training.monitoring.peaks import peak_flops
-from qwen_pl.training.monitoring.smoothing import SmoothedValue
+from qwen_pl.training.monitoring.curves import SmoothedValue, TrainingCurves
+from qwen_pl.training.monitoring.flops import flops_per_token, peak_flops
 from qwen_pl.training.monitoring.text_samples import TextSamples
 
 BY_THE_CLOCK = {"tokens_per_second", "mfu", "device_memory_gb", "data_wait"}

@@ -16,7 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from qwen_pl.training.checkpoints import checkpoint as checkpoint_module
 from qwen_pl.training.module import Qwen3Module
-from qwen_pl.training.resume.requeue import requeue
+from qwen_pl.training.resume.signals import requeue
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 
