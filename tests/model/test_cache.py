@@ -55,6 +55,16 @@ def test_too_many_tokens_are_refused_with_their_number(model) -> None:
         model(torch.randint(0, 97, (1, 2)), cache=cache)
 
 
+def test_a_table_of_who_sees_whom_is_made_only_where_attention_needs_one(model) -> None:
+    cache = KeyValueCache(model.config, batch_size=2, max_len=9)
+    assert cache.mask(4) is None, "a whole text is seen causally"
+    model(torch.randint(0, 97, (2, 4)), cache=cache)
+    assert cache.mask(1) is None, "a single token sees all"
+    assert cache.mask(2)[0, 0].int().tolist() == [[1, 1, 1, 1, 1, 0], [1, 1, 1, 1, 1, 1]]
+    cache.lengths[1] = 3
+    assert cache.mask(1)[:, 0].int().tolist() == [[[1, 1, 1, 1, 1]], [[1, 1, 1, 1, 0]]]
+
+
 def test_it_works_under_autocast(model) -> None:
     input_ids = torch.randint(0, 97, (2, 6))
     cache = KeyValueCache(model.config, batch_size=2, max_len=6)

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from distances import ROUNDED_OTHERWISE, SUMMED_OTHERWISE, distance
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from qwen_pl.model import loss as loss_module
 from qwen_pl.model.loss import CHUNK_LOGITS, linear_cross_entropy
 
 N, V, D = 23, 61, 12
@@ -157,6 +158,17 @@ def test_backward_keeps_nothing_of_the_size_of_the_logits(problem) -> None:
 def test_a_small_problem_is_one_chunk_and_a_large_one_is_not() -> None:
     assert CHUNK_LOGITS // 4096 >= 8 * 256
     assert CHUNK_LOGITS // 151_936 < 8 * 256
+
+
+def test_a_chunk_has_as_many_rows_as_there_may_be_logits(problem, monkeypatch) -> None:
+    rows, mm = [], torch.mm
+    monkeypatch.setattr(loss_module, "CHUNK_LOGITS", 7 * V + 3)
+    monkeypatch.setattr(
+        loss_module.torch, "mm", lambda a, b, **how: rows.append(len(a)) or mm(a, b, **how)
+    )
+    with torch.no_grad():
+        linear_cross_entropy(*problem)
+    assert rows == [7, 7, 7, 2]
 
 
 def test_a_second_backward_is_refused_and_not_wrong(problem) -> None:

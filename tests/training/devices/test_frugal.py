@@ -55,6 +55,20 @@ def test_it_computes_its_middle_again(mlp, autocast) -> None:
     assert distance(gradients, expected) < most
 
 
+def test_backward_inside_autocast_gives_the_same_gradients(network) -> None:
+    input_ids, gradients = torch.randint(0, 97, (2, 9)), []
+    for backward_inside in (False, True):
+        network.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = network(input_ids, input_ids)
+            if backward_inside:
+                loss.backward()
+        if not backward_inside:
+            loss.backward()
+        gradients.append([parameter.grad for parameter in network.parameters()])
+    torch.testing.assert_close(*gradients, rtol=0, atol=0)
+
+
 def test_a_network_that_nothing_is_laid_over_keeps_what_autograd_keeps() -> None:
     assert number_kept(build().model.layers[1].mlp) == 4
 
