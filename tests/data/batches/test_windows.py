@@ -25,6 +25,21 @@ def test_an_evaluation_window_ends_with_its_span() -> None:
         [16, -100, -100, -100, -100],
         [41, 42, -100, -100, -100],
     ]
+    assert batch["input_ids"].tolist() == [
+        [10, 11, 12, 13, 14],
+        [15, 0, 0, 0, 0],
+        [40, 41, 0, 0, 0],
+    ]
+
+
+def test_a_window_belongs_to_the_span_it_begins_in() -> None:
+    windows = TokenWindows(np.arange(100), seq_len=4, spans=[(10, 17), (17, 20)])
+    batch = windows.__getitems__([12, 13, 17])
+    assert batch["labels"].tolist() == [
+        [13, 14, 15, 16],
+        [14, 15, 16, -100],
+        [18, 19, -100, -100],
+    ]
 
 
 def test_evaluation_windows_label_every_token_but_the_first_once() -> None:

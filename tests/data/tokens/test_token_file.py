@@ -213,3 +213,19 @@ def test_parts_that_are_there_are_not_made_again(
         patch.setattr("qwen_pl.data.tokens.write.join_parts", join)
         write_token_file(tmp_path / "tokens", documents, PIECES, tokenizer_file)
     assert times == [made]
+
+
+def test_the_index_is_the_same_however_many_tokens_are_counted_at_once(
+    tmp_path: Path,
+    documents: list[Document],
+    written: TokenFile,
+    tokenizer_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("qwen_pl.data.tokens.write._TOKENS_AT_ONCE", 5)
+    write_token_file(tmp_path / "again", documents, PIECES, tokenizer_file)
+    again = TokenFile(tmp_path / "again")
+    assert again.fingerprint == written.fingerprint
+    held_out = len("".join(TWO).encode()) + 4  # two blank lines
+    tokens = written.num_tokens("val") + written.num_tokens("test")
+    assert again.bytes_per_token == written.bytes_per_token == held_out / tokens
