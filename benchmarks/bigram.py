@@ -13,7 +13,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from qwen_pl.run.reading import data_of_config
+from qwen_pl.run.reading import read_without_run
 
 
 def bigram_bits(train: Sequence[int], held_out: Sequence[int], size: int) -> float:
@@ -35,7 +35,7 @@ def bigram_bits(train: Sequence[int], held_out: Sequence[int], size: int) -> flo
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--config", default="configs/tiny.yaml")
-    data = data_of_config(["--config", parser.parse_args().config])
+    data = read_without_run(["--config", parser.parse_args().config])[1].data
     data.prepare_data()
     data.setup("validate")
     tokens, tokenizer = data.tokens.tokens, data.tokenizer

@@ -9,7 +9,7 @@ import yaml
 from command_line import REPOSITORY, Outcome
 
 from qwen_pl.model.config import Qwen3Config
-from qwen_pl.run.reading import data_of_config
+from qwen_pl.run.reading import read_without_run
 
 CONFIGS = sorted((REPOSITORY / "configs").glob("*.yaml"))
 
@@ -28,8 +28,8 @@ def test_the_three_configs_are_there() -> None:
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_a_config_parses_to_the_last_key(path: Path) -> None:
-    data = data_of_config(["--config", str(path)])
-    assert data.settings.recipe.source == "data/book.pdf"
+    _, parts = read_without_run(["--config", str(path)])
+    assert parts.data.settings.recipe.source == "data/book.pdf"
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

@@ -215,9 +215,10 @@ class ResumeCheck:
 
 def _prepared_config(given: list[str]) -> "Namespace":
     """All settings of a run, once its data are prepared."""
-    from qwen_pl.run.reading import prepared_config
+    from qwen_pl.run.reading import read_without_run
 
-    config = prepared_config(given)
+    config, parts = read_without_run(given)
+    parts.data.prepare_data()
     if config.trainer.max_steps < 1:
         raise InputError("trainer.max_steps is not set: the schedule needs it to know its end")
     return config

@@ -40,10 +40,11 @@ def main(args: list[str]) -> None:
     if options.out.is_dir():
         raise InputError(f"--out {options.out} is a folder: give a file")
 
-    from qwen_pl.run.reading import module_of_config
+    from qwen_pl.run.reading import read_without_run, steps_to_train
 
-    module, max_steps = module_of_config(["--config", options.config, *overrides])
-    schedule, lr = module.schedule, module.lr
+    config, parts = read_without_run(["--config", options.config, *overrides])
+    max_steps = steps_to_train(config)
+    schedule, lr = parts.model.schedule, parts.model.lr
     write_text(options.out, schedule_svg(schedule, lr=lr, max_steps=max_steps))
     print("step        learning rate")
     for step in sorted({round((max_steps - 1) * i / 8) for i in range(9)}):

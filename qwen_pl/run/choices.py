@@ -89,11 +89,13 @@ def make_plan(
     config.run = config.run or _config_name(config)
     folder = run_dir(config.run, config.trainer.default_root_dir)
     config.checkpoint.dirpath = str(folder / FOLDER)
+
     shows_measures = verb in ("validate", "test") and config.verbose
     if shows_measures:
         config.verbose = False  # Lightning's table would show each value once for every loader
     checkpoint = _checkpoint_of(verb, config, folder)
     config.ckpt_path = None if checkpoint is None else str(checkpoint)
+
     predictions = None
     if verb == "predict":
         predictions = predictions_file(config, folder)
@@ -102,6 +104,7 @@ def make_plan(
     check_trainer_settings(config.trainer)
     if config.trainer.precision is None:
         config.trainer.precision = fitting_precision(config.trainer.accelerator)
+
     make_network: MakeNetwork | None = None
     if published is not None:
         asked = given_sizes(config, published)
@@ -111,6 +114,7 @@ def make_plan(
             make_network = find_pretrained(config.model.from_pretrained).network
             if is_first_on_machine():
                 tell_of_start(verb, config, published, asked)
+
     plain = plain_config(dump(config))
     has_other_seed = False
     if verb == "fit" and checkpoint is not None:
@@ -119,7 +123,7 @@ def make_plan(
         verb=verb,
         run_dir=folder,
         config=config,
-        config_text=dump(_with(config, ckpt_path=None)),
+        config_text=dump(config.clone().update(None, "ckpt_path")),
         plain_config=plain,
         checkpoint=checkpoint,
         has_other_seed=has_other_seed,
@@ -127,10 +131,6 @@ def make_plan(
         shows_measures=shows_measures,
         predictions=predictions,
     )
-
-
-def _with(config: Namespace, **settings: Any) -> Namespace:
-    return config.clone().update(Namespace(**settings))
 
 
 def _fill_in(config: Namespace, key: str, settings: Mapping[str, Any]) -> None:

@@ -91,10 +91,9 @@ class QwenCLI(LightningCLI):
         self.config = self.plan.config
 
     def instantiate_classes(self) -> None:
-        with refused_classes_in_one_line():
-            self.config_init = make_parts(self.parser, self.config)
-            self.model, self.datamodule = self.config_init.model, self.config_init.data
-            self.trainer = self.instantiate_trainer()
+        self.config_init = make_parts(self.parser, self.config)
+        self.model, self.datamodule = self.config_init.model, self.config_init.data
+        self.trainer = self.instantiate_trainer()
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         parts, plan = self.config_init, self.plan
@@ -108,7 +107,8 @@ class QwenCLI(LightningCLI):
 
     def _loggers(self) -> list[Logger]:
         given = self.config.trainer.logger
-        return run_loggers(given, self.plan.run_dir, self.plan.resumed_at)
+        with refused_classes_in_one_line():
+            return run_loggers(given, self.plan.run_dir, self.plan.resumed_at)
 
     def after_instantiate_classes(self) -> None:
         complete = None

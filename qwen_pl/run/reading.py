@@ -1,11 +1,10 @@
-"""A config is read: settled to the last key, and without a run if only its parts are wanted."""
+"""A config is read to its last key, and its parts are made: for a run, or without one."""
 
 import dataclasses
 from collections.abc import Sequence
 
 from jsonargparse import ArgumentParser, Namespace
 
-from qwen_pl.data.datamodule import PDFDataModule
 from qwen_pl.errors import InputError
 from qwen_pl.export.pretrained import published_config
 from qwen_pl.model.architectures import named_config
@@ -13,7 +12,6 @@ from qwen_pl.model.config import Qwen3Config
 from qwen_pl.run.arguments import run_parser
 from qwen_pl.run.messages import quieten, refused_classes_in_one_line
 from qwen_pl.run.published_start import LINKED_SIZES
-from qwen_pl.training.module import Qwen3Module
 
 
 def read_config(
@@ -75,36 +73,6 @@ def make_parts(parser: ArgumentParser, config: Namespace) -> Namespace:
         return parser.instantiate(config)
 
 
-def data_of_config(args: Sequence[str]) -> PDFDataModule:
-    """The datamodule that ``fit`` would have with these arguments; the whole config is checked.
-
-    Raises:
-        InputError: If a setting cannot be used; a misspelt one ends the process with a line.
-    """
-    return _parts_alone(args)[1].data
-
-
-def prepared_config(args: Sequence[str]) -> Namespace:
-    """All settings that ``fit`` would have with these arguments, once its data are prepared.
-
-    Raises:
-        InputError: If a setting cannot be used; a misspelt one ends the process with a line.
-    """
-    config, parts = _parts_alone(args)
-    parts.data.prepare_data()
-    return config
-
-
-def module_of_config(args: Sequence[str]) -> tuple[Qwen3Module, int]:
-    """The module that ``fit`` would train with these arguments, without its network, and the steps.
-
-    Raises:
-        InputError: If a setting cannot be used; a misspelt one ends the process with a line.
-    """
-    config, parts = _parts_alone(args)
-    return parts.model, steps_to_train(config)
-
-
 def steps_to_train(config: Namespace) -> int:
     """The steps of a whole run.
 
@@ -116,11 +84,20 @@ def steps_to_train(config: Namespace) -> int:
     return config.trainer.max_steps
 
 
-def _parts_alone(args: Sequence[str]) -> tuple[Namespace, Namespace]:
-    """The settings of ``fit`` and the parts that they describe; no folder of a run is touched."""
+def read_without_run(args: Sequence[str]) -> tuple[Namespace, Namespace]:
+    """The settings that ``fit`` would have with these arguments, and the parts that they describe.
+
+    The whole config is checked, and no folder of a run is touched. Of a published network only the
+    tokenizer is looked up, as data need no more, so the sizes in ``model.config`` are not its own.
+
+    Returns:
+        The settings, and the parts, ``data`` and ``model`` among them.
+
+    Raises:
+        InputError: If a setting cannot be used; a misspelt one ends the process with a line.
+    """
     quieten()
     parser = run_parser("fit", args)
-    # Data needs only the tokenizer of a published network.
     config, _ = read_config(parser, args, with_sizes=False)
     config.data.tokenizer = tokenizer_of(config)
     return config, make_parts(parser, config)

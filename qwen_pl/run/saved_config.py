@@ -11,6 +11,7 @@ import yaml
 
 from qwen_pl.errors import InputError, is_first_on_machine
 from qwen_pl.files import write_text
+from qwen_pl.runs import CONFIG
 from qwen_pl.training.checkpoints.checkpoint import load_facts
 
 _LATER = "config.from-step-{step}.yaml"
@@ -68,7 +69,7 @@ class SaveRunConfig(pl.Callback):
                 file.unlink()
         in_force = config_in_force(self.folder, step + 1)
         if step == 0 or in_force is None:
-            write_text(self.folder / "config.yaml", self.config)
+            write_text(self.folder / CONFIG, self.config)
         elif in_force.read_text(encoding="utf-8") != self.config:
             write_text(self.folder / _LATER.format(step=step), self.config)
 
@@ -175,7 +176,7 @@ def _shown(value: Any) -> str:
 
 
 def _configs(folder: Path) -> list[Path]:
-    return [*folder.glob("config.yaml"), *folder.glob(_LATER.format(step="*"))]
+    return [*folder.glob(CONFIG), *folder.glob(_LATER.format(step="*"))]
 
 
 def _begins_at(file: Path) -> int:

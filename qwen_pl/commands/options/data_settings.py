@@ -22,9 +22,10 @@ def checked_data_settings(config: str, overrides: list[str]) -> "DataSettings":
     Raises:
         InputError: If a setting cannot be used; a misspelt one ends the process with a line.
     """
-    from qwen_pl.run.reading import data_of_config
+    from qwen_pl.run.reading import read_without_run
 
-    return data_of_config(["--config", config, *overrides]).settings
+    _, parts = read_without_run(["--config", config, *overrides])
+    return parts.data.settings
 
 
 def data_settings_alone(config: str, overrides: list[str]) -> "DataSettings | None":
