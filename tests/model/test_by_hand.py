@@ -38,6 +38,18 @@ def test_values_and_gradients_are_those_of_the_plain_formula(name) -> None:
         torch.testing.assert_close(ours(*inputs), expected)
 
 
+@pytest.mark.parametrize("name", BY_HAND)
+def test_backward_inside_autocast_is_as_precise_as_outside(name) -> None:
+    ours, plain, shapes = BY_HAND[name]
+    inputs = [torch.randn(shape, requires_grad=True) for shape in shapes]
+    y = ours(*inputs)
+    outside = torch.autograd.grad(y.sum(), inputs, retain_graph=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = torch.autograd.grad(y.sum(), inputs)
+    torch.testing.assert_close(inside, outside, rtol=0, atol=0)
+    torch.testing.assert_close(inside, torch.autograd.grad(plain(*inputs).sum(), inputs))
+
+
 @pytest.mark.parametrize(
     ("name", "kept"), [("rms_norm", [7, 42, 6]), ("gated_product", [42, 42, 35])]
 )
