@@ -117,7 +117,9 @@ class Rehearsal(pl.Callback):
     def _end_in_save(self, trainer: pl.Trainer) -> None:
         """Waits for the unfinished file beside the checkpoint; it is there for milliseconds."""
         saving = (c for c in trainer.checkpoint_callbacks if isinstance(c, StepCheckpoint))
-        folder = Path(next(saving).dirpath)
+        dirpath = next(saving).dirpath
+        assert dirpath is not None  # the command line has set it
+        folder = Path(dirpath)
         before = {*folder.glob("*.tmp-*")}
         give_up = time.monotonic() + 60
         while time.monotonic() < give_up and before.issuperset(folder.glob("*.tmp-*")):
