@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 from command_line import REPOSITORY, Run
-from own_process import in_own_process
+from own_process import SECONDS, in_own_process
 from run_folder import same, scalars
 
 from qwen_pl.run.saved_config import config_in_force
@@ -132,12 +132,13 @@ def test_sigterm_saves_and_ends_with_143(config: Path, folder: Path) -> None:
         text=True,
     )
     checkpoints = folder / "lightning_logs/small/checkpoints"
-    for _ in range(600):
-        if any(checkpoints.glob("step=*.ckpt")) or process.poll() is not None:
-            break
+    last = time.monotonic() + SECONDS
+    while not any(checkpoints.glob("step=*.ckpt")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < last
         time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 143, err
     assert "Traceback" not in err
     step = int(err.split("saved at step ")[1].split()[0])

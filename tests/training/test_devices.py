@@ -270,7 +270,7 @@ def test_a_process_that_dies_takes_the_other_with_it(ended: dict[str, Pair]) -> 
         env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         capture_output=True,  # which ends only when every process has ended
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert finished.returncode in (1, -9)  # it noticed, or Lightning's watch was first
     assert "Traceback" not in finished.stderr

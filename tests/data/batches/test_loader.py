@@ -100,5 +100,5 @@ sys.exit(3)
 """
     command = [sys.executable, "-c", script]
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert (ended.returncode, ended.stderr) == (3, "")

@@ -280,7 +280,7 @@ def test_ctrl_c_ends_parent_and_child_without_a_word_from_the_child(
     child_id = int(parent.stdout.readline())
     time.sleep(1)
     os.killpg(parent.pid, signal.SIGINT)  # as a terminal sends it: to both
-    out, err = parent.communicate(timeout=60)
+    out, err = parent.communicate(timeout=300)
     assert (out, err) == ("interrupted\n", "")
     with pytest.raises(ProcessLookupError):
         os.kill(child_id, 0)
