@@ -7,13 +7,13 @@ from lightning.pytorch.callbacks import Callback, ProgressBar
 
 from qwen_pl.generation.generate import generate
 from qwen_pl.run.choices import RunPlan
+from qwen_pl.run.predicting import PredictionWriter
 from qwen_pl.run.results import SAMPLES
 from qwen_pl.run.saved_config import SaveRunConfig
 from qwen_pl.training.checkpoints.checkpoint import FOLDER
 from qwen_pl.training.lightning_fixes.named_callbacks import mended_callbacks
 from qwen_pl.training.monitoring.console import RunSummary, StepProgress
 from qwen_pl.training.monitoring.forgetting import MeasuredStart
-from qwen_pl.training.monitoring.predictions import PredictionWriter
 from qwen_pl.training.monitoring.tensorboard import Histograms
 from qwen_pl.training.monitoring.texts import RunTexts
 from qwen_pl.training.resume.elastic import ElasticAccumulation
