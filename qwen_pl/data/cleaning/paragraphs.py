@@ -143,7 +143,10 @@ class Rule(NamedTuple):
 
 def deciding_rule(seam: Seam) -> Rule:
     """The first of ``RULES`` that holds; the last one always does."""
-    return next(rule for rule in RULES if rule.holds(seam))
+    for rule in RULES[:-1]:
+        if rule.holds(seam):
+            return rule
+    return RULES[-1]
 
 
 def _is_unplaced_after_end(seam: Seam) -> bool:
@@ -161,6 +164,8 @@ def _follows_lone_quote(seam: Seam) -> bool:
 def _is_around_initial(seam: Seam) -> bool:
     """Whether a line is beside a large initial, or as far set in as the line before it."""
     initials = seam.initials
+    if not initials:
+        return False
     before, line = seam.before, seam.line
     is_as_far = before not in initials and abs(line.line.x - before.line.x) < 1.0
     return any(
