@@ -11,7 +11,7 @@ import torch
 
 from qwen_pl.errors import InputError
 from qwen_pl.training.checkpoints import sharded_folder as sharded
-from qwen_pl.training.checkpoints.checkpoint import is_whole, load_checkpoint
+from qwen_pl.training.checkpoints.checkpoint import is_whole, load_checkpoint, load_facts
 from qwen_pl.training.checkpoints.sharded_folder import (
     METADATA,
     UNSHARDED,
@@ -75,18 +75,39 @@ def test_a_flipped_weight_is_noticed(folder: Path) -> None:
     assert not is_whole(folder)
 
 
-def test_metadata_that_would_run_code_is_refused(folder: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def evil(tmp_path: Path) -> Any:
+    """What makes a folder ``owned`` where it is unpickled."""
+
     class Evil:
         def __reduce__(self) -> tuple:
             return (os.mkdir, (str(tmp_path / "owned"),))
 
-    (folder / METADATA).write_bytes(pickle.dumps(Evil()))
+    return Evil()
+
+
+def test_metadata_that_would_run_code_is_refused(folder: Path, tmp_path: Path, evil: Any) -> None:
+    (folder / METADATA).write_bytes(pickle.dumps(evil))
     rest = torch.load(folder / UNSHARDED, weights_only=True)
     rest["metadata_crc32"] = zlib.crc32((folder / METADATA).read_bytes())
     torch.save(rest, folder / UNSHARDED)
     with pytest.raises(InputError):
         load_checkpoint(folder)
     with pytest.raises(InputError, match=r"mkdir is more than plain data"):
+        sharded.load_sharded(folder)
+    assert not (tmp_path / "owned").exists()
+
+
+def test_what_is_not_sharded_cannot_run_code_either(
+    folder: Path, tmp_path: Path, evil: Any
+) -> None:
+    rest = torch.load(folder / UNSHARDED, weights_only=True)
+    torch.save(rest | {"checkpoint": evil}, folder / UNSHARDED)
+    assert not is_whole(folder)
+    for read in (load_checkpoint, load_facts):
+        with pytest.raises(InputError, match="is damaged"):
+            read(folder)
+    with pytest.raises(InputError, match="cannot be read as a sharded checkpoint"):
         sharded.load_sharded(folder)
     assert not (tmp_path / "owned").exists()
 
