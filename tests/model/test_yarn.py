@@ -33,7 +33,11 @@ SCALINGS = {
         24,
         500.0,
     ),
-    "no pair turns slowly": ({"factor": 4.0, "original_max_position_embeddings": 4096}, 8, 10.0),
+    "no pair turns slowly": (
+        {"factor": 4.0, "original_max_position_embeddings": 4096, "beta_fast": 1024.0},
+        8,
+        10.0,
+    ),
     "no stretch": ({"factor": 1.0, "original_max_position_embeddings": 64}, 10, 1e4),
 }
 
