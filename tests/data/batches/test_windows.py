@@ -55,6 +55,7 @@ def test_a_worker_process_is_sent_the_name_of_the_file_and_not_its_tokens(tmp_pa
     tokens = np.memmap(tmp_path / "tokens.bin", dtype="<u2", mode="r")
     sent = pickle.dumps(TokenWindows(tokens, seq_len=7, spans=[(0, 100_000)]))
     assert len(sent) < 1000
+    assert not pickle.loads(sent).tokens.flags.writeable
     assert pickle.loads(sent)[60_000]["labels"].tolist() == list(range(60_001, 60_008))
 
 
