@@ -58,6 +58,10 @@ def test_a_run_may_resume_with_another_batch_size() -> None:
     assert seen + after == [ORDER.start(i) for i in range(60)]
 
 
+def test_the_loader_has_a_length_though_no_run_reaches_it() -> None:
+    assert len(loader(batch_size=4)) > 10**9  # without one, the Trainer would fetch a batch ahead
+
+
 def test_making_batches_leaves_the_global_random_state_alone() -> None:
     before = torch.get_rng_state()
     starts(iter(loader(batch_size=4, workers=1)), 3)
