@@ -21,11 +21,7 @@ from qwen_pl.training.training_data import (
 )
 
 TRAINING = Path(room.__file__).parent
-FILES = [
-    file
-    for file in sorted(TRAINING.rglob("*.py"))
-    if file.name not in ("summary.py", "run_texts.py", "text_samples.py")  # which are to follow
-]
+FILES = sorted(TRAINING.rglob("*.py"))
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.training.monitoring.curves import TrainingCurves
+from qwen_pl.training.training_data import training_data
 
 SECONDS_BETWEEN_LINES = 20
 SECONDS_BETWEEN_SIGHTS = 0.5
@@ -25,7 +26,7 @@ class RunSummary(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not trainer.is_global_zero:
             return
-        data, config = trainer.datamodule, cast(Qwen3Config, pl_module.config)
+        data, config = training_data(trainer), cast(Qwen3Config, pl_module.config)
         windows = data.settings.batch_size * trainer.world_size * trainer.accumulate_grad_batches
         tokens = windows * data.settings.seq_len
         passes = tokens * trainer.max_steps / data.train_tokens

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import cast
 
 import lightning.pytorch as pl
 import torch
@@ -16,6 +17,7 @@ from qwen_pl.qwen_tokenizer import END_OF_TEXT
 from qwen_pl.training.devices.dtensors import is_sharded
 from qwen_pl.training.monitoring.curves import TrainingCurves
 from qwen_pl.training.monitoring.texts import log_text, plain
+from qwen_pl.training.training_data import TrainingData, training_data
 
 OPENING = 12
 """Tokens of a held-out passage that the network writes on from."""
@@ -68,7 +70,7 @@ class TextSamples(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._last_step = trainer.global_step
         if self.every_n_steps:
-            self._prompt_ids = self._find_prompts(trainer.datamodule)
+            self._prompt_ids = self._find_prompts(training_data(trainer))
             if self.path is not None and trainer.is_global_zero:
                 drop_later_texts(self.path, trainer.global_step)
 
@@ -76,33 +78,33 @@ class TextSamples(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: object
     ) -> None:
         step = trainer.global_step
-        if step == self._last_step or not self.every_n_steps or trainer.fast_dev_run:
+        is_rehearsal = trainer.fast_dev_run  # type: ignore[attr-defined]  # as one of its parts sets
+        if step == self._last_step or not self.every_n_steps or is_rehearsal:
             return
         self._last_step = step
         if step % self.every_n_steps and step != trainer.max_steps:
             return
         started = time.perf_counter()
         # A sharded network computes only when all processes do; else one writes, the others wait.
-        in_parts = is_sharded(pl_module.model)
+        network = cast(torch.nn.Module, pl_module.model)
+        in_parts = is_sharded(network)
         if in_parts or trainer.is_global_zero:
             # Layers of a sharded network are there in half precision only. Whole ones write as they
             # are: autocast would convert all weights again for every token.
             is_mixed = in_parts and str(trainer.precision).endswith("-mixed")
             with trainer.precision_plugin.forward_context() if is_mixed else nullcontext():
-                texts = self._write(pl_module.model)
+                texts = self._write(network)
             if trainer.is_global_zero:
                 self._log(trainer, texts)
-        for callback in trainer.callbacks:
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]  # one of its parts, too
             if isinstance(callback, TrainingCurves):
                 callback.leave_out(time.perf_counter() - started)
 
-    def _find_prompts(self, data: pl.LightningDataModule) -> list[list[int]]:
+    def _find_prompts(self, data: TrainingData) -> list[list[int]]:
         if self.prompts is None:
-            tokens = data.tokens
-            spans = tokens.split("val") or tokens.split("train")
-            chosen = spans[:: max(1, len(spans) // 3)][:3]
-            return [tokens.tokens[a : min(a + OPENING, b)].tolist() for a, b in chosen]
+            return data.held_out_openings(3, OPENING)
         end_of_text = data.tokenizer.token_to_id(END_OF_TEXT)
+        assert end_of_text is not None  # each of our tokenizers has it
         try:
             return [data.tokenizer.encode(prompt).ids or [end_of_text] for prompt in self.prompts]
         except UnicodeEncodeError:
@@ -126,7 +128,7 @@ class TextSamples(pl.Callback):
         return texts
 
     def _log(self, trainer: pl.Trainer, texts: Sequence[list[int]]) -> None:
-        tokenizer, step = trainer.datamodule.tokenizer, trainer.global_step
+        tokenizer, step = training_data(trainer).tokenizer, trainer.global_step
         end_of_text = tokenizer.token_to_id(END_OF_TEXT)
         pairs = []
         for prompt, new in zip(self._prompt_ids, texts, strict=True):

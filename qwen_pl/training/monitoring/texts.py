@@ -7,6 +7,7 @@ import yaml
 from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 
 from qwen_pl.training.monitoring.tensorboard import log_layout
+from qwen_pl.training.training_data import training_data
 
 
 class RunTexts(pl.Callback):
@@ -27,7 +28,7 @@ class RunTexts(pl.Callback):
             for logger in trainer.loggers:
                 if isinstance(logger, TensorBoardLogger):
                     log_layout(logger)
-        corpus = trainer.datamodule.describe()
+        corpus = training_data(trainer).describe()
         texts = {"config": f"```yaml\n{self.config}```", "corpus": corpus}
         for name, text in texts.items():
             if text == self._logged.get(name):
