@@ -14,7 +14,7 @@ PACKAGE = REPOSITORY / "qwen_pl"
 LIBRARIES = ("lightning", "torch", "torchmetrics", "jsonargparse", "argparse", "pypdf")
 _STANDARD = {"_replace", "_exit"}  # of named tuples and os, where Python documents them
 _PRIVATE = re.compile(r"_[a-zA-Z]\w*")
-_DOTTED = re.compile(r"[a-zA-Z_]\w*(\.[a-zA-Z_]\w*)+")
+_NAME = re.compile(r"[a-zA-Z_]\w*(\.[a-zA-Z_]\w*)*")
 
 
 class Use(NamedTuple):
@@ -37,18 +37,22 @@ def uses(file: Path, ours: frozenset[str] = frozenset()) -> set[Use]:
 
 
 def _named(tree: ast.AST) -> Iterator[str]:
+    pieces: set[int] = set()  # of names put together or cut: f"{reader}_file", .removesuffix("_id")
     for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            pieces |= set(map(id, node.values))
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "").endswith("fix"):
+            pieces |= set(map(id, node.args))
+    for node in ast.walk(tree):
+        if id(node) in pieces:
+            continue
         if isinstance(node, ast.Attribute) and _PRIVATE.fullmatch(node.attr):
             yield node.attr
         elif isinstance(node, ast.Import | ast.ImportFrom):
             module = getattr(node, "module", None) or ""
             for dotted in [module, *(alias.name for alias in node.names)]:
                 yield from filter(_PRIVATE.fullmatch, dotted.split("."))
-        elif isinstance(node, ast.Call) and getattr(node.func, "id", "").endswith("attr"):
-            for argument in node.args:  # getattr, setattr, hasattr
-                if isinstance(argument, ast.Constant) and _PRIVATE.fullmatch(str(argument.value)):
-                    yield str(argument.value)
-        elif isinstance(node, ast.Constant) and _DOTTED.fullmatch(str(node.value)):
+        elif isinstance(node, ast.Constant) and _NAME.fullmatch(str(node.value)):
             yield from filter(_PRIVATE.fullmatch, str(node.value).split("."))
 
 
@@ -118,7 +122,7 @@ def has(owner: object, name: str) -> bool:
     if hasattr(owner, name):
         return True
     return inspect.isclass(owner) and any(
-        re.search(rf"\bself\.{name}\b", _source(kind)) for kind in owner.__mro__
+        re.search(rf"\bself(\.\w+)*\.{name}\b", _source(kind)) for kind in owner.__mro__
     )
 
 
