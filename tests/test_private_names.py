@@ -71,7 +71,7 @@ TABLE = [
     PrivateName(
         "data/pdf/pypdf_mended.py",
         "_font",
-        "pypdf",
+        "pypdf.generic",
         "the class of fonts, which are read once for a file instead of once a page",
         "ImportError in the child",
     ),
