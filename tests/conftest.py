@@ -9,12 +9,14 @@ import pytest
 import torch
 import yaml
 from command_line import Outcome, Run
+from event_files import name_by_nanosecond
 from pdf_writer import made_up_pages, write_pdf
 
 from qwen_pl.__main__ import main
 
 # In the background of a shell Ctrl-C is ignored, here and in all that is started from here.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+name_by_nanosecond()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from command_line import REPOSITORY, Outcome
+from event_files import name_by_nanosecond
 
 MAIN = "from qwen_pl.__main__ import main; main()"
 OURS = {
@@ -209,6 +210,7 @@ def _run(
     sys.argv = ["qwen_pl", *words]
     from lightning.pytorch.utilities import rank_zero_only
 
+    name_by_nanosecond()
     # What Lightning reads from the environment when it is loaded.
     rank_zero_only.rank = int(environment.get("RANK", 0))
     exec(compile(program, "program", "exec"), {"__name__": "__main__"})
