@@ -1,5 +1,6 @@
 """Checkpoint files: damage anywhere is found, and what would run code is refused."""
 
+import atexit
 import functools
 import http.server
 import os
@@ -16,6 +17,7 @@ from qwen_pl.errors import InputError
 from qwen_pl.training.checkpoints.checkpoint import is_whole, load_checkpoint, save_checkpoint
 from qwen_pl.training.checkpoints.checkpoint_file import file_is_whole
 from qwen_pl.training.checkpoints.checkpoint_io import WholeCheckpointIO
+from qwen_pl.training.checkpoints.download import fetched
 
 CHECKPOINT = {
     "weights": {"wide": torch.randn(31, 700), "empty": torch.zeros(0), "long": torch.randn(900)},
@@ -133,6 +135,18 @@ def test_an_address_gives_what_is_there_now(saved: Path, address: str) -> None:
     for step in (7, 8):  # the same name, so nothing may be kept
         save_checkpoint({"step": step}, saved)
         assert WholeCheckpointIO().load_checkpoint(f"{address}/{saved.name}")["step"] == step
+
+
+def test_what_was_fetched_is_removed_when_the_process_ends(
+    saved: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_end = []
+    monkeypatch.setattr(atexit, "register", lambda *call, **named: at_end.append((call, named)))
+    path = fetched(f"{address}/{saved.name}")
+    assert path.read_bytes() == saved.read_bytes()
+    for (function, *args), named in at_end:
+        function(*args, **named)
+    assert not path.parent.exists()
 
 
 @pytest.mark.parametrize("kind", ["missing", "file", "s3", "nobody"])

@@ -47,6 +47,23 @@ def test_it_holds_what_was_saved_and_tied_weights_once(folder: Path) -> None:
     assert list(folder.parent.iterdir()) == [folder]
 
 
+@pytest.mark.parametrize(
+    ("keys", "tensor", "belongs"),
+    [
+        (("state_dict", "norm"), torch.ones(3), True),
+        (("optimizer_states", 0, "state", 0, "exp_avg"), torch.ones(3), True),
+        (("optimizer_states", 0, "state", 0, "step"), torch.tensor(4.0), False),
+        (("averaged_weights", "embed"), torch.ones(7, 5), True),
+        (("callbacks", "losses"), torch.ones(3), False),
+        (("callbacks", "random"), torch.ones(7, 5, dtype=torch.uint8), False),
+    ],
+)
+def test_what_is_as_large_as_weights_is_spread(
+    keys: tuple[Any, ...], tensor: torch.Tensor, belongs: bool
+) -> None:
+    assert belongs_to_weights(keys, tensor) is belongs
+
+
 @pytest.mark.parametrize("name", ["__0_0.distcp", METADATA, UNSHARDED])
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 def test_a_flipped_byte_or_a_missing_end_is_noticed(folder: Path, name: str, share: float) -> None:
