@@ -1,8 +1,9 @@
-"""Puts single characters right: ligatures, spaces, invisible marks, accents."""
+"""Puts characters right: TeX's codes, ligatures, spaces, invisible marks, accents."""
 
 import re
 import unicodedata
 
+from qwen_pl.data.page.line import Line, Page
 from qwen_pl.data.page.scripts import CHINESE_AND_MARKS
 
 _LIGATURES = {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"}
@@ -16,13 +17,8 @@ _CONTROLS = [chr(i) for i in [*range(9), *range(14, 28), *range(128, 160)] if i 
 _ARABIC_SHAPES = [chr(i) for i in [*range(0xFB50, 0xFBC2), *range(0xFBD3, 0xFD3E)]]
 _ARABIC_SHAPES += [chr(i) for i in [*range(0xFD50, 0xFDC8), *range(0xFE70, 0xFEFD)]]
 _RADICALS = [chr(i) for i in [0x2E9F, 0x2EF3, *range(0x2F00, 0x2FD6)]]
-_RARE_RADICALS = dict(
-    zip(
-        "⻑⺠⻘⻝⻩⻁⻋⻅⻆⻉⻓⻔⻚⻛⻜⻢⻥⻦⻨⻬⻮⻰⻤⻣⻯⻲",
-        "長民青食黄虎车见角贝长门页风飞马鱼鸟麦齐齿龙鬼骨竜亀",
-        strict=True,
-    )
-)
+_RARE_RADICALS = "⻑⺠⻘⻝⻩⻁⻋⻅⻆⻉⻓⻔⻚⻛⻜⻢⻥⻦⻨⻬⻮⻰⻤⻣⻯⻲"
+_THEIR_CHARACTERS = "長民青食黄虎车见角贝长门页风飞马鱼鸟麦齐齿龙鬼骨竜亀"
 _TABLE = str.maketrans(
     {
         **_LIGATURES,
@@ -30,7 +26,7 @@ _TABLE = str.maketrans(
         **dict.fromkeys(_INVISIBLE, ""),
         **dict.fromkeys(_CONTROLS, ""),
         "\x7f": "•",  # what PDF's encoding of Windows characters has at the codes left free
-        **_RARE_RADICALS,
+        **dict(zip(_RARE_RADICALS, _THEIR_CHARACTERS, strict=True)),
         **{c: unicodedata.normalize("NFKC", c) for c in _ARABIC_SHAPES + _RADICALS},
     }
 )
@@ -45,6 +41,31 @@ _COMBINING = "\u0301\u0300\u0308\u0302\u0303\u030b\u030c\u0306\u0304\u030a\u0307
 _ACCENTS = dict(zip("´`¨ˆ˜˝ˇ˘¯˚˙", _COMBINING, strict=True))
 # A ` only inside a word: before one it is a quotation mark.
 _LOOSE_ACCENT = re.compile(r"([´¨ˆ˜˝ˇ˘¯˚˙]|(?<=[^\W\d_])`) ?([^\W\d_])")
+
+_T1 = {
+    **dict(zip(range(0x00, 0x0D), "`´ˆ˜¨˝˚ˇ˘¯˙¸˛", strict=True)),
+    **dict(zip(range(0x0D, 0x1B), "‚‹›“”„«»–—\u200b₀ıȷ", strict=True)),
+    **dict(zip(range(0x1B, 0x20), ("ff", "fi", "fl", "ffi", "ffl"), strict=True)),
+    **{0x27: "’", 0x60: "‘", 0x7F: "-"},
+    **dict(zip(range(0x80, 0xA0), "ĂĄĆČĎĚĘĞĹĽŁŃŇŊŐŔŘŚŠŞŤŢŰŮŸŹŽŻĲİđ§", strict=True)),
+}
+_T1_BEYOND_ASCII = {
+    **dict(zip(range(0xA0, 0xC0), "ăąćčďěęğĺľłńňŋőŕřśšşťţűůÿźžżĳ¡¿£", strict=True)),
+    **{0xD7: "Œ", 0xDF: "SS", 0xF7: "œ", 0xFF: "ß"},
+    **{ord(digit): digit for digit in "¹²³"},  # the readers make these of the marks of notes
+}
+_OT1 = {
+    **dict(zip(range(0x0B, 0x10), ("ff", "fi", "fl", "ffi", "ffl"), strict=True)),
+    **dict(zip(range(0x10, 0x20), "ıȷ`´ˇ˘¯˚¸ßæœøÆŒØ", strict=True)),
+    **{0x27: "’", 0x60: "‘", 0x7F: "¨"},
+}
+_OT1_IN_PLACE_OF_ASCII = {0x22: "”", 0x5C: "“", 0x7B: "–", 0x7C: "—", 0x7D: "˝", 0x7E: "˜"}
+
+_T1_SEEN = re.compile(r"\x10(?=\w)|(?<=\S)\x11|(?<=\w)[\x15\x16]|[\x1b-\x1f](?=[a-z])")
+_OT1_SEEN = re.compile(r"[\x0b-\x0f](?=[a-z])|(?<=[a-z])[\x0b-\x0f]")
+_IN_WORD = re.compile(r"[a-z][\x0b-\x0f\x1b-\x1e][a-z]")  # one is enough
+_FEWEST_CODES = 3
+_MOST_OTHERS = 0.1  # of the characters of such lines, which may be of other fonts
 
 
 def fix_characters(line: str) -> str:
@@ -85,3 +106,47 @@ def _compose(match: re.Match[str]) -> str:
     accent, letter = match.groups()
     composed = unicodedata.normalize("NFC", letter.replace("ı", "i") + _ACCENTS[accent])
     return composed if len(composed) == 1 else match[0]
+
+
+def read_tex_codes(pages: list[Page]) -> list[Page]:
+    """Reads codes of TeX's bitmap fonts, which have no map to Unicode, as what they show.
+
+    Without outlines of a font, TeX draws its letters as a Type 3 font, and readers can but take the
+    codes for characters: "\\x10five\\x11" for “five” with the fi a single sign. Letters and digits
+    come out right, since both of TeX's encodings have them where ASCII has them.
+
+    Only lines as large as those that need it change; other documents, in which no such codes stand
+    beside letters, are returned as they are.
+
+    Source: F. Mittelbach et al., "LaTeX font encodings" (encguide), the tables of OT1 and T1.
+    """
+    lines = [line for page in pages for line in page]
+    texts = [line.text for line in lines]
+    t1, ot1 = ([len(seen.findall(text)) for text in texts] for seen in (_T1_SEEN, _OT1_SEEN))
+    if max(sum(t1), sum(ot1)) < _FEWEST_CODES and not any(map(_IN_WORD.search, texts)):
+        return pages
+    seen = t1 if sum(t1) > sum(ot1) else ot1
+    sizes = {round(line.size) for line, found in zip(lines, seen, strict=True) if found}
+    of_these = "\n".join(line.text for line in lines if round(line.size) in sizes)
+    if sum(ord(character) > 0xFF for character in of_these) > _MOST_OTHERS * len(of_these):
+        return pages  # its letters have a map to Unicode
+    table = _t1_table(of_these) if seen is t1 else _ot1_table(of_these)
+
+    def read(line: Line) -> Line:
+        is_coded = round(line.size) in sizes
+        return line._replace(text=line.text.translate(table)) if is_coded else line
+
+    return [[read(line) for line in page] for page in pages]
+
+
+def _t1_table(text: str) -> dict[int, str]:
+    """T1 as a table; letters beyond ASCII only if no other font shows letters of its own."""
+    is_all_codes = all(ord(character) < 0x100 for character in set(text) - set("⁰⁴⁵⁶⁷⁸⁹"))
+    return _T1 | _T1_BEYOND_ASCII if is_all_codes else _T1
+
+
+def _ot1_table(text: str) -> dict[int, str]:
+    r"""OT1 as a table; ``\`` and ``"`` are quotation marks if they come in pairs."""
+    opening, closing = text.count("\\"), text.count('"')
+    are_quotes = opening and opening / 2 < closing < 2 * opening
+    return _OT1 | _OT1_IN_PLACE_OF_ASCII if are_quotes else _OT1

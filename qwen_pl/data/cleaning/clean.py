@@ -1,10 +1,12 @@
 """Turns the lines of a document's pages into its paragraphs, without what only the paper needed."""
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from functools import reduce
 from itertools import pairwise
 
-from qwen_pl.data.cleaning.characters import fix_characters
+from qwen_pl.data.cleaning.characters import fix_characters, read_tex_codes
 from qwen_pl.data.cleaning.clean_text import EVERY_STEP, Cleaning, CleanText, Paragraph
 from qwen_pl.data.cleaning.contents import find_contents
 from qwen_pl.data.cleaning.drop_caps import join_initial, place_drop_caps, stands_beside
@@ -13,8 +15,7 @@ from qwen_pl.data.cleaning.hyphens import LineJoiner
 from qwen_pl.data.cleaning.measures import PlacedLine, usual_size
 from qwen_pl.data.cleaning.paragraphs import group_paragraphs
 from qwen_pl.data.cleaning.plain_text import group_lines
-from qwen_pl.data.cleaning.running_heads import find_running_heads, names_of_heads
-from qwen_pl.data.cleaning.tex_codes import read_tex_codes
+from qwen_pl.data.cleaning.running_heads import find_running_heads
 from qwen_pl.data.page.legibility import garbage_ratio, glued_ratio
 from qwen_pl.data.page.line import LineIndex, Page
 
@@ -27,33 +28,33 @@ _MOST_GARBAGE = 0.3
 def clean_pages(pages: Sequence[Page], cleaning: Cleaning = EVERY_STEP) -> CleanText:
     """Finds the paragraphs of a document.
 
-    Args:
-        pages: All pages of one document, in order, since what repeats tells head from text.
-        cleaning: The steps to take.
+    It needs all pages, in order, since what repeats tells head from text.
     """
     result = CleanText()
     if cleaning.characters:
         pages = read_tex_codes(list(pages))
-    pages = [_fix_lines(page, cleaning) for page in pages]
+    fix = fix_characters if cleaning.characters else _on_one_line
+    pages = [[line._replace(text=fix(line.text)) for line in page] for page in pages]
+    pages = [[line for line in page if line.text] for page in pages]
     pages = _drop_garbage(pages, cleaning, result)
     if cleaning.running_heads:
         heads = find_running_heads(pages) - find_note_beginnings(pages, usual_size(pages))
-        result.running_heads = names_of_heads([pages[p][i].text for p, i in sorted(heads)])
+        names = [re.sub(r"\d+", "#", pages[p][i].text) for p, i in sorted(heads)]
+        result.running_heads = Counter(names)
         pages = _without(pages, heads)
     if cleaning.contents:
         contents = find_contents(pages)
         result.num_contents_lines = len(contents)
         pages = _without(pages, contents)
     if cleaning.drop_caps:
-        pages = place_drop_caps(pages)
+        pages = [place_drop_caps(page) for page in pages]
     joiner = LineJoiner((line.text for page in pages for line in page), cleaning.hyphens)
     notes: dict[LineIndex, list[Note]] = {}
     if cleaning.footnotes:
         footnotes = take_footnotes(pages, usual_size(pages))
         pages, notes = footnotes.pages, footnotes.called_by
     for lines in group_paragraphs(pages):
-        text = _join(lines, joiner, cleaning)
-        result.paragraphs.append(Paragraph(text, lines[0].page + 1))
+        result.paragraphs.append(Paragraph(_join(lines, joiner, cleaning), lines[0].page + 1))
         for line in lines:
             for note in notes.get((line.page, line.index), []):
                 text = reduce(joiner.join, note.lines)
@@ -66,9 +67,7 @@ def clean_pages(pages: Sequence[Page], cleaning: Cleaning = EVERY_STEP) -> Clean
 def clean_plain_text(text: str, cleaning: Cleaning = EVERY_STEP) -> CleanText:
     """Finds the paragraphs of a text or Markdown file and joins their wrapped lines.
 
-    Args:
-        text: The whole file; a form feed begins a new page.
-        cleaning: The steps to take; those about pages do not apply.
+    A form feed begins a new page. The steps about pages do not apply.
     """
     result = CleanText()
     fix = fix_characters if cleaning.characters else _on_one_line
@@ -88,13 +87,6 @@ def _measure(result: CleanText, joiner: LineJoiner) -> None:
     text = " ".join(paragraph.text for paragraph in result.paragraphs)
     result.num_dehyphenated = joiner.num_dehyphenated
     result.glued_ratio = glued_ratio(text)
-
-
-def _fix_lines(page: Page, cleaning: Cleaning) -> Page:
-    """The lines that have text, stripped."""
-    fix = fix_characters if cleaning.characters else _on_one_line
-    lines = [line._replace(text=fix(line.text)) for line in page]
-    return [line for line in lines if line.text]
 
 
 def _on_one_line(text: str) -> str:

@@ -4,7 +4,7 @@ import re
 from itertools import pairwise
 from typing import NamedTuple
 
-from qwen_pl.data.page.line import LineIndex, Page
+from qwen_pl.data.page.line import LineIndex, Page, parted
 
 _LEADER = re.compile(r"(\. ?){4,}|…{2,}|·{4,}|_{4,}")
 _ENTRY = re.compile(r"\S.*?[\s.…·_](\d{1,4}|[ivxlc]{1,7})$")
@@ -34,9 +34,9 @@ def find_contents(pages: list[Page]) -> set[LineIndex]:
     heading like "Contents", since tables of measurements can look the same.
     """
     indices = [(p, i) for p, page in enumerate(pages) for i in range(len(page))]
-    texts = [line.text for page in pages for line in page]
+    texts = [pages[p][i].text for p, i in indices]
     found: set[int] = set()
-    for run in map(_without_next_heading, _runs(_entries(texts))):
+    for run in map(_without_next_heading, _runs(texts)):
         first, last = run[0].number, run[-1].number
         first = _with_heading(texts, first)
         near_an_end = last < 0.1 * len(texts) + 150 or first > 0.9 * len(texts) - 150
@@ -47,34 +47,23 @@ def find_contents(pages: list[Page]) -> set[LineIndex]:
     return {indices[number] for number in found}
 
 
-def _entries(texts: list[str]) -> list[_Entry]:
+def _runs(texts: list[str]) -> list[list[_Entry]]:
+    """Entries with at most a few other lines from one to the next, grouped."""
     entries = []
     for number, text in enumerate(texts):
         if match := _ENTRY.fullmatch(text):
             page_number = int(match[1]) if match[1].isdigit() else None
             entries.append(_Entry(number, page_number, _LEADER.search(text) is not None))
-    return entries
-
-
-def _runs(entries: list[_Entry]) -> list[list[_Entry]]:
-    """Entries with at most a few other lines from one to the next, grouped."""
-    runs: list[list[_Entry]] = []
-    for entry in entries:
-        if runs and entry.number - runs[-1][-1].number <= _LARGEST_GAP + 1:
-            runs[-1].append(entry)
-        else:
-            runs.append([entry])
-    return runs
+    return parted(entries, lambda run, entry: entry.number - run[-1].number > _LARGEST_GAP + 1)
 
 
 def _without_next_heading(run: list[_Entry]) -> list[_Entry]:
     """Cuts off "Chapter 1", which follows the table and looks like an entry of it."""
-    run = list(run)
     while len(run) > 1:
         before, last = run[-2].page_number, run[-1].page_number
         if before is None or last is None or last >= before:
             break
-        run.pop()
+        run = run[:-1]
     return run
 
 
@@ -89,7 +78,5 @@ def _is_table(run: list[_Entry]) -> bool:
 
 def _with_heading(texts: list[str], first: int) -> int:
     """Moves the start of a table up to its heading, if that is close above."""
-    for number in range(first - 1, max(first - 4, -1), -1):
-        if _HEADINGS.fullmatch(texts[number]):
-            return number
-    return first
+    above = range(first - 1, max(first - 4, -1), -1)
+    return next((number for number in above if _HEADINGS.fullmatch(texts[number])), first)

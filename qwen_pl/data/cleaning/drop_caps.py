@@ -31,22 +31,16 @@ def _is_beside(line: Line, initial: Line) -> bool:
     return is_right and initial.y - 1.0 < line.y < initial.y + reach * initial.size
 
 
-def place_drop_caps(pages: list[Page]) -> list[Page]:
+def place_drop_caps(page: Page) -> Page:
     """Moves each large initial before the first line beside it.
 
     In the file it often comes before a heading above it, or after its paragraph.
     """
-    return [_place_initials(page) for page in pages]
-
-
-def _place_initials(page: Page) -> Page:
-    initials = [line for line in page if may_be_initial(line.text)]
-    for initial in initials:
+    for initial in [line for line in page if may_be_initial(line.text)]:
         beside = [
             line
             for line in page
-            if line is not initial
-            and _is_beside(line, initial)
+            if _is_beside(line, initial)
             and is_large_initial(initial.text, initial.size, line.size)
             and not may_be_initial(line.text)
         ]
@@ -55,12 +49,8 @@ def _place_initials(page: Page) -> Page:
         if beside:
             page = [line for line in page if line is not initial]
             highest = max(beside, key=lambda line: line.y)
-            page.insert(_index(page, highest), initial)
+            page.insert(next(i for i, line in enumerate(page) if line is highest), initial)
     return page
-
-
-def _index(page: Page, wanted: Line) -> int:
-    return next(index for index, line in enumerate(page) if line is wanted)
 
 
 def join_initial(initial: str, rest: str, joiner: LineJoiner) -> str:

@@ -4,10 +4,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from qwen_pl.data.cleaning.measures import usual_leading
-from qwen_pl.data.page.line import Line, LineIndex, Page, is_large_initial
+from qwen_pl.data.page.line import Line, LineIndex, Page, is_large_initial, parted
 
 _SMALLER = 0.95  # of the size of the text
 _TIGHTER = 0.92  # of the distance of the lines of the text
@@ -21,7 +20,7 @@ _MARKS = rf"[{_RAISED}]{{1,3}}|\d{{1,3}}|[{_SIGNS}∗∥]{{1,3}}"
 _MARK = re.compile(
     rf"([{_RAISED}]{{1,3}})[.)]?\s*(?=\S)|(\d{{1,3}}|[{_SIGNS}∗∥]{{1,3}})[.)]?\s*(?=\W*[^\W\d])"
 )
-_MARK_ALONE = re.compile(rf"({_MARKS})()[.)]?")
+_MARK_ALONE = re.compile(rf"({_MARKS})[.)]?")
 _RAISED_MARK = re.compile(rf"(?<=\s)[{_RAISED}]{{1,3}}\s?(?=\S)")
 _NOTE_END = re.compile(r"[.!?…。][”’»\"')\]]*$")  # a note seldom ends with a colon
 _CLOSING = ".,;:!?”’»)\\]\"'"
@@ -47,7 +46,6 @@ class Footnotes:
 
     pages: list[Page] = field(default_factory=list)
     called_by: dict[LineIndex, list[Note]] = field(default_factory=lambda: defaultdict(list))
-    """Notes by the index of that line in ``pages``."""
 
 
 def take_footnotes(pages: list[Page], body_size: float) -> Footnotes:
@@ -57,16 +55,14 @@ def take_footnotes(pages: list[Page], body_size: float) -> Footnotes:
     then removed in both places. Small lines before the first mark go on with the last note of the
     column or page before, if that may be unfinished.
 
-    Args:
-        pages: Pages of lines, stripped and not empty.
-        body_size: Font size of the text, in points.
+    Lines come stripped and not empty. ``body_size`` is the font size of the text, in points.
     """
     leading = usual_leading(pages, body_size)
     result = Footnotes()
     unfinished: Note | None = None
     early: list[Note] = []
     for page, next_page in zip(pages, [*pages[1:], []], strict=False):
-        columns = [_split_foot(column, body_size, leading) for column in _columns(page)]
+        columns = [_split_foot(part, body_size, leading) for part in parted(page, _begins_column)]
         around = [before[-len(before) // 3 :] for before in result.pages[-1:]]
         around.append(next_page[: len(next_page) // 3])
         body, notes, unfinished = _take_notes(columns, around, unfinished)
@@ -83,27 +79,18 @@ def find_note_beginnings(pages: list[Page], body_size: float) -> set[LineIndex]:
     found = set()
     for number, page in enumerate(pages):
         for index, line in enumerate(page):
-            match = _MARK.match(line.text)
-            if match is None or not line.size < _SMALLER * body_size:
-                continue
-            raised = _mark_of(match).translate(_TO_RAISED)
-            if any(other.y > line.y and raised in other.text for other in page):
-                found.add((number, index))
+            if line.size < _SMALLER * body_size and (match := _MARK.match(line.text)):
+                raised = _mark_of(match).translate(_TO_RAISED)
+                if any(other.y > line.y and raised in other.text for other in page):
+                    found.add((number, index))
     return found
 
 
-def _columns(page: Page) -> Iterator[Page]:
-    """Parts a page where a line stands higher than the one before, but for a large initial."""
-    column: Page = []
-    for line in page:
-        if column and line.y > column[-1].y + 1.0:
-            before = column[-1]
-            if not is_large_initial(before.text, before.size, line.size):
-                yield column
-                column = []
-        column.append(line)
-    if column:
-        yield column
+def _begins_column(column: Page, line: Line) -> bool:
+    """Whether a line stands higher than the one before, if that is no large initial."""
+    before = column[-1]
+    is_higher = line.y > before.y + 1.0
+    return is_higher and not is_large_initial(before.text, before.size, line.size)
 
 
 def _split_foot(column: Page, body_size: float, leading: float) -> tuple[Page, Page]:
@@ -126,10 +113,7 @@ def _take_notes(
 ) -> tuple[Page, list[Note], Note | None]:
     """The text of one page, its notes, and the note that may go on at the next foot.
 
-    Args:
-        columns: The text and the foot of each column.
-        around: Parts of other pages that may call the notes of this one.
-        unfinished: The note that may go on at the first foot; lines are added to it.
+    Parts of the pages ``around`` may call its notes; ``unfinished`` may go on at its first foot.
     """
     texts = [[line for text, _ in columns for line in text], *around]
     body: Page = []
@@ -150,15 +134,10 @@ def _take_notes(
 
 def _called_marks(foot: Page, texts: list[Page]) -> set[str]:
     """The marks in a foot that one of the texts calls."""
-    marks = {match[0].translate(_TO_PLAIN) for line in foot for match in _marks_in(line.text)}
+    at_beginning_or_raised = re.compile(rf"^(?:{_MARKS})|(?<=\s)[{_RAISED}]{{1,3}}")
+    found = {mark for line in foot for mark in at_beginning_or_raised.findall(line.text)}
+    marks = {mark.translate(_TO_PLAIN) for mark in found}
     return {mark for mark in marks if any(_find_call(text, mark) for text in texts)}
-
-
-def _marks_in(line: str) -> Iterator[re.Match[str]]:
-    """What may be marks of notes in a line of notes: at its beginning, or raised."""
-    if match := re.match(_MARKS, line):
-        yield match
-    yield from re.finditer(rf"(?<=\s)[{_RAISED}]{{1,3}}", line)
 
 
 def _split_notes(foot: Page, called: set[str]) -> tuple[Page, list[Note]]:
@@ -174,13 +153,15 @@ def _split_notes(foot: Page, called: set[str]) -> tuple[Page, list[Note]]:
     lines = iter(zip(foot, [*foot[1:], None], strict=False))
     for line, after in lines:
         opening = _opening(line, after)
-        if opening is not None and _is_next(opening, notes, called, must_be_raised):
-            must_be_raised = opening.is_raised
-            if not opening.rest:
+        is_raised = opening is not None and opening[0][0] in _RAISED
+        mark = _mark_of(opening) if opening and (is_raised or not must_be_raised) else ""
+        if opening and (_follows(notes[-1].mark, mark) if notes else mark in called):
+            must_be_raised = is_raised
+            if opening.end() == len(line.text):  # what it marks stands beside it
                 beside, _ = next(lines)
-                notes.append(Note(opening.mark, [beside.text]))
+                notes.append(Note(mark, [beside.text]))
                 continue
-            notes.append(Note(opening.mark, [opening.rest]))
+            notes.append(Note(mark, [line.text[opening.end() :]]))
         elif notes:
             notes[-1].lines.append(line.text)
         else:
@@ -190,29 +171,10 @@ def _split_notes(foot: Page, called: set[str]) -> tuple[Page, list[Note]]:
     return lead, notes
 
 
-class _Opening(NamedTuple):
-    """A mark at the beginning of a line, which may open a note."""
-
-    mark: str
-    is_raised: bool
-    rest: str
-    """What follows the mark; empty if it stands alone, and the next line beside it."""
-
-
-def _opening(line: Line, after: Line | None) -> _Opening | None:
-    match = _MARK.match(line.text)
-    if match is None and after is not None and _is_beside(line, after):
-        match = _MARK_ALONE.fullmatch(line.text)
-    if match is None:
-        return None
-    return _Opening(_mark_of(match), match[0][0] in _RAISED, line.text[match.end() :])
-
-
-def _is_next(opening: _Opening, notes: list[Note], called: set[str], must_be_raised: bool) -> bool:
-    """Whether a mark opens the note after those of its foot, or the first of them."""
-    if must_be_raised and not opening.is_raised:
-        return False
-    return _follows(notes[-1].mark, opening.mark) if notes else opening.mark in called
+def _opening(line: Line, after: Line | None) -> re.Match[str] | None:
+    """A mark at the beginning of a line, which may open a note, or alone with a line beside it."""
+    is_beside = after and after.x > line.x and abs(after.y - line.y) < 0.7 * after.size
+    return _MARK.match(line.text) or (_MARK_ALONE.fullmatch(line.text) if is_beside else None)
 
 
 def _mark_of(match: re.Match[str]) -> str:
@@ -233,11 +195,6 @@ def _split_line(note: Note, called: set[str]) -> list[Note]:
     return found
 
 
-def _is_beside(mark: Line, line: Line) -> bool:
-    """Whether a line goes on to the right of a mark that stands alone."""
-    return line.x > mark.x and abs(line.y - mark.y) < 0.7 * line.size
-
-
 def _follows(before: str, mark: str) -> bool:
     """Whether one mark can come right after another."""
     if before.isdigit() and mark.isdigit():
@@ -248,8 +205,7 @@ def _follows(before: str, mark: str) -> bool:
 def _attach(notes: list[Note], result: Footnotes, next_page: Page) -> list[Note]:
     """Takes the marks of the last page's notes out of the text, in order.
 
-    Returns:
-        The notes that the next page calls: columns may be balanced after notes are set.
+    What comes back is called on the next page: columns may be balanced after notes are set.
     """
     early = []
     number = len(result.pages) - 1

@@ -7,12 +7,10 @@ from itertools import pairwise
 
 from qwen_pl.data.page.scripts import UNSPACED_AND_MARKS
 
-HYPHENS = "-\u2010\u00ad"
-"""Hyphen-minus, hyphen, and soft hyphen."""
-
+_HYPHENS = "-\u2010\u00ad"  # hyphen-minus, hyphen, and soft hyphen
 _LETTER = r"[^\W\d_]"
 _WORD = re.compile(rf"{_LETTER}+(?:[’'\-‐]{_LETTER}+)*")
-_LAST_WORD = re.compile(rf"(?<!\w)({_LETTER}+(?:[’'\-‐]{_LETTER}+)*)[{HYPHENS}]$")
+_LAST_WORD = re.compile(rf"(?<!\w)({_LETTER}+(?:[’'\-‐]{_LETTER}+)*)[{_HYPHENS}]$")
 # "Ein- und Ausgang": the hyphen stands for what follows later.
 _CONJUNCTIONS = {"und", "oder", "bzw", "and", "or", "et", "ou", "og", "och", "en", "y", "e", "и"}
 _OFTEN = 0.004  # of all words
@@ -23,23 +21,16 @@ _FEW_HYPHENS = 0.01  # of the lines
 _ENDS_OPENING = re.compile(r"(^|[\s—(\[„“])[“‘]+$|[„(\[{¿¡]$")
 _BROKEN_URL = re.compile(r"(https?:|(https?://|www)\S*[/.?=&_])$")
 _URL_GOES_ON = re.compile(r"[a-z0-9/_]")
-_ENDS_UNSPACED = re.compile(rf"[{UNSPACED_AND_MARKS}]$")
-_STARTS_UNSPACED = re.compile(rf"[{UNSPACED_AND_MARKS}]")
+_LATIN, _UNSPACED = "[a-zA-Z0-9]", f"[{UNSPACED_AND_MARKS}]"
 _UNSPACED_MARK = re.compile("[\u3000-\u3020\uff00-\uff0f\uff1a-\uff20\uff3b-\uff65]")  # 、。（）：
-_LATIN_CLOSE = re.compile(
-    rf"[a-zA-Z0-9](?=[{UNSPACED_AND_MARKS}])|[{UNSPACED_AND_MARKS}](?=[a-zA-Z0-9])"
-)
-_LATIN_APART = re.compile(
-    rf"[a-zA-Z0-9] (?=[{UNSPACED_AND_MARKS}])|[{UNSPACED_AND_MARKS}] (?=[a-zA-Z0-9])"
-)
+_LATIN_CLOSE = re.compile(f"{_LATIN}(?={_UNSPACED})|{_UNSPACED}(?={_LATIN})")
+_LATIN_APART = re.compile(f"{_LATIN} (?={_UNSPACED})|{_UNSPACED} (?={_LATIN})")
 
 
 class LineJoiner:
-    """Puts lines together as the document's own words and habits suggest.
+    """Puts lines together as the words and habits of all lines of the document suggest.
 
-    Args:
-        lines: All lines of the document, in order; their words are the vocabulary.
-        dehyphenate: Whether hyphens at line ends are looked at; otherwise they stay.
+    Unless it is to ``dehyphenate``, hyphens at line ends stay.
     """
 
     def __init__(self, lines: Iterable[str], dehyphenate: bool = True) -> None:
@@ -66,7 +57,7 @@ class LineJoiner:
         >>> joiner.join("天地玄", "黄"), joiner.join("1939–", "1945"), joiner.join("one", "line")
         ('天地玄黄', '1939–1945', 'one line')
         """
-        if before[-1] in HYPHENS and self.dehyphenate:
+        if before[-1] in _HYPHENS and self.dehyphenate:
             return self._join_hyphen(before, after)
         return before + self._separator(before, after) + after
 
@@ -79,16 +70,15 @@ class LineJoiner:
         return sum(word.startswith(letters.lower()) for word in self._vocabulary)
 
     def _separator(self, before: str, after: str) -> str:
-        ends, starts = _ENDS_UNSPACED.search(before), _STARTS_UNSPACED.match(after)
+        ends, starts = re.match(_UNSPACED, before[-1]), re.match(_UNSPACED, after)
         if ends and starts:
             return ""
         if (ends or starts) and not self._has_spaces_around_latin:
             return ""
         if _UNSPACED_MARK.match(before[-1]) or _UNSPACED_MARK.match(after[0]):
             return ""
-        if _ENDS_OPENING.search(before) or (
-            _BROKEN_URL.search(before) and _URL_GOES_ON.match(after)
-        ):
+        is_broken_url = _BROKEN_URL.search(before) and _URL_GOES_ON.match(after)
+        if is_broken_url or _ENDS_OPENING.search(before):
             return ""
         if before[-1] == "–" and before[-2:-1].isdigit() and after[0].isdigit():
             return ""
@@ -102,32 +92,29 @@ class LineJoiner:
         return " "
 
     def _join_hyphen(self, before: str, after: str) -> str:
-        if before[-1] == "\u00ad":  # a soft hyphen is only ever seen where a word is broken
-            self.num_dehyphenated += 1
-            return before[:-1] + after
         first, second = _LAST_WORD.search(before), _WORD.match(after)
-        if self._has_breaking_hyphen and first is not None:
+        if before[-1] == "\u00ad":  # a soft hyphen is only ever seen where a word is broken
+            is_broken = True
+        elif self._has_breaking_hyphen and first is not None:
             is_broken = before[-1] == "‐"
-            self.num_dehyphenated += is_broken
-            return before[:-1] + after if is_broken else before + after
-        if first is None or second is None:
+        elif first is None or second is None:
             # "-5", "x86-\n64", but a lone dash keeps its spaces
             return before + ("" if before[-2:-1].isalnum() else " ") + after
-        if self._is_conjunction(second[0]) and not self.counts(first[1] + second[0]):
+        elif self._is_conjunction(second[0]) and not self.counts(first[1] + second[0]):
             return before + " " + after
-        if self._breaks_words and self._is_broken(first[1], second[0]):
-            self.num_dehyphenated += 1
-            return before[:-1] + after
-        return before + after
+        else:
+            is_broken = self._breaks_words and self._is_broken(first[1], second[0])
+        self.num_dehyphenated += is_broken
+        return before[:-1] + after if is_broken else before + after
 
     def _is_conjunction(self, word: str) -> bool:
-        """Whether a word is one in the language of the document: "et" may end "closet"."""
+        """Whether it is one in the language of the document: "et" may end "closet"."""
         often = self.counts(word) > _OFTEN * self._vocabulary.total()
         return word.lower() in _CONJUNCTIONS and often
 
     def _may_break_words(self, lines: list[str]) -> bool:
         """Whether words are broken between lines at all: not if almost no line ends in a hyphen."""
-        ends = [pair for pair in pairwise(lines) if pair[0][-1:] in tuple(HYPHENS)]
+        ends = [pair for pair in pairwise(lines) if pair[0].endswith(tuple(_HYPHENS))]
         if len(lines) < _FEWEST_LINES or len(ends) > _FEW_HYPHENS * len(lines):
             return True
         broken = whole = 0
@@ -172,7 +159,7 @@ def _count_words(lines: list[str]) -> Counter[str]:
         found = [word.lower() for word in _WORD.findall(line)]
         if broken:
             found = found[1:]
-        broken = line[-1:] != "" and line[-1] in HYPHENS
+        broken = line.endswith(tuple(_HYPHENS))
         if broken:
             found = found[:-1]
         words.update(found)

@@ -1,16 +1,18 @@
-"""Measures of pages: what size and leading are usual, and where each line stands in its column."""
+"""Measures of a document: what is usual in it, and where each line stands in its column."""
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
-from qwen_pl.data.page.line import Line, Page
+from qwen_pl.data.page.line import Line, LineIndex, Page
 from qwen_pl.data.page.scripts import is_right_to_left
 
 SAME_PLACE = 3.0
 """Points that lines which begin at one place may be apart."""
+SIZE_CHANGE = 1.12
+"""How many times larger than another a line is that may be a heading."""
 
 _USUAL_LEADING = 1.2  # times the size, where the pages do not tell
 _FEWEST_DROPS = 5  # alike, for a document to tell its leading
@@ -19,8 +21,18 @@ _WIDEST_INDENT = 60.0  # points
 _WIDEST_COLUMN = 450.0  # points
 _FEWEST_LINES_OF_PAGE = 14  # for it to show what is usual by itself
 _WINDOW = 4  # pages before and after, for what is usual on a page
+_GAP = 1.18  # times the usual distance of lines
+
+_FEWEST_VERSES = 4
+_MANY_VERSES = 7  # that end in mid-sentence
+_FULLEST_VERSE = 0.95  # of the reach of a full line
+_EARLY = 0.9  # of that reach, with the word that comes next
+_EARLY_SHARE = 0.25  # of the verses end early and in mid-sentence
 
 _SENTENCE_END = re.compile(r"[.!?:;…。！？：；؟།·][”’»«\"')\]」』）⁰¹²³⁴⁵⁶⁷⁸⁹\d]*$")
+_BULLET = re.compile(r"[•‣◦▪▫■□●○∙⁃➢►✓]|[-–—*]\s")
+_NUMBERED = re.compile(r"[(\[]?(\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)\]]\s")
+_OPENING = "“‘«„\"'([—"
 _WIDE = re.compile("[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60]")
 
 
@@ -41,12 +53,22 @@ class PlacedLine:
         return self.line.text
 
     @property
-    def is_placed(self) -> bool:
-        return self.line.size > 0
-
-    @property
     def ends_sentence(self) -> bool:
         return _SENTENCE_END.search(self.text) is not None
+
+    @property
+    def begins_with_capital(self) -> bool:
+        """Whether its first letter is one, but for opening quotation marks and brackets."""
+        return self.text.lstrip(_OPENING)[:1].isupper()
+
+    @property
+    def has_bullet(self) -> bool:
+        return _BULLET.match(self.text) is not None
+
+    @property
+    def is_item(self) -> bool:
+        """Whether it begins like an item of a list."""
+        return self.has_bullet or _NUMBERED.match(self.text) is not None
 
 
 def usual_size(pages: Iterable[Page]) -> float:
@@ -60,15 +82,16 @@ def usual_size(pages: Iterable[Page]) -> float:
 
 def usual_leading(pages: Iterable[Page], size: float) -> float:
     """The usual distance between baselines of text of a size, in points."""
-    return _most_usual(sum((_drops(page, size) for page in pages), Counter[float]()), size)
+    drops = sum((_drops(page, size) for page in pages), Counter[float]())
+    [(leading, count)] = drops.most_common(1) or [(0.0, 0)]
+    return leading if count >= _FEWEST_DROPS else _USUAL_LEADING * size
 
 
-def usual_leadings(pages: Sequence[Page], size: float) -> list[float]:
+def _leadings(pages: Sequence[Page], size: float) -> list[float]:
     """The same by page: some pages have a leading of their own."""
-    drops_by_page = [_drops(page, size) for page in pages]
-    usual = _most_usual(sum(drops_by_page, Counter[float]()), size)
+    usual = usual_leading(pages, size)
     leadings = []
-    for drops in drops_by_page:
+    for drops in (_drops(page, size) for page in pages):
         [(most_usual, count)] = drops.most_common(1) or [(0.0, 0)]
         is_clear = count >= _FEWEST_OF_PAGE and count > drops.total() / 2
         # In a dialogue most lines may be paragraphs, with the gaps of these between them.
@@ -89,18 +112,10 @@ def _drops(page: Page, size: float) -> Counter[float]:
     )
 
 
-def _most_usual(drops: Counter[float], size: float) -> float:
-    [(leading, count)] = drops.most_common(1) or [(0.0, 0)]
-    return leading if count >= _FEWEST_DROPS else _USUAL_LEADING * size
-
-
-def usual_tops(pages: Sequence[Page]) -> list[float]:
+def _tops(pages: Sequence[Page]) -> list[float]:
     """The usual height of the first line of even and of odd pages, in points."""
-    tops = []
-    for parity in (0, 1):
-        heights = Counter(round(page[0].y) for page in pages[parity::2] if page)
-        tops.append(float(heights.most_common(1)[0][0]) if heights else 0.0)
-    return tops
+    sides = [Counter(round(page[0].y) for page in pages[odd::2] if page) for odd in (0, 1)]
+    return [float(heights.most_common(1)[0][0]) if heights else 0.0 for heights in sides]
 
 
 def place_lines(pages: Sequence[Page]) -> list[PlacedLine]:
@@ -115,9 +130,8 @@ def place_lines(pages: Sequence[Page]) -> list[PlacedLine]:
             full = _full_reach(reaches)
         else:
             full = _full_reach([_reach(line, 0) for other in alike for line in other])
-        for index, line in enumerate(page):
-            fullness = reaches[index] / max(full, 1.0)
-            placed.append(PlacedLine(line, number, index, offsets[index], fullness))
+        for index, (line, offset, reach) in enumerate(zip(page, offsets, reaches, strict=True)):
+            placed.append(PlacedLine(line, number, index, offset, reach / max(full, 1.0)))
     return placed
 
 
@@ -148,3 +162,90 @@ def _reach(line: Line, offset: float) -> float:
 
 def _full_reach(reaches: list[float]) -> float:
     return sorted(reaches)[int(0.9 * (len(reaches) - 1))] if reaches else 1.0
+
+
+class Usual:
+    """What is usual in one document, and which of its lines depart from it."""
+
+    def __init__(self, pages: Sequence[Page], lines: Sequence[PlacedLine]) -> None:
+        self._size = usual_size(pages)
+        self._leadings = _leadings(pages, self._size)
+        self._tops = _tops(pages)
+        self._verse = _find_verse(lines)
+        self.indent = self._usual_indent(lines)
+        """How far first lines are usually set in, in points; 0 if they are not."""
+        same_page = [pair for pair in pairwise(lines) if pair[0].page == pair[1].page]
+        clear = sum(self.is_below_gap(*pair) or self.is_indented(pair[1]) for pair in same_page)
+        is_clear = clear > len(lines) / 25
+        self.shortest_full = 0.6 if is_clear else 0.9
+        """Fullness below which the last line of a sentence is that of its paragraph."""
+        # A gap is not seen between two pages, an indent is.
+        self.shortest_full_before_break = 0.6 if self.indent else 0.9
+
+    def is_large(self, line: PlacedLine) -> bool:
+        return line.line.size > SIZE_CHANGE * self._size
+
+    def is_sunk(self, line: PlacedLine) -> bool:
+        """Whether the first line of a page stands lower than that of other pages."""
+        return line.line.y < self._tops[line.page % 2] - 3 * self._size
+
+    def is_below_gap(self, before: PlacedLine, line: PlacedLine) -> bool:
+        leading = self._leadings[line.page]
+        if self.is_large(line):  # between the lines of a heading
+            leading *= 1.2 * line.line.size / self._size
+        return before.line.y - line.line.y > _GAP * leading > 0
+
+    def is_indented(self, line: PlacedLine) -> bool:
+        return self.indent > 0 and abs(line.offset - self.indent) < SAME_PLACE / 2
+
+    def is_verse(self, line: PlacedLine) -> bool:
+        return (line.page, line.index) in self._verse
+
+    def _usual_indent(self, lines: Sequence[PlacedLine]) -> float:
+        """It is told from the indent of a block by the lines after: many are back at the margin."""
+        indented = Counter(round(line.offset) for line in lines)
+        back_at_margin: Counter[int] = Counter()
+        first_lines: Counter[int] = Counter()
+        for before, line, after in zip(lines, lines[1:], lines[2:], strict=False):
+            offset = round(line.offset)
+            if before.page != after.page or offset <= SAME_PLACE or before.is_item:
+                continue
+            if after.offset <= SAME_PLACE and not self.is_below_gap(line, after):
+                back_at_margin[offset] += 1
+                first_lines[offset] += before.offset <= SAME_PLACE
+        if not first_lines:
+            return 0.0
+        indent, count = first_lines.most_common(1)[0]
+        is_usual = count >= max(3, len(lines) / 500)
+        is_first_line = back_at_margin[indent] > 0.3 * indented[indent]
+        return float(indent) if is_usual and is_first_line else 0.0
+
+
+def _find_verse(lines: Sequence[PlacedLine]) -> set[LineIndex]:
+    """Where the lines in runs of short ones are that all begin with a capital letter.
+
+    Many of them end in mid-sentence where the next word would have had room, as lines of prose do
+    not. Addresses, title pages and other things that are set line by line look the same. Text all
+    in capitals does not count, nor do scripts that have none.
+    """
+    found: set[LineIndex] = set()
+    for may_be_verse, lines_alike in groupby(lines, _may_be_verse):
+        run = list(lines_alike)
+        early = sum(_ends_early(*pair) for pair in pairwise(run))
+        # Prose does not go on with a capital on so many lines by chance, as a dialogue begins.
+        go_on = sum(not line.ends_sentence for line in run)
+        enough = 1 if go_on >= _MANY_VERSES else max(2, _EARLY_SHARE * len(run))
+        if may_be_verse and len(run) >= _FEWEST_VERSES and early >= enough:
+            found.update((line.page, line.index) for line in run)
+    return found
+
+
+def _may_be_verse(line: PlacedLine) -> bool:
+    is_short = line.fullness < _FULLEST_VERSE
+    return is_short and line.begins_with_capital and not line.text.isupper()
+
+
+def _ends_early(line: PlacedLine, after: PlacedLine) -> bool:
+    """Whether the next word would have gone on a line that ends in mid-sentence."""
+    letters = len(line.text) + 1 + len(after.text.split()[0])
+    return not line.ends_sentence and line.fullness * letters / len(line.text) < _EARLY

@@ -1,30 +1,15 @@
 """Finds where paragraphs begin, by rules that look at the places of lines on their pages."""
 
 import re
-from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 from qwen_pl.data.cleaning.drop_caps import may_be_initial, stands_beside
-from qwen_pl.data.cleaning.measures import (
-    SAME_PLACE,
-    PlacedLine,
-    place_lines,
-    usual_leadings,
-    usual_size,
-    usual_tops,
-)
-from qwen_pl.data.cleaning.verse import begins_with_capital, find_verse
-from qwen_pl.data.page.line import Page
+from qwen_pl.data.cleaning.measures import SAME_PLACE, SIZE_CHANGE, PlacedLine, Usual, place_lines
+from qwen_pl.data.page.line import Page, parted
 from qwen_pl.data.page.scripts import is_right_to_left
 
 _WIDEST_FIRST_INDENT = 2.2  # times the size
-_GAP = 1.18  # times the usual distance of lines
-_SIZE_CHANGE = 1.12  # times the size of the line before
-
-_BULLET = re.compile(r"[•‣◦▪▫■□●○∙⁃➢►✓]|[-–—*]\s")
-_NUMBERED = re.compile(r"[(\[]?(\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)\]]\s")
 _BROKEN_WORD = re.compile(r"[^\W\d_][-\u00ad\u2010]$")
 _SPEECH_END = re.compile(r"[.!?…—][”»“]$")
 _SURELY_OPENING = "“‘«„"  # plain quotation marks may close as well
@@ -37,74 +22,11 @@ def group_paragraphs(pages: Sequence[Page]) -> list[list[PlacedLine]]:
     that ends a sentence well before the right margin. The last is trusted the less the more
     paragraphs of the document begin in the other ways. A line of verse is one, too.
 
-    Args:
-        pages: The document without running heads and notes, its lines stripped and not empty.
+    The pages come without running heads and notes, their lines stripped and not empty.
     """
     lines = place_lines(pages)
     usual = Usual(pages, lines)
-    paragraphs: list[list[PlacedLine]] = []
-    for line in lines:
-        if not paragraphs or deciding_rule(Seam(paragraphs[-1], line, usual)).begins:
-            paragraphs.append([])
-        paragraphs[-1].append(line)
-    return paragraphs
-
-
-class Usual:
-    """What is usual in one document, and which of its lines depart from it."""
-
-    def __init__(self, pages: Sequence[Page], lines: Sequence[PlacedLine]) -> None:
-        self._size = usual_size(pages)
-        self._leadings = usual_leadings(pages, self._size)
-        self._tops = usual_tops(pages)
-        self._verse = {(lines[i].page, lines[i].index) for i in find_verse(lines)}
-        self.indent = self._usual_indent(lines)
-        """How far first lines are usually set in, in points; 0 if they are not."""
-        same_page = [pair for pair in pairwise(lines) if pair[0].page == pair[1].page]
-        clear = sum(self.is_below_gap(*pair) or self.is_indented(pair[1]) for pair in same_page)
-        is_clear = clear > len(lines) / 25
-        self.shortest_full = 0.6 if is_clear else 0.9
-        """Fullness below which the last line of a sentence is that of its paragraph."""
-        # A gap is not seen between two pages, an indent is.
-        self.shortest_full_before_break = 0.6 if self.indent else 0.9
-
-    def is_large(self, line: PlacedLine) -> bool:
-        return line.line.size > _SIZE_CHANGE * self._size
-
-    def is_sunk(self, line: PlacedLine) -> bool:
-        """Whether the first line of a page stands lower than that of other pages."""
-        return line.line.y < self._tops[line.page % 2] - 3 * self._size
-
-    def is_below_gap(self, before: PlacedLine, line: PlacedLine) -> bool:
-        leading = self._leadings[line.page]
-        if self.is_large(line):  # between the lines of a heading
-            leading *= 1.2 * line.line.size / self._size
-        return before.line.y - line.line.y > _GAP * leading > 0
-
-    def is_indented(self, line: PlacedLine) -> bool:
-        return self.indent > 0 and abs(line.offset - self.indent) < SAME_PLACE / 2
-
-    def is_verse(self, line: PlacedLine) -> bool:
-        return (line.page, line.index) in self._verse
-
-    def _usual_indent(self, lines: Sequence[PlacedLine]) -> float:
-        """It is told from the indent of a block by the lines after: many are back at the margin."""
-        indented = Counter(round(line.offset) for line in lines)
-        back_at_margin: Counter[int] = Counter()
-        first_lines: Counter[int] = Counter()
-        for before, line, after in zip(lines, lines[1:], lines[2:], strict=False):
-            offset = round(line.offset)
-            if before.page != after.page or offset <= SAME_PLACE or _is_item(before):
-                continue
-            if after.offset <= SAME_PLACE and not self.is_below_gap(line, after):
-                back_at_margin[offset] += 1
-                first_lines[offset] += before.offset <= SAME_PLACE
-        if not first_lines:
-            return 0.0
-        indent, count = first_lines.most_common(1)[0]
-        is_usual = count >= max(3, len(lines) / 500)
-        is_first_line = back_at_margin[indent] > 0.3 * indented[indent]
-        return float(indent) if is_usual and is_first_line else 0.0
+    return parted(lines, lambda paragraph, line: deciding_rule(Seam(paragraph, line, usual)).begins)
 
 
 class Seam:
@@ -143,10 +65,7 @@ class Rule(NamedTuple):
 
 def deciding_rule(seam: Seam) -> Rule:
     """The first of ``RULES`` that holds; the last one always does."""
-    for rule in RULES[:-1]:
-        if rule.holds(seam):
-            return rule
-    return RULES[-1]
+    return next(rule for rule in RULES if rule.holds(seam))
 
 
 def _is_unplaced_after_end(seam: Seam) -> bool:
@@ -154,7 +73,7 @@ def _is_unplaced_after_end(seam: Seam) -> bool:
 
 
 def _is_unplaced(seam: Seam) -> bool:
-    return not (seam.line.is_placed and seam.before.is_placed)
+    return not (seam.line.line.size > 0 and seam.before.line.size > 0)
 
 
 def _follows_lone_quote(seam: Seam) -> bool:
@@ -163,10 +82,7 @@ def _follows_lone_quote(seam: Seam) -> bool:
 
 def _is_around_initial(seam: Seam) -> bool:
     """Whether a line is beside a large initial, or as far set in as the line before it."""
-    initials = seam.initials
-    if not initials:
-        return False
-    before, line = seam.before, seam.line
+    initials, before, line = seam.initials, seam.before, seam.line
     is_as_far = before not in initials and abs(line.line.x - before.line.x) < 1.0
     return any(
         stands_beside(line, initial)
@@ -191,18 +107,17 @@ def _ends_broken_address(seam: Seam) -> bool:
 
 def _differs_in_size(seam: Seam) -> bool:
     small, large = sorted((seam.before.line.size, seam.line.line.size))
-    if large <= _SIZE_CHANGE * small:
+    if large <= SIZE_CHANGE * small:
         return False
     is_near = seam.before.fullness > 0.7 and not seam.is_below_gap
     return not (seam.is_in_sentence and is_near)
 
 
 def _has_bullet(seam: Seam) -> bool:
-    return _BULLET.match(seam.line.text) is not None
+    return seam.line.has_bullet
 
 
 def _opens_chapter(seam: Seam) -> bool:
-    """Whether a page begins with a line that is sunk or large, as the first of a chapter is."""
     line, usual = seam.line, seam.usual
     return line.page != seam.before.page and (usual.is_sunk(line) or usual.is_large(line))
 
@@ -216,7 +131,7 @@ def _is_verse(seam: Seam) -> bool:
     if seam.usual.is_large(seam.line):
         return False
     if seam.usual.is_verse(seam.before):
-        return begins_with_capital(seam.line.text)
+        return seam.line.begins_with_capital
     return seam.usual.is_verse(seam.line) and seam.before.ends_sentence
 
 
@@ -231,7 +146,7 @@ def _is_from_right(seam: Seam) -> bool:
 def _hangs(seam: Seam) -> bool:
     """Whether a line of an item is set in from its first, as the one before it is."""
     first, before, line = seam.first, seam.before, seam.line
-    if not _is_item(first):
+    if not first.is_item:
         return False
     if before is not first and before.ends_sentence and before.fullness < 0.9:
         return False  # the indent of paragraphs may be as wide
@@ -239,11 +154,6 @@ def _hangs(seam: Seam) -> bool:
         return before is not first and abs(line.offset - before.offset) < 1.0
     is_as_far = before is first or abs(line.line.x - before.line.x) < 1.0
     return is_as_far and line.line.x > first.line.x + SAME_PLACE
-
-
-def _is_item(line: PlacedLine) -> bool:
-    """Whether a line begins like an item of a list."""
-    return bool(_BULLET.match(line.text) or _NUMBERED.match(line.text))
 
 
 def _is_indented(seam: Seam) -> bool:
@@ -287,14 +197,12 @@ def _follows_label(seam: Seam) -> bool:
 
 def _is_answer_over_break(seam: Seam) -> bool:
     """Whether a speech begins a page or a column after another, where no indent would show it."""
-    is_between_speeches = (
-        seam.line.text[0] in _SURELY_OPENING and _SPEECH_END.search(seam.before.text) is not None
-    )
-    return is_between_speeches and not seam.usual.indent and seam.is_at_break
+    is_speech = seam.line.text[0] in _SURELY_OPENING
+    is_answer = is_speech and _SPEECH_END.search(seam.before.text) is not None
+    return is_answer and not seam.usual.indent and seam.is_at_break
 
 
 def _ended_early(seam: Seam) -> bool:
-    """Whether a sentence ends well before the right margin."""
     before, usual = seam.before, seam.usual
     shortest = usual.shortest_full_before_break if seam.is_at_break else usual.shortest_full
     return before.ends_sentence and before.fullness < shortest

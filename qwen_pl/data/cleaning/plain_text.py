@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from qwen_pl.data.page.line import parted
+
 _FENCE = re.compile(r"\s*(```|~~~)")
 _ITEM = re.compile(r"\s*([-*+•–]|\d{1,3}[.)])\s+\S")
 _STANDS_ALONE = re.compile(r"\s*(#{1,6}\s|\||[-*_=]{3,}\s*$)")  # heading, table row, rule
@@ -30,19 +32,15 @@ def group_lines(lines: Iterable[str]) -> Iterator[LineGroup]:
     block: list[str] = []
     in_fence = False
     for line in lines:
-        if _FENCE.match(line):
-            yield from _split_block(block)
-            block = []
-            in_fence = not in_fence
-            yield LineGroup([line.rstrip()], is_code=True)
-        elif in_fence:
-            if line.strip():
-                yield LineGroup([line.rstrip()], is_code=True)
-        elif line.strip():
+        is_fence = _FENCE.match(line) is not None
+        if line.strip() and not (is_fence or in_fence):
             block.append(line)
-        else:
-            yield from _split_block(block)
-            block = []
+            continue
+        yield from _split_block(block)
+        block = []
+        if line.strip():
+            yield LineGroup([line.rstrip()], is_code=True)
+        in_fence ^= is_fence
     yield from _split_block(block)
 
 
@@ -53,17 +51,11 @@ def _split_block(block: list[str]) -> Iterator[LineGroup]:
             yield LineGroup([line.rstrip()], is_code=True)
         return
     is_wrapped = max(map(len, block), default=0) <= _LONGEST_WRAPPED
-    group: list[str] = []
-    for line in block:
-        if group and (not is_wrapped or _begins(line, group)):
-            yield LineGroup(group)
-            group = []
-        group.append(line)
-    if group:
-        yield LineGroup(group)
+    begins = _begins if is_wrapped else lambda *_: True
+    yield from map(LineGroup, parted(block, begins))
 
 
-def _begins(line: str, group: list[str]) -> bool:
+def _begins(group: list[str], line: str) -> bool:
     """Whether a line begins a paragraph within a block."""
     before = group[-1]
     if _ITEM.match(line) or _STANDS_ALONE.match(line):

@@ -1,17 +1,15 @@
 """Finds the lines at the top and bottom of pages that belong to the page and not to the text."""
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
 from qwen_pl.data.cleaning.measures import usual_leading, usual_size
-from qwen_pl.data.page.line import Line, LineIndex, Page
+from qwen_pl.data.page.line import Line, LineIndex, Page, parted
 
-EDGE_ROWS = 2
-"""Rows of a page, from the top and from the bottom, that are looked at."""
-
+_EDGE_ROWS = 2  # of a page, from the top and from the bottom, that are looked at
 _NEARBY = 8  # pages; heads change with the chapter, so repetition counts within this distance
 _REPEATS = 3
 _ALIKE = 12  # letters that are the same in two heads, at the beginning or at the end
@@ -23,7 +21,7 @@ _APART = 1.4  # times the usual distance of lines
 _TOGETHER = 1.2  # times that distance, between two rows of one head
 _NUMBER = re.compile(r"\d{1,5}")
 _STANDS_ALONE = re.compile(r"\W*(\d+|[ivxlcdmIVXLCDM]+)\W*(/\s*\d+\W*)?")  # "- 3 -", "3 / 120"
-_ROMAN = re.compile(r"m{0,3}(cm|cd|d?c{0,3})(xc|xl|l?x{0,3})(ix|iv|v?i{0,3})", re.IGNORECASE)
+_ROMAN = re.compile(r"m{0,3}(cm|cd|d?c{0,3})(xc|xl|l?x{0,3})(ix|iv|v?i{0,3})")
 _ROMAN_VALUES = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100, "d": 500, "m": 1000}
 
 
@@ -56,15 +54,15 @@ def find_running_heads(pages: list[Page]) -> set[LineIndex]:
     heads = set(counting)
     for alike in _in_same_place(candidates):
         for line in alike:
-            is_found = line.where in found
-            if _is_place_of_heads(alike, line, found, len(pages), 0.4 if is_found else 0.6):
+            if _is_place_of_heads(alike, line, found, len(pages)):
                 heads.add(line.where)
-    apart, goes_on = _rows_apart(pages)
+    apart = _rows_apart(pages)
     heads |= _agreeing_lines([c for c in candidates if c.where in apart], len(pages))
     for edge in ("top", "bottom"):
-        known = [head for head in heads if apart.get(head) == edge]
-        others = [rest for head in known if (rest := goes_on.get(head))]
-        if len(others) < len(known) / 3:  # or else the text begins right below the heads
+        known = [apart[head] for head in heads & apart.keys()]
+        rests = [rest for at, rest in known if at == edge]
+        others = [rest for rest in rests if rest]
+        if len(others) < len(rests) / 3:  # or else the text begins right below the heads
             heads = heads.union(*others)
     return heads
 
@@ -72,11 +70,15 @@ def find_running_heads(pages: list[Page]) -> set[LineIndex]:
 def _edge_lines(pages: list[Page]) -> Iterator[_EdgeLine]:
     for number, page in enumerate(pages):
         rows = _rows(page)
-        for edge, near in (("top", rows[:EDGE_ROWS]), ("bottom", rows[-EDGE_ROWS:])):
+        for edge, near in (("top", rows[:_EDGE_ROWS]), ("bottom", rows[-_EDGE_ROWS:])):
             for row in near:
                 for index in row:
                     if len(page[index].text) <= _LONGEST_HEAD:
                         yield _EdgeLine((number, index), page[index], edge)
+
+
+def _nearby(line: _EdgeLine, lines: list[_EdgeLine]) -> list[_EdgeLine]:
+    return [other for other in lines if abs(other.page - line.page) <= _NEARBY]
 
 
 def _rows(page: Page) -> list[list[int]]:
@@ -85,13 +87,7 @@ def _rows(page: Page) -> list[list[int]]:
     if not order:  # the places are not known
         return [[index] for index in range(len(page))]
     order.sort(key=lambda index: -page[index].y)  # a head may come last in the file
-    rows: list[list[int]] = []
-    for index in order:
-        if rows and page[rows[-1][0]].y - page[index].y < _ROW_HEIGHT:
-            rows[-1].append(index)
-        else:
-            rows.append([index])
-    return rows
+    return parted(order, lambda row, index: page[row[0]].y - page[index].y >= _ROW_HEIGHT)
 
 
 def _counting_lines(candidates: list[_EdgeLine], num_pages: int) -> set[LineIndex]:
@@ -108,7 +104,7 @@ def _counting_lines(candidates: list[_EdgeLine], num_pages: int) -> set[LineInde
     found = set()
     for alike in by_offset.values():
         for line in alike:
-            near = [other for other in alike if abs(other.page - line.page) <= _NEARBY]
+            near = _nearby(line, alike)
             if not _STANDS_ALONE.fullmatch(line.line.text):
                 near = [o for o in near if abs(o.line.y - line.line.y) <= _SAME_HEIGHT]
             if len({other.page for other in near}) >= enough:
@@ -127,45 +123,33 @@ def _repeated_lines(candidates: list[_EdgeLine]) -> set[LineIndex]:
     found = set()
     for alike in by_text.values():
         for line in alike:
-            if len({o.page for o in alike if abs(o.page - line.page) <= _NEARBY}) >= _REPEATS:
+            if len({other.page for other in _nearby(line, alike)}) >= _REPEATS:
                 found.add(line.where)
     return found
 
 
 def _in_same_place(candidates: list[_EdgeLine]) -> list[list[_EdgeLine]]:
     """Lines at one edge, height and size, together; all of an edge if the heights are not known."""
-    groups: list[list[_EdgeLine]] = []
+
+    def is_elsewhere(place: list[_EdgeLine], line: _EdgeLine) -> bool:
+        last = place[-1]
+        is_other = (line.edge, round(line.line.size)) != (last.edge, round(last.line.size))
+        return is_other or line.line.y - last.line.y >= _ROW_HEIGHT / 2
+
     order = sorted(candidates, key=lambda c: (c.edge, round(c.line.size), c.line.y))
-    for line in order:
-        last = groups[-1][-1] if groups else None
-        if (
-            last is not None
-            and (line.edge, round(line.line.size)) == (last.edge, round(last.line.size))
-            and line.line.y - last.line.y < _ROW_HEIGHT / 2
-        ):
-            groups[-1].append(line)
-        else:
-            groups.append([line])
-    return groups
+    return parted(order, is_elsewhere)
 
 
 def _is_place_of_heads(
-    same_place: list[_EdgeLine],
-    line: _EdgeLine,
-    found: set[LineIndex],
-    num_pages: int,
-    share_of_lines: float,
+    same_place: list[_EdgeLine], line: _EdgeLine, found: set[LineIndex], num_pages: int
 ) -> bool:
     """Whether enough of the lines in a place, on enough pages nearby, are known for heads."""
-    near = [other for other in same_place if abs(other.page - line.page) <= _NEARBY]
+    near = _nearby(line, same_place)
     with_line = len({other.page for other in near})
     with_head = len({other.page for other in near if other.where in found})
     pages = min(line.page + _NEARBY, num_pages - 1) - max(line.page - _NEARBY, 0) + 1
-    return (
-        with_head >= _REPEATS
-        and with_head >= share_of_lines * with_line
-        and with_head >= _SHARE_OF_PAGES * pages
-    )
+    share_of_lines = 0.4 if line.where in found else 0.6
+    return with_head >= max(_REPEATS, share_of_lines * with_line, _SHARE_OF_PAGES * pages)
 
 
 def _agreeing_lines(apart: list[_EdgeLine], num_pages: int) -> set[LineIndex]:
@@ -177,8 +161,7 @@ def _agreeing_lines(apart: list[_EdgeLine], num_pages: int) -> set[LineIndex]:
     for alike in _in_same_place(apart):
         known = set()
         for line in alike:
-            near = [other for other in alike if abs(other.page - line.page) <= _NEARBY]
-            texts = {(other.page, other.line.text.casefold()) for other in near}
+            texts = {(o.page, o.line.text.casefold()) for o in _nearby(line, alike)}
             agreeing = sum((page + 1, t) in texts or (page + 2, t) in texts for page, t in texts)
             # There may be heads on left pages only.
             first = max(line.page - _NEARBY, line.page % 2)
@@ -192,15 +175,12 @@ def _agreeing_lines(apart: list[_EdgeLine], num_pages: int) -> set[LineIndex]:
     return found
 
 
-def _rows_apart(pages: list[Page]) -> tuple[dict[LineIndex, str], dict[LineIndex, set[LineIndex]]]:
-    """Lines of the text's size in rows apart from it, and the second rows of those that have two.
-
-    The lines come with the edge where they are.
+def _rows_apart(pages: list[Page]) -> dict[LineIndex, tuple[str, set[LineIndex]]]:
+    """Lines of the text's size in rows apart from it, with their edge and the rows after theirs.
 
     The titles of slides stand apart too, but are larger.
     """
-    apart: dict[LineIndex, str] = {}
-    goes_on: dict[LineIndex, set[LineIndex]] = {}
+    apart: dict[LineIndex, tuple[str, set[LineIndex]]] = {}
     size = usual_size(pages)
     leading = max(usual_leading(pages, size), 1.0)
     for number, page in enumerate(pages):
@@ -208,7 +188,7 @@ def _rows_apart(pages: list[Page]) -> tuple[dict[LineIndex, str], dict[LineIndex
         if len(rows) < 5:
             continue
         for edge, order in (("top", rows), ("bottom", rows[::-1])):
-            heights = [page[row[0]].y for row in order[: EDGE_ROWS + 1]]
+            heights = [page[row[0]].y for row in order[: _EDGE_ROWS + 1]]
             gaps = [abs(before - after) / leading for before, after in pairwise(heights)]
             rows_apart = next((n for n, gap in enumerate(gaps, 1) if gap > _APART), 0)
             if not rows_apart or any(gap > _TOGETHER for gap in gaps[: rows_apart - 1]):
@@ -217,9 +197,8 @@ def _rows_apart(pages: list[Page]) -> tuple[dict[LineIndex, str], dict[LineIndex
             rest = {(number, index) for row in others for index in row}
             for index in head:
                 if page[index].size <= 1.1 * size:
-                    apart[number, index] = edge
-                    goes_on[number, index] = rest
-    return apart, goes_on
+                    apart[number, index] = edge, rest
+    return apart
 
 
 def _numbers(text: str) -> Iterator[tuple[int, bool]]:
@@ -231,28 +210,15 @@ def _numbers(text: str) -> Iterator[tuple[int, bool]]:
     words = [word.strip("-–—.,:[](){}|·•/") for word in text.split()]
     words = [word for word in words if word]
     for position, word in enumerate(words):
+        small = word.lower() if word.isupper() else word
         if _NUMBER.fullmatch(word):
             yield int(word), False
-        elif position in (0, len(words) - 1) and _is_roman(word):
-            yield _roman_value(word), True
+        elif position in (0, len(words) - 1) and _ROMAN.fullmatch(small):
+            yield _roman_value(small), True
     if words and (glued := re.fullmatch(r"\D*[^\W\d]\D*?(\d{1,4})", words[-1])):
         yield int(glued[1]), False  # "Scenes145"
 
 
-def _is_roman(word: str) -> bool:
-    return (word.islower() or word.isupper()) and _ROMAN.fullmatch(word) is not None
-
-
 def _roman_value(word: str) -> int:
-    values = [_ROMAN_VALUES[letter] for letter in word.lower()]
-    following = [*values[1:], 0]
-    return sum(-v if v < after else v for v, after in zip(values, following, strict=True))
-
-
-def names_of_heads(lines: list[str]) -> Counter[str]:
-    """Counts running heads, those alike but for their numbers together.
-
-    >>> names_of_heads(["Chapter 1 3", "Chapter 1 5", "7"])
-    Counter({'Chapter # #': 2, '#': 1})
-    """
-    return Counter(re.sub(r"\d+", "#", line) for line in lines)
+    values = [_ROMAN_VALUES[letter] for letter in word]
+    return sum(-value if value < after else value for value, after in pairwise([*values, 0]))

@@ -1,6 +1,9 @@
 """What a reader makes of a page: its lines of text, each with a place."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, TypeVar
+
+Item = TypeVar("Item")
 
 _INITIAL_SIZE = 1.5  # times the size of the lines beside it, and more
 
@@ -24,11 +27,23 @@ LineIndex = tuple[int, int]
 
 
 def is_large_initial(text: str, size: float, line_size: float) -> bool:
-    """Whether a text is so short and so large that it may be a large initial beside a line.
-
-    A letter may have a quotation mark before it.
+    """Whether a letter, perhaps with a quotation mark, is larger than a line it may stand beside.
 
     >>> is_large_initial("“T", 30, line_size=10), is_large_initial("T", 14, line_size=10)
     (True, False)
     """
     return 0 < len(text.strip()) <= 2 and size > _INITIAL_SIZE * line_size
+
+
+def parted(items: Iterable[Item], begins: Callable[[list[Item], Item], bool]) -> list[list[Item]]:
+    """Lines, or what stands for them, in parts; each begins where ``begins(part before, item)``.
+
+    >>> parted([1, 2, 5, 6], lambda part, item: item > part[-1] + 1)
+    [[1, 2], [5, 6]]
+    """
+    parts: list[list[Item]] = []
+    for item in items:
+        if not parts or begins(parts[-1], item):
+            parts.append([])
+        parts[-1].append(item)
+    return parts

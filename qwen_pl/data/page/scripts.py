@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
+from qwen_pl.data.page.line import parted
+
 UNSPACED_CHINESE = r"\u3040-\u30ff\u3400-\u9fff"
 """Kana and Chinese characters; like all of these for use within ``[]`` of a regular expression."""
 UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff" + UNSPACED_CHINESE
@@ -20,11 +22,6 @@ _LETTER = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _DIGIT = "[\u0660-\u0669\u06f0-\u06f9]"
 _NUMBER = re.compile(f"{_DIGIT}([.,/:\u066a-\u066c]?{_DIGIT})+")
 _MIRRORED = str.maketrans("()[]{}<>«»‹›", ")(][}{><»«›‹")
-
-
-def has_right_to_left(text: str) -> bool:
-    """Whether any letter is written from right to left."""
-    return not text.isascii() and _LETTER.search(text) is not None
 
 
 def is_right_to_left(text: str) -> bool:
@@ -46,13 +43,9 @@ def in_reading_order(runs: Sequence[str]) -> str:
     """
     if not is_right_to_left("".join(runs)):
         return "".join(map(_turned, runs))
-    groups: list[str] = []  # neighbours without letters from right to left belong together
-    for run in runs:
-        if groups and not _LETTER.search(run) and not _LETTER.search(groups[-1]):
-            groups[-1] += run
-        else:
-            groups.append(run)
-    groups = [group for group in groups if group]
+    # Neighbours without letters from right to left belong together.
+    parts = parted(filter(None, runs), lambda part, run: bool(_LETTER.search(part[0] + run)))
+    groups = ["".join(part) for part in parts]
     line = _turned(groups[-1]).strip()
     for left, right in pairwise(reversed(groups)):  # in the order of reading
         separator = " " if _has_space_on_left(left) or _has_space_on_right(right) else ""

@@ -3,15 +3,13 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from qwen_pl.data.page.line import Line, is_large_initial
+from qwen_pl.data.page.line import Line
 
 Place = tuple[float, float, float]
 """x, y and font size, in points."""
 
 NOWHERE: Place = (0.0, 0.0, 0.0)
-
-FARTHEST = 1e6
-"""Points from the corner of a page within which a place can be meant."""
+_FARTHEST = 1e6  # points from the corner of a page within which a place can be meant
 _RAISED_DIGITS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -31,17 +29,6 @@ class OpenFile(NamedTuple):
     """What must be said of text read this way."""
 
 
-def begins_line(text: str, x: float, size: float, line_x: float, line_size: float) -> bool:
-    """Whether a text shown after a line is a large initial to its left, and so of another line.
-
-    It has the baseline of a later line of its paragraph.
-
-    >>> begins_line("T", 72, 30, line_x=95, line_size=10)
-    True
-    """
-    return x < line_x and is_large_initial(text, size, line_size)
-
-
 def raise_number(text: str, rise: float, size_ratio: float) -> str:
     """In superscripts, if it is a number set as an exponent is, as marks of footnotes are too."""
     is_raised = size_ratio < 0.85 and rise > 0.0 and text.strip().isdecimal()
@@ -51,14 +38,13 @@ def raise_number(text: str, rise: float, size_ratio: float) -> str:
 def upright(x: float, y: float, size: float, right: tuple[float, float]) -> Place:
     """Place and size as they are when the page is turned so that text runs from left to right.
 
-    Args:
-        right: The direction in which the text runs on the page, of any length.
+    It runs in the direction ``right``, which may have any length, on the page as it stands.
     """
     if abs(right[1]) > abs(right[0]):  # the text runs up or down the page
         x, y = (y, -x) if right[1] > 0 else (-y, x)
     elif right[0] < 0:
         x, y = -x, -y
-    if not (abs(x) < FARTHEST and abs(y) < FARTHEST and size < FARTHEST):
+    if not (abs(x) < _FARTHEST and abs(y) < _FARTHEST and size < _FARTHEST):
         return NOWHERE
     return round(x, 2), round(y, 2), round(size, 2)
 

@@ -8,19 +8,16 @@ often a whole line.
 import ctypes
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from ctypes import byref, c_double, c_float, c_int, c_void_p
 from typing import Any
 
 import pypdfium2.raw as pdfium
 
-from qwen_pl.data.page.scripts import has_right_to_left
-from qwen_pl.data.pdf.open_file import FARTHEST, Place, upright
+from qwen_pl.data.pdf.open_file import Place, upright
 
 HYPHEN = "\ufffe"
 """pdfium's sign for a hyphen at the end of a line, and for that end."""
-
-_HYPHEN_CODE = re.compile("\x02")  # the same where one character is asked for
 
 
 def _with_addresses(function: Any, result: Any, *arguments: Any) -> Any:
@@ -40,39 +37,25 @@ _box = _with_addresses(pdfium.FPDFText_GetLooseCharBox, c_int, c_int, c_void_p)
 class Characters:
     """The characters of a page by their index, in the order of the page's content.
 
-    Args:
-        handle: An ``FPDF_TEXTPAGE``, which has to stay open.
+    The ``handle``, an ``FPDF_TEXTPAGE``, has to stay open.
     """
 
     def __init__(self, handle: Any) -> None:
         self.text = _whole_text(handle)
         """All of them, with the ends of lines that pdfium has found."""
-        self.has_right_to_left = has_right_to_left(self.text)
         self._handle = ctypes.cast(handle, c_void_p).value
         self._matrix = (c_float * 6)()  # an FS_MATRIX, faster to take apart
-        self._matrix_address = byref(self._matrix)
         self._box = (c_float * 4)()  # an FS_RECTF: left, top, right, bottom
-        self._box_address = byref(self._box)
         self._origin_x, self._origin_y = c_double(), c_double()
         self._origin_addresses = byref(self._origin_x), byref(self._origin_y)
 
-    def objects(self, start: int, end: int) -> Iterable[tuple[int, int, int | None]]:
+    def objects(self, start: int, end: int) -> Iterator[tuple[int, int, int | None]]:
         """Where each text object of a line starts and ends, and its address.
 
-        The address is None for what pdfium has put in.
+        The address is None for what pdfium has put in. The ends are found by halving, so that long
+        objects, which mostly are whole lines, cost little.
         """
-        handle = self._handle
-        shown = _text_object(handle, start)
-        last = _text_object(handle, end - 1)
-        if last == shown is not None:  # the whole line, mostly
-            return ((start, end, shown),)
-        return self._several_objects(start, end, shown, last)
-
-    def _several_objects(
-        self, start: int, end: int, shown: int | None, last: int | None
-    ) -> Iterator[tuple[int, int, int | None]]:
-        """The same for several; their ends are found by halving, so that long ones cost little."""
-        handle = self._handle
+        shown, last = _text_object(self._handle, start), _text_object(self._handle, end - 1)
         ahead = [(end - 1, last)]  # what is known, the nearest last
         same = start
         while ahead:
@@ -81,7 +64,7 @@ class Characters:
                 same, _ = ahead.pop()
             elif index - same > 1:
                 middle = (same + index) // 2
-                ahead.append((middle, _text_object(handle, middle)))
+                ahead.append((middle, _text_object(self._handle, middle)))
             else:
                 yield start, index, shown
                 start, shown = ahead.pop()
@@ -93,21 +76,17 @@ class Characters:
 
         Also whether it is upright as it stands.
         """
-        handle = self._handle
-        _matrix(handle, index, self._matrix_address)
+        _matrix(self._handle, index, self._matrix)
         a, b, c, d, x, y = self._matrix[:]
-        size = abs(_font_size(handle, index)) * math.hypot(c, d)
-        is_upright = b == 0.0 < a
-        if is_upright and abs(x) < FARTHEST and abs(y) < FARTHEST and size < FARTHEST:
-            return (round(x, 2), round(y, 2), round(size, 2)), True  # as nearly all are
-        return upright(x, y, size, (a, b)), is_upright
+        size = abs(_font_size(self._handle, index)) * math.hypot(c, d)
+        return upright(x, y, size, (a, b)), b == 0.0 < a
 
     def gap(self, left: int, right: int, is_upright: bool) -> float:
         """How far apart two characters are, which costs less if they are known to be upright."""
         if not is_upright:
             return self.left_end(right) - self.right_end(left)
         _origin(self._handle, right, *self._origin_addresses)
-        _box(self._handle, left, self._box_address)
+        _box(self._handle, left, self._box)
         return self._origin_x.value - self._box[2]
 
     def left_end(self, index: int) -> float:
@@ -118,7 +97,7 @@ class Characters:
 
     def right_end(self, index: int) -> float:
         """Where a character ends, seen upright."""
-        _box(self._handle, index, self._box_address)
+        _box(self._handle, index, self._box)
         left, top, right, bottom = self._box
         if self._is_upright(index):
             return right
@@ -126,7 +105,7 @@ class Characters:
 
     def _is_upright(self, index: int) -> bool:
         """Whether a character stands as on most pages; its matrix is at hand afterwards."""
-        _matrix(self._handle, index, self._matrix_address)
+        _matrix(self._handle, index, self._matrix)
         return self._matrix[1] == 0.0 < self._matrix[0]
 
     def _upright_x(self, x: float, y: float) -> float:
@@ -145,7 +124,6 @@ def _whole_text(handle: Any) -> str:
     # What it leaves out of the text it still counts.
     codes = [pdfium.FPDFText_GetUnicode(handle, index) for index in range(number)]
     text = "".join([chr(code) if code < 0x110000 else "\ufffd" for code in codes])
-    return _HYPHEN_CODE.sub(
-        lambda code: HYPHEN if pdfium.FPDFText_IsHyphen(handle, code.start()) == 1 else code[0],
-        text,
-    )
+    is_hyphen = pdfium.FPDFText_IsHyphen
+    # The same sign has another code where one character is asked for.
+    return re.sub("\x02", lambda at: HYPHEN if is_hyphen(handle, at.start()) == 1 else at[0], text)

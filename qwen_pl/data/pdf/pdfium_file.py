@@ -4,23 +4,15 @@ The lines have the places and sizes that pypdf's lines have.
 """
 
 import re
-from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 from typing import NamedTuple
 
 import pypdfium2
 import pypdfium2.raw as pdfium
 
-from qwen_pl.data.page.line import Line
+from qwen_pl.data.page.line import Line, is_large_initial, parted
 from qwen_pl.data.page.scripts import is_right_to_left
-from qwen_pl.data.pdf.open_file import (
-    NeedsPassword,
-    OpenFile,
-    begins_line,
-    raise_number,
-    valid_unicode,
-)
+from qwen_pl.data.pdf.open_file import NeedsPassword, OpenFile, raise_number, valid_unicode
 from qwen_pl.data.pdf.pdfium_characters import HYPHEN, Characters
 
 # Lines end in "\r\n"; a "\r" by itself is the code of a sign in a font without a map to Unicode.
@@ -47,8 +39,7 @@ def open_file(source: str | bytes, password: str) -> OpenFile:
         Exception: If it is damaged.
     """
     try:
-        file = Path(source) if isinstance(source, str) else source
-        document = pypdfium2.PdfDocument(file, password=password)
+        document = pypdfium2.PdfDocument(source, password=password)
     except pypdfium2.PdfiumError as error:
         if error.err_code == pdfium.FPDF_ERR_PASSWORD:
             raise NeedsPassword from None
@@ -72,14 +63,7 @@ class _Run(NamedTuple):
 
 
 def _page_lines(document: pypdfium2.PdfDocument, index: int) -> list[Line]:
-    """The lines of one page that have text, in pdfium's order.
-
-    Args:
-        index: The page, counted from 0.
-
-    Raises:
-        ValueError: If pdfium cannot load the page.
-    """
+    """The lines of one page; a ``ValueError`` if pdfium cannot load it."""
     page = pdfium.FPDF_LoadPage(document, index)
     if not page:
         raise ValueError("pdfium cannot load it")
@@ -103,7 +87,7 @@ def _lines(characters: Characters) -> list[Line]:
             if gap > _WORD_GAP:
                 runs[0] = runs[0]._replace(text=" " + runs[0].text)
             runs = lines.pop() + runs
-        lines += _split(runs) if len(runs) > 1 else [runs] if runs else []
+        lines += parted(runs, _begins_line)
     return [_join(characters, runs) for runs in lines]
 
 
@@ -172,7 +156,7 @@ def _spaced(characters: Characters, run: _Run, first: int, is_upright: bool) -> 
     line are alike, so that one of them tells whether others may be too narrow.
     """
     seen = _SPACE.search(run.text)
-    if seen is None or (characters.has_right_to_left and is_right_to_left(run.text)):
+    if seen is None or is_right_to_left(run.text):
         return run
     gap, space = characters.gap, first + seen.start()
     width = gap(space - 1, space + 1, is_upright)
@@ -180,16 +164,12 @@ def _spaced(characters: Characters, run: _Run, first: int, is_upright: bool) -> 
         return run
     narrowest = max(_WORD_GAP_SHARE * width, _NO_GAP * run.size)
     pairs = [match.start() for match in _PAIR.finditer(run.text)]
-    hidden = [
-        index + 1
-        for index in pairs
-        if gap(first + index, first + index + 1, is_upright) > narrowest
-    ]
+    gaps = [gap(first + index, first + index + 1, is_upright) for index in pairs]
+    hidden = [i + 1 for i, width in zip(pairs, gaps, strict=True) if width > narrowest]
     if len(hidden) > len(pairs) / 4:  # it is letterspaced
         return run
-    ends = [*hidden, len(run.text)]
-    parts = [run.text[start:end] for start, end in zip([0, *hidden], ends, strict=True)]
-    return run._replace(text=" ".join(parts))
+    ends = pairwise([0, *hidden, len(run.text)])
+    return run._replace(text=" ".join(run.text[start:end] for start, end in ends))
 
 
 def _gap(characters: Characters, line: list[_Run], run: _Run) -> float | None:
@@ -199,7 +179,7 @@ def _gap(characters: Characters, line: list[_Run], run: _Run) -> float | None:
     """
     before = line[-1]
     size = max(run.size, before.size)
-    if not size or _are_on_two_lines(_largest(line), run):
+    if not size or _is_on_other_line(line, run):
         return None
     gap = (run.x - characters.right_end(before.last)) / size
     return gap if -_WIDEST_GAP < gap < _WIDEST_GAP else None
@@ -216,29 +196,23 @@ def _join(characters: Characters, runs: list[_Run]) -> Line:
         y = next(run.y for run in runs if run.size == size)
         scale = size or 1.0
         text = "".join([raise_number(run.text, run.y - y, run.size / scale) for run in runs])
-    if characters.has_right_to_left and is_right_to_left(text):
+    if is_right_to_left(text):
         # The last character of a run may stand at its left end.
         text = text.translate(_UNMIRRORED)
         x = min(min(run.x, characters.left_end(run.last)) for run in runs)
     return Line(valid_unicode(text.replace(HYPHEN, "-")), x, y, size or 1.0)
 
 
-def _split(runs: list[_Run]) -> Iterator[list[_Run]]:
-    """Parts a line of pdfium's where its baseline moves as far as to another line."""
-    line: list[_Run] = []
-    for run in runs:
-        is_lower = line and run.y != line[-1].y and _are_on_two_lines(_largest(line), run)
-        if is_lower or (line and begins_line(run.text, run.x, run.size, line[0].x, line[0].size)):
-            yield line
-            line = []
-        line.append(run)
-    if line:
-        yield line
+def _begins_line(line: list[_Run], run: _Run) -> bool:
+    """Whether the baseline moves as far as to another line, where pdfium sees but one.
+
+    So it does before a large initial, which has the baseline of a later line of its paragraph.
+    """
+    is_lower = run.y != line[-1].y and _is_on_other_line(line, run)
+    is_left = run.x < line[0].x
+    return is_lower or (is_left and is_large_initial(run.text, run.size, line[0].size))
 
 
-def _are_on_two_lines(run: _Run, other: _Run) -> bool:
-    return abs(run.y - other.y) > _OTHER_LINE * min(run.size, other.size)
-
-
-def _largest(line: list[_Run]) -> _Run:
-    return max(line, key=lambda run: run.size)
+def _is_on_other_line(line: list[_Run], run: _Run) -> bool:
+    largest = max(line, key=lambda run: run.size)
+    return abs(largest.y - run.y) > _OTHER_LINE * min(largest.size, run.size)

@@ -9,25 +9,23 @@ from typing import Any
 
 import pypdf
 
-from qwen_pl.data.page.line import Line
+from qwen_pl.data.page.line import Line, is_large_initial
 from qwen_pl.data.page.scripts import in_reading_order
 from qwen_pl.data.pdf.open_file import (
     NOWHERE,
     NeedsPassword,
     OpenFile,
     Place,
-    begins_line,
     raise_number,
     upright,
     valid_unicode,
 )
-from qwen_pl.data.pdf.pypdf_mended import mend_word_spaces, remember_fonts
+from qwen_pl.data.pdf.pypdf_mended import mend_pypdf
 
 logging.disable(logging.CRITICAL)
 warnings.simplefilter("ignore")
 pypdf.overwrite_configuration(disable_legacy_handling=True, jbig2dec_binary=None)
-remember_fonts()
-_CAVEAT = "" if mend_word_spaces() else "this version of pypdf may lose spaces between words"
+_CAVEAT = "" if mend_pypdf() else "this version of pypdf may lose spaces between words"
 
 
 def open_file(source: str | bytes, password: str) -> OpenFile:
@@ -35,8 +33,7 @@ def open_file(source: str | bytes, password: str) -> OpenFile:
 
     Raises:
         NeedsPassword: If the password does not open it.
-        Exception: If it is damaged; pypdf lets ``ValueError``, ``RecursionError`` and others
-            through.
+        Exception: If it is damaged; ``ValueError``, ``RecursionError`` and others come through.
     """
     content = BytesIO(source) if isinstance(source, bytes) else source
     reader = pypdf.PdfReader(content, strict=False)
@@ -89,10 +86,13 @@ def _page_lines(page: Any) -> list[Line]:
 
 
 def _begins_line(text: str, place: Place, pieces: list[Line]) -> bool:
-    """Whether a piece is a large initial to the left of the line that it is shown after."""
+    """Whether a piece is a large initial to the left of the line that it is shown after.
+
+    It has the baseline of a later line of its paragraph.
+    """
     start = next((piece for piece in pieces if piece.text.strip()), None)
     x, _, size = place
-    return start is not None and begins_line(text, x, size, start.x, start.size)
+    return start is not None and x < start.x and is_large_initial(text, size, start.size)
 
 
 def _forget_places_off(page: Any, lines: list[Line]) -> list[Line]:
@@ -106,13 +106,13 @@ def _forget_places_off(page: Any, lines: list[Line]) -> list[Line]:
         return lines
     if page.rotation % 180:
         return lines
-    on_page = [left <= line.x <= right and bottom <= line.y <= top for line in lines]
-    if sum(on_page) < len(lines) / 2:
+
+    def is_on_page(line: Line) -> bool:
+        return left <= line.x <= right and bottom <= line.y <= top
+
+    if sum(map(is_on_page, lines)) < len(lines) / 2:
         return lines
-    return [
-        line if is_on_page else Line(line.text, *NOWHERE)
-        for line, is_on_page in zip(lines, on_page, strict=True)
-    ]
+    return [line if is_on_page(line) else Line(line.text, *NOWHERE) for line in lines]
 
 
 def _count_letters(text: str) -> int:

@@ -15,7 +15,6 @@ space. Five kinds of text defeat that, and are put right by a subclass of its te
 Source: ISO 32000-2:2020, 9.4.4, for the width of shown text; https://github.com/py-pdf/pypdf/issues/3978.
 """
 
-from collections import OrderedDict
 from typing import Any, ClassVar
 
 import pypdf._page
@@ -23,11 +22,8 @@ import pypdf._utils
 from pypdf._text_extraction._text_extractor import TextExtraction
 from pypdf.generic._font import Font
 
-WIDEST_HALF_SPACE = 130.0
-"""No gap above this many thousandths of the font size is inside a word."""
-
+_WIDEST_HALF_SPACE = 130.0  # thousandths of the font size; no wider gap is inside a word
 _EMPTY_SPACE = 0.08  # of the font size
-
 _MOST_FONTS = 64
 
 _page: Any = pypdf._page  # what is put in place here has other types than pypdf's own
@@ -40,7 +36,7 @@ class SpacedTextExtraction(TextExtraction):
 
     def _handle_tf(self, operands: list[Any]) -> None:
         super()._handle_tf(operands)
-        self._space_width = min(self._space_width, WIDEST_HALF_SPACE)
+        self._space_width = min(self._space_width, _WIDEST_HALF_SPACE)
 
     def _handle_tj(
         self, text: str, operands: list[Any], *state: Any
@@ -118,7 +114,7 @@ class SpacedTextExtraction(TextExtraction):
         between them ("thro" "w a h" "ero"), unless they follow a space: then one word is letter-
         spaced.
         """
-        word_gap = 1.3 * WIDEST_HALF_SPACE / 1000 * self.font_size
+        word_gap = 1.3 * _WIDEST_HALF_SPACE / 1000 * self.font_size
         return (
             isinstance(shown, bytes)
             and self.char_spacing >= word_gap
@@ -136,41 +132,31 @@ class KnownFonts:
     To read the same fonts again for every page takes a tenth of pypdf's time.
     """
 
-    _known: ClassVar[OrderedDict[int, tuple[Any, Font]]] = OrderedDict()  # by the resource's id
+    # By the resource's id, the last used last; resources are kept, so that no id is used again.
+    _known: ClassVar[dict[int, tuple[Any, Font]]] = {}
 
     @classmethod
     def from_font_resource(cls, resource: Any) -> Font:
         """The font of a resource, the same one when asked again."""
-        key = id(resource)
-        if key in cls._known:
-            cls._known.move_to_end(key)
-            return cls._known[key][1]
-        font = Font.from_font_resource(resource)
-        cls._known[key] = resource, font  # the resource is kept, so that its id is not used again
+        entry = cls._known.pop(id(resource), None) or (resource, Font.from_font_resource(resource))
+        cls._known[id(resource)] = entry
         if len(cls._known) > _MOST_FONTS:
-            cls._known.popitem(last=False)
-        return font
+            del cls._known[next(iter(cls._known))]
+        return entry[1]
 
 
-def remember_fonts() -> None:
-    """Makes pypdf use :class:`KnownFonts` from now on, in this process."""
-    if getattr(_page, "Font", None) is Font:
-        _page.Font = KnownFonts
-
-
-def mend_word_spaces() -> bool:
-    """Makes pypdf extract with :class:`SpacedTextExtraction` from now on, in this process.
+def mend_pypdf() -> bool:
+    """Puts these classes in the place of pypdf's own from now on, in this process.
 
     Returns:
-        False, with pypdf left as it was, if its internals are no longer the ones mended here.
+        False if its internals are no longer the ones mended here, and word spaces stay as they are.
     """
-    in_use = getattr(_page, "TextExtraction", None)
-    if in_use not in (TextExtraction, SpacedTextExtraction):
-        return False
-    if not all(hasattr(TextExtraction, name) for name in _INTERNALS):
-        return False
+    if getattr(_page, "Font", None) is Font:
+        _page.Font = KnownFonts
     neutral = getattr(_utils, "NEUTRAL_CHARACTER_RANGES", None)
-    if neutral is None:
+    is_in_use = getattr(_page, "TextExtraction", None) is TextExtraction
+    has_internals = all(hasattr(TextExtraction, name) for name in _INTERNALS)
+    if neutral is None or not (is_in_use and has_internals):
         return False
     _page.TextExtraction = SpacedTextExtraction
     # Arabic digits are turned with the letters around them or not, as chance has it: now always.

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from qwen_pl.data.page.legibility import MAYBE_GLUED, glued_ratio
 from qwen_pl.data.page.line import Line, Page
-from qwen_pl.data.pdf.child import ChildStopped, PdfChild, Status
+from qwen_pl.data.pdf.child import ChildStopped, Status, child_messages
 from qwen_pl.data.pdf.readers import check_reader, installed_version
 from qwen_pl.errors import InputError
 
@@ -65,11 +66,6 @@ class PdfText:
     reader: str = ""
     """The program that read it, with its version."""
 
-    @property
-    def has_text(self) -> bool:
-        """Whether any page has text."""
-        return any(self.pages)
-
 
 def read_pdf(
     path: Path,
@@ -85,7 +81,6 @@ def read_pdf(
     the child costs that page only: a new child goes on after it, up to ``MAX_LOST_PAGES`` times.
 
     Args:
-        path: The file.
         password: Opens an encrypted file; many need none although they are encrypted.
         limits: What reading may cost; with ``auto``, what each of the two readers may.
         reader: ``pypdf``; ``pdfium``, which is fast; or ``auto``: pypdf, then pdfium where that
@@ -119,7 +114,6 @@ def read_pdf(
 def _read(
     path: Path, reader: str, password: str, limits: PdfLimits, on_page: OnPage | None
 ) -> PdfText:
-    """Reads a file with one reader."""
     started = time.monotonic()
     result = PdfText(path, reader=f"{reader} {installed_version(reader)}")
     size_mb = path.stat().st_size / 2**20
@@ -158,34 +152,29 @@ def _joined(pdf: PdfText) -> str:
     return "\n".join(line.text for page in pdf.pages for line in page)
 
 
+@dataclass
 class _PageCollector:
     """Collects the pages of one file, from one or more child processes, in ``result``."""
 
-    def __init__(
-        self,
-        result: PdfText,
-        password: str,
-        limits: PdfLimits,
-        deadline: float,
-        on_page: OnPage | None,
-    ) -> None:
-        self.result = result
-        self.password = password
-        self.limits = limits
-        self.deadline = deadline
-        self.on_page = on_page
-        self.characters = 0
-        self.lost: list[tuple[int, ChildStopped]] = []  # pages, counted from 1, and why
-        self.caveat = ""
-        self.damage = ""
+    result: PdfText
+    password: str
+    limits: PdfLimits
+    deadline: float
+    on_page: OnPage | None
+    characters: int = 0
+    lost: list[tuple[int, ChildStopped]] = field(default_factory=list)
+    """Pages, counted from 1, and why."""
+    caveat: str = ""
+    damage: str = ""
 
     def collect(self) -> None:
         """Reads to the end of the file or to what stops it for good, then judges the result."""
         stopped = self._read_on()
-        restarts = 0
-        while stopped is not None and restarts < MAX_LOST_PAGES and self._one_page_is_to_blame():
+        for _ in range(MAX_LOST_PAGES):
+            is_over = self._too_much_text() or time.monotonic() >= self.deadline
+            if stopped is None or is_over or not self._unread_pages():
+                break  # or else one page may be to blame, rather than the file as a whole
             self._add_page([], lost=stopped)
-            restarts += 1
             stopped = self._read_on() if self._unread_pages() else None
         self._judge(stopped)
 
@@ -199,8 +188,9 @@ class _PageCollector:
             "memory_mb": self.limits.memory_mb,
         }
         try:
-            with PdfChild(job, self.limits.page_seconds, self.deadline) as child:
-                for message in child.messages():
+            messages = child_messages(job, self.limits.page_seconds, self.deadline)
+            with closing(messages):
+                for message in messages:
                     self._take(message)
         except ChildStopped as stopped:
             return stopped
@@ -231,19 +221,11 @@ class _PageCollector:
         if self.on_page is not None:
             self.on_page(len(self.result.pages), self.result.num_pages)
 
-    def _unread_pages(self) -> int:
-        return self.result.num_pages - len(self.result.pages)
+    def _unread_pages(self) -> bool:
+        return len(self.result.pages) < self.result.num_pages
 
     def _too_much_text(self) -> bool:
         return self.characters > self.limits.text_mb * 1e6
-
-    def _one_page_is_to_blame(self) -> bool:
-        """Whether a child may be stopped by its next page, rather than by the file as a whole."""
-        return (
-            self._unread_pages() > 0
-            and not self._too_much_text()
-            and time.monotonic() < self.deadline
-        )
 
     def _judge(self, stopped: ChildStopped | None) -> None:
         """Sets status and reason from the pages lost and from what ended the reading early."""
@@ -251,10 +233,14 @@ class _PageCollector:
         causes = [why for _, why in self.lost] + ([stopped] if stopped else [])
         if self.damage:
             causes.insert(0, ChildStopped("corrupt", self.damage))
+        has_text = any(result.pages)
         if not causes:
-            result.status, result.reason = self._judge_complete()
+            result.reason = self.caveat
+            if not has_text:
+                result.status = "empty"
+                result.reason = "no text on any page: a scanned PDF needs OCR first"
             return
-        if not result.has_text:
+        if not has_text:
             result.status = causes[-1].status
         elif stopped is not None and stopped.status == "timeout":
             result.status = "timeout"
@@ -268,10 +254,3 @@ class _PageCollector:
             place = f" after page {len(result.pages)} of {result.num_pages}"
             reasons.append(stopped.reason + (place if result.num_pages else ""))
         result.reason = "; ".join(reasons)
-
-    def _judge_complete(self) -> tuple[Status, str]:
-        if self.result.num_pages == 0:
-            return "corrupt", "has no pages"
-        if not self.result.has_text:
-            return "empty", "no text on any page: a scanned PDF needs OCR first"
-        return "ok", self.caveat

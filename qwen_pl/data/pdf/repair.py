@@ -3,6 +3,7 @@
 import re
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 
 _OBJECT = re.compile(rb"(?<!\d)(\d{1,7})[ \r\n]+(\d{1,5})[ \r\n]+obj\b")
 _PAGE = re.compile(rb"/Type\s*/Page(?![A-Za-z])")
@@ -19,13 +20,8 @@ def repaired(content: bytes) -> bytes | None:
     """A PDF with the pages that can still be found, in the order in which they are stored.
 
     Objects are found by the words around them. Those packed in object streams are unpacked and
-    added at the end, with a new list of pages and a new table of all objects.
-
-    Args:
-        content: The damaged file.
-
-    Returns:
-        None if there are no pages to be found, or if they are encrypted.
+    added at the end, with a new list of pages and a new table of all objects. None if there are no
+    pages to be found, or if they are encrypted.
     """
     if b"/Encrypt" in content:
         return None
@@ -80,13 +76,11 @@ def _unpack(content: bytes, offset: int, dictionary: bytes) -> Iterator[tuple[in
 def _inflate(data: bytes) -> bytes:
     """What comes out before the first error."""
     inflater, out = zlib.decompressobj(), b""
-    try:
+    with suppress(zlib.error):
         for start in range(0, len(data), _INFLATE_STEP):
             out += inflater.decompress(data[start : start + _INFLATE_STEP], _MOST_UNPACKED)
             if len(out) > _MOST_UNPACKED:
                 break
-    except zlib.error:
-        pass
     return out
 
 
@@ -100,12 +94,7 @@ def _append(out: bytearray, number: int, body: bytes) -> int:
 
 def _table(offsets: dict[int, int], start: int, root: int) -> bytes:
     """The table of all objects and the trailer; ``start`` is where they will stand."""
-    entries = b"".join(
-        b"%d 1\n%010d 00000 n \n" % (number, offset) for number, offset in sorted(offsets.items())
-    )
+    entries = b"".join(b"%d 1\n%010d 00000 n \n" % entry for entry in sorted(offsets.items()))
+    table = b"xref\n0 1\n0000000000 65535 f \n%b" % entries
     trailer = b"trailer\n<< /Size %d /Root %d 0 R >>\n" % (max(offsets) + 1, root)
-    return b"xref\n0 1\n0000000000 65535 f \n%b%bstartxref\n%d\n%%%%EOF\n" % (
-        entries,
-        trailer,
-        start,
-    )
+    return table + trailer + b"startxref\n%d\n%%%%EOF\n" % start

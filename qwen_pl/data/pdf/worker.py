@@ -11,10 +11,10 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 OUT_OF_MEMORY_EXIT_CODE = 77
 
@@ -24,19 +24,21 @@ _LARGEST_TO_REPAIR = 128 << 20  # bytes; they are all held in memory
 
 def main() -> None:
     """Reads the job, guards this process, and sends every page."""
-    send = _sender(_take_standard_output())
-    job = json.loads(_read_line(0))
+    answer = os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what libraries print goes nowhere from now on
+    # Without a buffer no more is taken from the pipe than one line.
+    job = json.loads(os.fdopen(0, "rb", buffering=0, closefd=False).readline())
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     _limit_memory(job["memory_mb"], job["reader"])
     try:
         for message in _messages(job):
-            send(message)
+            answer.write(json.dumps(message).encode("ascii") + b"\n")
+            answer.flush()
     except MemoryError:
         os._exit(OUT_OF_MEMORY_EXIT_CODE)  # nothing can be relied upon any more
 
 
 def _messages(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Opens the file and yields what there is to send."""
     # Imported under the memory limit, and not by who only looks at this module.
     from qwen_pl.data.pdf.open_file import NeedsPassword
 
@@ -101,32 +103,7 @@ def _is_pdf(path: str) -> bool:
 
 
 def _describe(error: Exception) -> str:
-    """An exception on one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())[:200]
-
-
-def _take_standard_output() -> BinaryIO:
-    """The answer's way out; what libraries print goes nowhere from now on."""
-    answer = os.fdopen(os.dup(1), "wb")
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, 1)
-    return answer
-
-
-def _sender(answer: BinaryIO) -> Callable[[dict[str, Any]], None]:
-    def send(message: dict[str, Any]) -> None:
-        answer.write(json.dumps(message).encode("ascii") + b"\n")
-        answer.flush()
-
-    return send
-
-
-def _read_line(file: int) -> bytes:
-    """Reads up to the next newline without taking more from the pipe."""
-    line = b""
-    while not line.endswith(b"\n"):
-        line += os.read(file, 1) or b"\n"
-    return line
 
 
 def _exit_with_parent() -> None:

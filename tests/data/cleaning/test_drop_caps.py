@@ -23,12 +23,12 @@ BELOW = set_lines(["nothing spoke for it."] * 3, top=676)
     ],
 )
 def test_an_initial_is_put_before_the_first_line_beside_it(page: Page) -> None:
-    assert place_drop_caps([page]) == [[HEADING, INITIAL, *BESIDE, *BELOW]]
+    assert place_drop_caps(page) == [HEADING, INITIAL, *BESIDE, *BELOW]
 
 
 def test_a_letter_as_large_as_the_text_stays_where_it_is() -> None:
     page = [*BESIDE, Line("N", 72, 688, 10), *BELOW]
-    assert place_drop_caps([page]) == [page]
+    assert place_drop_caps(page) == page
 
 
 def test_a_line_below_the_initial_but_as_far_set_in_belongs_to_it() -> None:
@@ -47,7 +47,7 @@ def test_an_opening_quotation_mark_may_be_large_by_itself() -> None:
 
 def test_a_long_heading_just_above_stays_above() -> None:
     heading = Line("A Heading as Long as the Page is Wide", 90, 713, 15)
-    assert place_drop_caps([[INITIAL, heading, *BESIDE]]) == [[heading, INITIAL, *BESIDE]]
+    assert place_drop_caps([INITIAL, heading, *BESIDE]) == [heading, INITIAL, *BESIDE]
 
 
 def test_an_initial_may_be_smaller_than_its_lines_are_high() -> None:

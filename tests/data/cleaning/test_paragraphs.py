@@ -3,19 +3,19 @@
 import pytest
 from line_maker import set_lines
 
-from qwen_pl.data.cleaning.measures import place_lines, usual_size
-from qwen_pl.data.cleaning.paragraphs import (
-    RULES,
-    Rule,
-    Seam,
-    Usual,
-    deciding_rule,
-    group_paragraphs,
-)
+from qwen_pl.data.cleaning.measures import Usual, place_lines, usual_size
+from qwen_pl.data.cleaning.paragraphs import RULES, Rule, Seam, deciding_rule, group_paragraphs
 from qwen_pl.data.page.line import Line, Page
 
 FULL = "A line of text that is as long as the column is wide, or nearly so,"
 SHORT = "and this is its end."
+PROSE = "And in this way a line of prose goes on as far as the paper lets it,"
+VERSE = [
+    "The owl that sat upon the wall",
+    "Saw nothing of the fall,",
+    "Nor of the spring",
+    "At all",
+]
 
 
 def paragraphs(*pages: Page) -> list[list[str]]:
@@ -196,3 +196,29 @@ def test_each_rule_decides_where_without_it_the_line_would_be_judged_otherwise(r
     assert deciding_rule(seam) is rule
     others = (other for other in RULES if other is not rule and other.holds(seam))
     assert next(others).begins is not rule.begins
+
+
+def test_lines_of_verse_are_paragraphs_each() -> None:
+    set_in = ["    " + line for line in VERSE]
+    page = set_lines([*[PROSE] * 3, "as here.", *set_in, *[PROSE] * 9])
+    assert lengths(page) == [4, 1, 1, 1, 1, 9]
+
+
+def test_lines_as_long_as_the_column_are_prose_whatever_they_begin_with() -> None:
+    assert lengths(set_lines([PROSE] * 12)) == [12]
+
+
+def test_short_lines_that_go_on_in_small_letters_are_no_verse() -> None:
+    narrow = ["    " + line.lower() for line in VERSE]
+    assert lengths(set_lines([*[PROSE] * 9, *narrow])) == [13]
+
+
+def test_text_in_capitals_is_no_verse() -> None:
+    capitals = [line.upper() for line in VERSE]
+    assert lengths(set_lines([*capitals, *[PROSE] * 9])) == [4, 9]
+
+
+def test_a_heading_of_several_lines_is_no_verse() -> None:
+    heading = set_lines(["Notes by the", "Author, to this", "Work and to the", "Hall"], size=14)
+    prose = set_lines([PROSE] * 9, top=600)
+    assert lengths(heading + prose) == [4, 9]

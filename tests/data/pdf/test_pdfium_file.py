@@ -141,7 +141,6 @@ def test_spaces_as_narrow_as_another_of_their_line_are_found(
     places = [x - gap for x, gap in zip(left, gaps, strict=True)]  # a space is 1.5 wide
     index_of = {i: found[:i].replace(" ", "") for i in range(len(found))}
     characters = object.__new__(Characters)
-    characters.has_right_to_left = False
     monkeypatch.setattr(characters, "left_end", lambda i: places[len(index_of[i])])
     monkeypatch.setattr(characters, "right_end", lambda i: places[len(index_of[i])] + 5)
     run = _Run(found, 0.0, 0.0, 10.0, len(found) - 1)
