@@ -32,10 +32,11 @@ def main(args: list[str]) -> None:
     )
     options = parser.parse_args(args)
 
+    from qwen_pl.data.cache_dir import CorpusEntry
     from qwen_pl.data.corpus.corpus import problem
     from qwen_pl.data.corpus.duplicates import Duplicates
     from qwen_pl.data.corpus.sources import find_sources
-    from qwen_pl.data.report.table import status_table
+    from qwen_pl.data.report.file_report import status_table
 
     sources = find_sources(options.source)
     targets = dict(zip(map(str, sources), _targets(sources, options.out), strict=True))
@@ -51,7 +52,8 @@ def main(args: list[str]) -> None:
             print(target)
     if options.out is not None:
         folder = options.out if options.out.is_dir() else options.out.parent
-        for report in corpus.report_files:
+        entry = CorpusEntry(corpus.folder)
+        for report in (entry.report_json, entry.report_html):
             with whole_file(folder / report.name) as file:
                 file.write(report.read_bytes())
         print(folder / corpus.report_file.name)

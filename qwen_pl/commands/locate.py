@@ -143,7 +143,7 @@ def _show_text(text: str, config: Path) -> None:
     """Prints the places of a sentence in the corpus of a config."""
     from qwen_pl.data.corpus.corpus import read_corpus
     from qwen_pl.data.corpus.search import find_text, normal
-    from qwen_pl.data.prepare.prepare import DataPlan
+    from qwen_pl.data.prepare.prepare import Preparation
 
     if not normal(text):
         raise InputError("--text is empty: give the sentence to look for")
@@ -169,7 +169,7 @@ def _show_text(text: str, config: Path) -> None:
     else:
         count = f"{len(documents):,} document{'' if len(documents) == 1 else 's'}"
         raise InputError(f"not in the text of the {count} of {config}: {normal(text)[:80]}")
-    sides = _sides(DataPlan.of(recipe, corpus).pieces, listed)
+    sides = _sides(Preparation(recipe, corpus, settings.cache_dir).pieces, listed)
     for hit, side in zip(listed, sides, strict=True):
         pages = _pages(hit.page, hit.last_page)
         print(f"{documents[hit.document].source}, {pages} ({side}): {hit.context}")

@@ -12,7 +12,7 @@ from qwen_pl.files import fingerprint, write_text
 
 if TYPE_CHECKING:
     from qwen_pl.data.prepare.cluster import Cluster
-    from qwen_pl.data.prepare.prepare import Prepared
+    from qwen_pl.data.prepare.prepare import Preparation
     from qwen_pl.data.prepare.settings import DataSettings
 
 HELP = """\
@@ -38,7 +38,7 @@ def main(args: list[str]) -> None:
 
     from qwen_pl.data.prepare.prepare import find_prepared, prepare
     from qwen_pl.data.prepare.reference import prepare_reference
-    from qwen_pl.data.report.table import status_table
+    from qwen_pl.data.report.file_report import status_table
 
     prepared = None
     settings = data_settings_alone(options.config, overrides)
@@ -57,14 +57,7 @@ def main(args: list[str]) -> None:
         return  # it was left to Slurm
     reference = None
     if settings.reference_text is not None:
-        reference = prepare_reference(
-            settings.reference_text,
-            settings.recipe,
-            prepared,
-            settings.cache_dir,
-            num_proc=settings.num_proc,
-            progress=True,
-        )
+        reference = prepare_reference(settings, prepared, progress=True)
     _show(prepared, reference, status_table(prepared.corpus.reports))
 
 
@@ -117,14 +110,16 @@ def _check_cluster_options(options: argparse.Namespace) -> None:
         _cluster(options)  # complains of numbers that cannot be, also if there is nothing to do
 
 
-def _prepare_in_tasks(options: argparse.Namespace, settings: "DataSettings") -> "Prepared | None":
+def _prepare_in_tasks(
+    options: argparse.Namespace, settings: "DataSettings"
+) -> "Preparation | None":
     """Prepares as the options of the cluster say; None where it was left to Slurm.
 
     Raises:
         InputError: As ``prepare`` does, or if a task died.
     """
     from qwen_pl.data.prepare.cluster import Slurm, prepare_in_tasks, run_here, run_on_ray, submit
-    from qwen_pl.data.prepare.prepare import Prepared
+    from qwen_pl.data.prepare.prepare import Preparation
 
     cluster = _cluster(options)
     if options.cluster != "slurm":
@@ -136,7 +131,7 @@ def _prepare_in_tasks(options: argparse.Namespace, settings: "DataSettings") -> 
         sbatch=dict(map(_named, options.sbatch or [])),
     )
     result = submit(settings.recipe, settings.cache_dir, cluster, slurm)
-    if isinstance(result, Prepared):
+    if isinstance(result, Preparation):
         return result
     print(f"the jobs are with Slurm (squeue shows them); logs and what is done: {result}")
     print("the same command afterwards shows the result, or runs again the tasks that died")
@@ -167,7 +162,7 @@ def _named(option: str) -> tuple[str, str]:
     return name, value
 
 
-def _show(prepared: "Prepared", reference: "Prepared | None", table: str) -> None:
+def _show(prepared: "Preparation", reference: "Preparation | None", table: str) -> None:
     """What there is and where it lies."""
     tokens = prepared.tokens
     for document in prepared.documents[:_LISTED]:

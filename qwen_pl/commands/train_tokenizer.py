@@ -23,14 +23,14 @@ def main(args: list[str]) -> None:
     options = parser.parse_args(args)
 
     from qwen_pl.data.corpus.duplicates import Duplicates
-    from qwen_pl.data.prepare.prepare import DataPlan, Recipe
+    from qwen_pl.data.prepare.prepare import Preparation, Recipe
     from qwen_pl.data.tokens.tokenizer import save_tokenizer, unfilled
 
     if options.out.exists():
         raise InputError(f"{options.out} already exists: give another --out, or remove it")
     corpus = corpus_of(options, Duplicates())
     recipe = Recipe(options.source, options.vocab_size, max_train_bytes=options.max_train_bytes)
-    tokenizer = DataPlan.of(recipe, corpus).train_tokenizer(progress=True)
+    tokenizer = Preparation(recipe, corpus, options.cache_dir).train_tokenizer(progress=True)
     save_tokenizer(tokenizer, options.out)
     size = tokenizer.get_vocab_size()
     if size < options.vocab_size:

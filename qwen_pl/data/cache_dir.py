@@ -1,6 +1,5 @@
 """Names of everything in the cache: the one place that knows what is kept where."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from qwen_pl.files import write_text
@@ -17,11 +16,7 @@ class TextEntry:
         self.index = text.with_suffix(".index")  # where the paragraphs are in it
         # How reading went. Written last, with the sizes of the others: it vouches for them.
         self.record = text.with_suffix(".json")
-
-    @property
-    def fingerprint(self) -> str:
-        """Of what the text was made of."""
-        return self.text.stem.rpartition("-")[2]
+        self.fingerprint = text.stem.rpartition("-")[2]  # of what the text was made of
 
 
 class CorpusEntry:
@@ -48,7 +43,6 @@ class TokensEntry:
         self.parts = folder.with_name(f"{folder.name}.parts")
 
     def part(self, number: int) -> Path:
-        """One of ``parts``."""
         return self.parts / f"{number:06}.npz"
 
 
@@ -66,16 +60,18 @@ class TasksEntry:
         return self.folder / name
 
 
-@dataclass(frozen=True)
 class CacheDir:
-    """A folder of what was made once. Each method names a place, be there something or not.
+    """A folder of what was made once, and the places in it, be there something or not.
 
     What is made has the fingerprint of all that it was made of in its name, and is made anew under
     another name when that changes. A folder appears as a whole; a text counts once its record is
     there.
     """
 
-    path: Path
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lock = path / ".lock"  # held by the process that prepares
+        self.content_hashes = path / "files.json"  # those of source files, remembered
 
     def mark(self) -> None:
         """Makes the folder and marks it, so that a search in a folder around it passes it over.
@@ -88,16 +84,6 @@ class CacheDir:
         if not (self.path / CACHE_TAG).is_file():
             write_text(self.path / CACHE_TAG, f"{_SIGNATURE}\n# Made by qwen_pl; may be deleted.\n")
 
-    @property
-    def lock(self) -> Path:
-        """Held by the process that prepares."""
-        return self.path / ".lock"
-
-    @property
-    def content_hashes(self) -> Path:
-        """The hashes of source files, remembered."""
-        return self.path / "files.json"
-
     def pages(self, sha256: str, reader: str) -> Path:
         """The lines of a PDF with this content, as this version of a reader has read them."""
         return self.path / "pages" / f"{sha256[:16]}-{reader}.json.gz"
@@ -109,11 +95,9 @@ class CacheDir:
         return self.text_named(f"{stem}-{fingerprint}.txt")
 
     def text_named(self, name: str) -> TextEntry:
-        """The text in the file ``name``."""
         return TextEntry(self.path / "text" / name)
 
     def corpus(self, fingerprint: str) -> CorpusEntry:
-        """Documents and report of a corpus."""
         return CorpusEntry(self.path / "corpus" / fingerprint)
 
     def tokenizer(self, fingerprint: str) -> Path:
@@ -121,11 +105,9 @@ class CacheDir:
         return self.path / "tokenizer" / fingerprint
 
     def tokens(self, fingerprint: str) -> TokensEntry:
-        """A token file."""
         return TokensEntry(self.path / "tokens" / fingerprint)
 
     def tasks(self, fingerprint: str) -> TasksEntry:
-        """What the tasks of one preparation tell each other."""
         return TasksEntry(self.path / "cluster" / fingerprint)
 
     def checked_config(self, fingerprint: str) -> Path:

@@ -11,24 +11,21 @@ from lightning.pytorch.utilities.seed import isolate_rng
 from tokenizers import Tokenizer
 from torch.utils.data import DataLoader
 
-from qwen_pl.data.batches.loader import Batch, EndlessBatches, TrainingLoader, evaluation_loader
+from qwen_pl.data.batches import loader
+from qwen_pl.data.batches.loader import Batch
 from qwen_pl.data.batches.order import WindowOrder, with_gaps
-from qwen_pl.data.batches.prompts import prompt_loader, read_prompts
 from qwen_pl.data.batches.windows import TokenWindows, consecutive_starts
-from qwen_pl.data.prepare.prepare import Prepared, prepare
+from qwen_pl.data.prepare.prepare import Preparation, prepare
 from qwen_pl.data.prepare.reference import check_reference, prepare_reference, share_in_training
 from qwen_pl.data.prepare.settings import DataSettings
-from qwen_pl.data.report.table import status_table
-from qwen_pl.data.tokens.same_tokenizer import check_same_tokenizer, tokenizer_state
+from qwen_pl.data.report.file_report import status_table
 from qwen_pl.data.tokens.splits import SPLITS
 from qwen_pl.data.tokens.token_file import Passage, Span, TokenFile
-from qwen_pl.data.tokens.tokenizer import load_tokenizer
+from qwen_pl.data.tokens.tokenizer import check_same_tokenizer, load_tokenizer, tokenizer_state
 from qwen_pl.errors import InputError
 
 _TOLD_SHARE = 0.005  # of the reference text, from which it is told that it is trained on too
-
-MOST_NAMED = 20
-"""Documents that a checkpoint names; of a large corpus it tells the number."""
+_MOST_NAMED = 20  # documents that a checkpoint names; of a large corpus it tells the number
 
 
 class PDFDataModule(pl.LightningDataModule):
@@ -45,10 +42,9 @@ class PDFDataModule(pl.LightningDataModule):
     def __init__(self, **settings: Any) -> None:
         super().__init__()
         self.settings = DataSettings(**settings)
-        self._prepared: Prepared | None = None
+        self._prepared: Preparation | None = None
         self._refusal: InputError | None = None
-        self.reference: Prepared | None = None
-        """The reference text, if there is one to be measured."""
+        self.reference: Preparation | None = None  # the text to be measured, if there is one
 
     def prepare_data(self) -> None:
         if self._is_predicting:
@@ -58,7 +54,7 @@ class PDFDataModule(pl.LightningDataModule):
                 check_reference(self._reference_text)
             self._prepared = self._prepare(progress=True)
             if self._reference_text is not None:
-                self.reference = self._prepare_reference(self._reference_text, progress=True)
+                self.reference = prepare_reference(self.settings, self._prepared, progress=True)
         except InputError as error:
             if self.trainer is None or self.trainer.world_size == 1:
                 raise
@@ -79,37 +75,26 @@ class PDFDataModule(pl.LightningDataModule):
         # Other ranks of this machine come here without having prepared: they find it done.
         self._prepared = self._prepared or self._prepare()
         if self._reference_text is not None:
-            self.reference = self.reference or self._prepare_reference(self._reference_text)
+            self.reference = self.reference or prepare_reference(self.settings, self._prepared)
         if stage == "fit" and not self._training_order.per_epoch:
             raise InputError(
                 f"the training part has {self.train_tokens:,} tokens, fewer than one window "
                 f"of {self.settings.seq_len + 1:,} needs: give more text or a smaller data.seq_len"
             )
 
-    def _prepare(self, *, progress: bool = False) -> Prepared:
+    def _prepare(self, *, progress: bool = False) -> Preparation:
         settings = self.settings
         with isolate_rng():  # training is to draw the same numbers, whether all was there already
             return prepare(
                 settings.recipe, settings.cache_dir, num_proc=settings.num_proc, progress=progress
             )
 
-    def _prepare_reference(self, text: str | list[str], *, progress: bool = False) -> Prepared:
-        settings = self.settings
-        return prepare_reference(
-            text,
-            settings.recipe,
-            self.prepared,
-            settings.cache_dir,
-            num_proc=settings.num_proc,
-            progress=progress,
-        )
-
-    def _tell_of(self, reference: Prepared) -> None:
+    def _tell_of(self, reference: Preparation) -> None:
         tokens = reference.tokens
         count = tokens.num_documents("train")
         documents = f"{count:,} document{'' if count == 1 else 's'}"
         print(f"reference {tokens.num_tokens('train'):,} tokens in {documents}", flush=True)
-        share = share_in_training(reference, self.prepared, self.settings.recipe)
+        share = share_in_training(reference, self.prepared)
         if share >= _TOLD_SHARE:
             print(
                 f"{share:.0%} of data.reference_text {self.settings.reference_text} is in the "
@@ -118,11 +103,11 @@ class PDFDataModule(pl.LightningDataModule):
                 flush=True,
             )
 
-    def train_dataloader(self) -> TrainingLoader:
-        order = self._training_order
-        windows = self._windows(self.tokens, order.seq_len, order.spans)
-        batches = EndlessBatches(order, self.settings.batch_size, *self._rank_and_world_size)
-        return TrainingLoader(windows, batches, self.settings.num_workers)
+    def train_dataloader(self) -> loader.TrainingLoader:
+        order, settings = self._training_order, self.settings
+        batches = loader.EndlessBatches(order, settings.batch_size, *self._rank_and_world_size)
+        windows = self._windows(self.tokens, order.spans)
+        return loader.TrainingLoader(windows, batches, settings.num_workers)
 
     def val_dataloader(self) -> DataLoader[Batch] | list[Any]:
         """The validation part, and behind it the reference text where there is one."""
@@ -136,20 +121,15 @@ class PDFDataModule(pl.LightningDataModule):
         return self._held_out_loader("test")
 
     def predict_dataloader(self) -> DataLoader[list[str]]:
-        rank, world_size = self._rank_and_world_size
-        return prompt_loader(
-            read_prompts(self.settings.prompts),
-            batch_size=self.settings.batch_size,
-            rank=rank,
-            world_size=world_size,
-        )
+        prompts = loader.read_prompts(self.settings.prompts)
+        return loader.prompt_loader(prompts, self.settings.batch_size, *self._rank_and_world_size)
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps of the data: enough to write with it and to refuse other data."""
         return tokenizer_state(self.tokenizer, self._tokenizer_origin) | {
             "tokens": self.tokens.fingerprint,
             "source": self.settings.recipe.source,
-            "documents": [Path(name).name for name in self.tokens.documents[:MOST_NAMED]],
+            "documents": [Path(name).name for name in self.tokens.documents[:_MOST_NAMED]],
             "num_documents": len(self.tokens.documents),
             "num_tokens": {split: self.tokens.num_tokens(split) for split in SPLITS},
             "seq_len": self.settings.seq_len,
@@ -195,7 +175,6 @@ class PDFDataModule(pl.LightningDataModule):
 
     @property
     def tokens(self) -> TokenFile:
-        """The prepared token file."""
         return self.prepared.tokens
 
     @cached_property
@@ -204,7 +183,7 @@ class PDFDataModule(pl.LightningDataModule):
         return self.prepared.tokenizer()
 
     @property
-    def prepared(self) -> Prepared:
+    def prepared(self) -> Preparation:
         """Where text, tokenizer and tokens lie on the disk."""
         assert self._prepared is not None, "setup() has not run"
         return self._prepared
@@ -225,7 +204,6 @@ class PDFDataModule(pl.LightningDataModule):
 
     @property
     def tokenizer_dir(self) -> Path:
-        """Where the tokenizer that made the tokens lies."""
         return self.prepared.tokenizer_dir
 
     @property
@@ -259,7 +237,7 @@ class PDFDataModule(pl.LightningDataModule):
     @property
     def _tokenizer_origin(self) -> str | Path:
         """The tokenizer that was asked for, or where the one that was trained lies."""
-        return self.settings.recipe.tokenizer or self.prepared.tokenizer_dir
+        return self.settings.recipe.tokenizer or self.tokenizer_dir
 
     @property
     def _is_predicting(self) -> bool:
@@ -276,12 +254,10 @@ class PDFDataModule(pl.LightningDataModule):
         trainer = self.trainer
         return (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
 
-    def _windows(
-        self, tokens: TokenFile, seq_len: int, spans: Sequence[Span], **options: Any
-    ) -> TokenWindows:
+    def _windows(self, tokens: TokenFile, spans: Sequence[Span], **options: Any) -> TokenWindows:
         if self.settings.mask_documents:
             options["document_starts"] = tokens.document_starts
-        return TokenWindows(tokens.tokens, seq_len, spans=spans, **options)
+        return TokenWindows(tokens.tokens, self.settings.seq_len, spans=spans, **options)
 
     def _held_out_loader(self, split: str) -> DataLoader[Batch]:
         if not consecutive_starts(self.tokens.split(split), self.settings.seq_len):
@@ -292,19 +268,17 @@ class PDFDataModule(pl.LightningDataModule):
         return self._evaluation_loader(self.tokens, split)
 
     def _evaluation_loader(self, tokens: TokenFile, split: str) -> DataLoader[Batch]:
-        spans, seq_len = tokens.split(split), self.settings.seq_len
-        rank, world_size = self._rank_and_world_size
-        return evaluation_loader(
-            self._windows(tokens, seq_len, spans, num_bytes=tokens.num_bytes),
-            consecutive_starts(spans, seq_len),
-            batch_size=self.settings.batch_size,
-            num_workers=self.settings.num_workers,
-            rank=rank,
-            world_size=world_size,
+        spans, settings = tokens.split(split), self.settings
+        return loader.evaluation_loader(
+            self._windows(tokens, spans, num_bytes=tokens.num_bytes),
+            consecutive_starts(spans, settings.seq_len),
+            settings.batch_size,
+            settings.num_workers,
+            *self._rank_and_world_size,
         )
 
 
-def _show_report(prepared: Prepared) -> None:
+def _show_report(prepared: Preparation) -> None:
     """The table of a corpus that is new or in trouble."""
     corpus = prepared.corpus
     if corpus.is_new or any(report.status != "ok" for report in corpus.reports):

@@ -34,12 +34,9 @@ def map_in_processes(
     """Yields each item with its result, in the order of the items, whatever the processes do.
 
     A process that dies costs the item it worked on, and no other. However the iteration ends, with
-    an error or with this whole process killed, no process is left behind.
-
-    Args:
-        function: A function of a module; it, the items and the results have to be picklable.
-        items: Few are taken ahead, so there may be any number.
-        num_proc: Processes; with 1 the work is done in this one.
+    an error or with this whole process killed, no process is left behind. Few items are taken
+    ahead, so there may be any number; they, the function and the results have to be picklable.
+    With one process, the work is done in this one.
     """
     if num_proc <= 1:
         for item in items:

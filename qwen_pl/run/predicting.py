@@ -11,7 +11,7 @@ import torch.distributed as dist
 from jsonargparse import Namespace
 from lightning.pytorch.callbacks import BasePredictionWriter
 
-from qwen_pl.data.batches.prompts import read_prompts
+from qwen_pl.data.batches.loader import read_prompts
 from qwen_pl.data.datamodule import PDFDataModule
 from qwen_pl.errors import InputError
 from qwen_pl.files import write_text

@@ -6,7 +6,7 @@ from pathlib import Path
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
 
-from qwen_pl.data.prepare.prepare import Prepared
+from qwen_pl.data.prepare.prepare import Preparation
 from qwen_pl.training.checkpoints.checkpoint import FOLDER
 from qwen_pl.training.monitoring.forgetting import MeasuredStart
 from qwen_pl.training.monitoring.loggers import place_of
@@ -16,7 +16,7 @@ SAMPLES = "samples.txt"
 
 
 def print_results(
-    trainer: Trainer, prepared: Prepared, run_dir: Path, *, was_finished: bool
+    trainer: Trainer, prepared: Preparation, run_dir: Path, *, was_finished: bool
 ) -> None:
     """Prints all of it, after ``fit``.
 

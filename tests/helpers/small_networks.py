@@ -5,8 +5,7 @@ from pathlib import Path
 
 import torch
 
-from qwen_pl.data.tokens.same_tokenizer import tokenizer_state
-from qwen_pl.data.tokens.tokenizer import train_tokenizer
+from qwen_pl.data.tokens.tokenizer import tokenizer_state, train_tokenizer
 from qwen_pl.generation.engine import Engine
 from qwen_pl.generation.sampling import Sampling
 from qwen_pl.model.config import Qwen3Config

@@ -133,8 +133,7 @@ def load_trained(checkpoint: Path, tokenizer: str | None = None, *, mmap: bool =
     """
     from tokenizers import Tokenizer
 
-    from qwen_pl.data.tokens.same_tokenizer import check_same_tokenizer
-    from qwen_pl.data.tokens.tokenizer import load_tokenizer
+    from qwen_pl.data.tokens.tokenizer import check_same_tokenizer, load_tokenizer
     from qwen_pl.training.checkpoints.checkpoint import load_network
 
     network, rest = load_network(checkpoint, mmap=mmap)

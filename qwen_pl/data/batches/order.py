@@ -25,10 +25,6 @@ class WindowOrder:
         seq_len: Tokens per window; a window also needs the token behind it, its last label.
         stride: Tokens between window starts; ``seq_len`` gives windows that do not overlap.
         seed: Any integer.
-
-    >>> order = WindowOrder(spans=((100, 141), (200, 222)), seq_len=10, stride=10, seed=0)
-    >>> order.per_epoch, sorted(order.start(i) for i in range(4))
-    (4, [108, 118, 128, 206])
     """
 
     spans: tuple[Span, ...]
@@ -68,17 +64,9 @@ class WindowOrder:
 
     def _shuffled(self, epoch: int) -> np.ndarray:
         """First token of each window of an epoch, in their order, ``(per_epoch,)`` int64."""
-        if epoch not in self._epochs:
-            self._epochs.clear()
-            self._epochs[epoch] = self._shuffle(epoch)
-        return self._epochs[epoch]
-
-    @cached_property
-    def _epochs(self) -> dict[int, np.ndarray]:
-        """The epoch that was last asked for."""
-        return {}
-
-    def _shuffle(self, epoch: int) -> np.ndarray:
+        if epoch in self._last_epoch:
+            return self._last_epoch[epoch]
+        self._last_epoch.clear()
         random = np.random.Generator(np.random.PCG64([self.seed, epoch]))
         first, end = np.array(self.spans, dtype=np.int64).T
         counts = np.diff(self._ends, prepend=0)
@@ -88,7 +76,12 @@ class WindowOrder:
         # Windows are numbered through all spans; those of a span begin at its own first token.
         offsets = np.repeat(firsts - (self._ends - counts) * self.stride, counts)
         starts = offsets + np.arange(len(offsets)) * self.stride
-        return starts[random.permutation(len(starts))]
+        self._last_epoch[epoch] = starts[random.permutation(len(starts))]
+        return self._last_epoch[epoch]
+
+    @cached_property
+    def _last_epoch(self) -> dict[int, np.ndarray]:
+        return {}
 
 
 def with_gaps(tokens: TokenFile, seq_len: int) -> tuple[Span, ...]:

@@ -99,9 +99,5 @@ class TokenWindows(Dataset[dict[str, Tensor]]):
 
 
 def consecutive_starts(spans: Sequence[Span], seq_len: int) -> list[int]:
-    """Starts of windows whose labels are every token of the spans but the first of each, once.
-
-    >>> consecutive_starts([(10, 18), (30, 32)], seq_len=3)
-    [10, 13, 16, 30]
-    """
+    """Starts of windows whose labels are every token of the spans but the first of each, once."""
     return [start for first, end in spans for start in range(first, end - 1, seq_len)]

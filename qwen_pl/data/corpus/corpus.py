@@ -4,7 +4,7 @@ import dataclasses
 import json
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from qwen_pl.data.cache_dir import CacheDir, CorpusEntry, TextEntry
 from qwen_pl.data.corpus.document import Document
 from qwen_pl.data.corpus.duplicates import Duplicates, drop_repeated, find_copies
 from qwen_pl.data.corpus.reading import FileText, ReadingSettings, read_files
-from qwen_pl.data.corpus.source_files import SourceFile, SourceFiles
+from qwen_pl.data.corpus.sources import SourceFile, SourceFiles
 from qwen_pl.data.report.file_report import FileReport
 from qwen_pl.data.report.write import write_report
 from qwen_pl.errors import InputError
@@ -23,7 +23,6 @@ from qwen_pl.files import fingerprint, whole_folder
 
 CORPUS_VERSION = 1  # raised whenever the same texts would make another corpus
 
-GOOD = ("ok", "duplicate")
 _OUTCOMES = {
     "empty": "no text in {path}: a scanned PDF needs OCR first",
     "encrypted": "{path} is encrypted: give its password in data.password",
@@ -36,19 +35,16 @@ _OUTCOMES = {
 
 @dataclass(frozen=True)
 class Corpus:
-    """The documents of a corpus and how it came about.
-
-    Attributes:
-        folder: Holds ``report.html`` and ``report.json``.
-        documents: Those with text, less what the corpus has already.
-        reports: One for each source file, in order.
-        is_new: Whether it was put together now rather than found.
-    """
+    """The documents of a corpus and how it came about."""
 
     folder: Path
+    """Holds ``report.html`` and ``report.json``."""
     documents: Sequence[Document]
+    """Those with text, less what the corpus has already."""
     reports: Sequence[FileReport] = field(repr=False, compare=False)
+    """One for each source file, in order."""
     is_new: bool = field(compare=False)
+    """Whether it was put together now rather than found."""
 
     @property
     def fingerprint(self) -> str:
@@ -61,12 +57,6 @@ class Corpus:
     def report_file(self) -> Path:
         """The report for people."""
         return CorpusEntry(self.folder).report_html
-
-    @property
-    def report_files(self) -> tuple[Path, Path]:
-        """The reports for programs and for people."""
-        entry = CorpusEntry(self.folder)
-        return entry.report_json, entry.report_html
 
 
 def read_corpus(
@@ -82,7 +72,6 @@ def read_corpus(
     """Reads and cleans every source, or finds it in the cache; files without text are left out.
 
     Args:
-        duplicates: What to do with text that is there more than once.
         strict: Whether a file that is not read as a whole is an error.
         num_proc: Processes that read files; the result does not depend on it.
         progress: Whether to show on standard error how far it is.
@@ -94,14 +83,13 @@ def read_corpus(
     cache = CacheDir(cache_dir)
     sources = SourceFiles.of(source, cache)
     entry = corpus_entry(sources, reading, cache, duplicates)
-    corpus = _kept_corpus(entry, cache)
-    if corpus is None:
+    if (corpus := _kept_corpus(entry, cache)) is None:
         unique = sources.unique()
         texts = read_files(unique, reading, cache, num_proc=num_proc, progress=progress)
         by_content = {file.sha256: text for file, text in zip(unique, texts, strict=True)}
         corpus = _put_together(entry, _members(sources.files, by_content), duplicates)
     for line in sources.problems if progress else ():
-        tell(f"left out: {line}")
+        tqdm.write(f"left out: {line}", file=sys.stderr)  # past any progress bar
     return _checked(corpus, sources, strict)
 
 
@@ -113,11 +101,7 @@ def find_corpus(
     duplicates: Duplicates,
     strict: bool,
 ) -> Corpus | None:
-    """What ``read_corpus`` has put together earlier, or None if it would have something to do.
-
-    Raises:
-        InputError: As ``read_corpus`` does.
-    """
+    """What ``read_corpus`` has put together earlier, or None if it would have something to do."""
     cache = CacheDir(cache_dir)
     sources = SourceFiles.of(source, cache)
     corpus = _kept_corpus(corpus_entry(sources, reading, cache, duplicates), cache)
@@ -129,15 +113,15 @@ def corpus_entry(
 ) -> CorpusEntry:
     """Where a corpus made of these files, read in this way, is kept."""
     files = [[str(file.path), file.sha256] for file in sources.files]
-    suffixes = sorted({file.path.suffix.lower() for file in sources.files})
+    suffixes = sorted({file.suffix for file in sources.files})
     versions = [[suffix, reading.version(suffix)] for suffix in suffixes]
     rules = [reading.conditions, [*map(float, dataclasses.astuple(duplicates))]]
     return cache.corpus(fingerprint([files, versions, rules, CORPUS_VERSION]))
 
 
 def _checked(corpus: Corpus, sources: SourceFiles, strict: bool) -> Corpus:
-    problems = [problem(report) for report in corpus.reports if report.status not in GOOD]
-    problems += sources.problems
+    bad = [report for report in corpus.reports if report.status not in ("ok", "duplicate")]
+    problems = [*map(problem, bad), *sources.problems]
     if strict and problems:
         more = f" (and {len(problems) - 1} more files)" if len(problems) > 1 else ""
         raise InputError(f"strict: {problems[0]}{more}")
@@ -147,8 +131,7 @@ def _checked(corpus: Corpus, sources: SourceFiles, strict: bool) -> Corpus:
 def problem(report: FileReport) -> str:
     """One line on what is wrong with a file and the way out; empty for one that is whole."""
     if report.characters:
-        trouble = report.trouble()
-        return f"{report.path}: {trouble}" if trouble else ""
+        return f"{report.path}: {trouble}" if (trouble := report.trouble()) else ""
     status = "garbage" if report.garbage_pages else report.status
     outcome = _OUTCOMES.get(status, _OUTCOMES["empty"])
     kind = " as a PDF" if report.path.lower().endswith(".pdf") else ""
@@ -165,13 +148,11 @@ class _Member:
     report: FileReport
 
     def document(self) -> Document:
-        """All of its text."""
         text, (path, sha256) = self.text, self.file
         assert text.text_file is not None, "there is no text to make a document of"
         return Document(str(path), sha256, text.text_file, text.num_paragraphs, text.num_bytes)
 
-    def is_copy_of(self, original: "_Member", how: str) -> None:
-        """Says so in the report."""
+    def tell_copy_of(self, original: "_Member", how: str) -> None:
         path = str(original.file.path)
         self.report.status, self.report.reason = "duplicate", f"{how} {path}"
         self.report.duplicate_of = path
@@ -184,23 +165,24 @@ def _members(files: Sequence[SourceFile], texts: Mapping[str, FileText]) -> list
     for place, file in enumerate(files):
         text = texts[file.sha256]
         member = _Member(place, file, text, text.report)
+        members.append(member)
         first = firsts.setdefault(file.sha256, member)
         if first is not member:
             member.report = dataclasses.replace(
                 text.report, path=str(file.path), excerpts=[], running_heads=[]
             )
             if text.report.characters:
-                member.is_copy_of(first, "the same file as")
-        members.append(member)
+                member.tell_copy_of(first, "the same file as")
     return members
 
 
 def _put_together(entry: CorpusEntry, members: Sequence[_Member], duplicates: Duplicates) -> Corpus:
-    """Makes the documents of the files that have text, and keeps corpus and report."""
+    """Makes the documents of the files that have text; keeps the report, and the corpus too."""
     reports = [member.report for member in members]
     with_text = [member for member in members if member.text.num_bytes]
     if not with_text:
-        raise InputError(_nothing(reports))
+        more = f"no text in any of {len(reports)} files, the first: " if len(reports) > 1 else ""
+        raise InputError(more + problem(reports[0]))
     kept = _without_copies(with_text, duplicates)
     documents = [document for _, document in kept]
     if duplicates.paragraphs:
@@ -208,8 +190,13 @@ def _put_together(entry: CorpusEntry, members: Sequence[_Member], duplicates: Du
     for (member, _), document in zip(kept, documents, strict=True):
         member.report.repeated_paragraphs = sum(end - first for first, end in document.dropped)
     documents = [document for document in documents if document.num_bytes]
-    are_lasting = all(member.text.text_file is not None for member in members)
-    _keep_corpus(entry, documents, reports, are_lasting)
+    shutil.rmtree(entry.folder, ignore_errors=True)  # one whose texts are gone
+    with whole_folder(entry.folder) as folder:
+        write_report(folder, reports)
+        if all(member.text.text_file is not None for member in members):  # else one is tried again
+            made = [dataclasses.asdict(d) | {"text_file": d.text_file.name} for d in documents]
+            text = json.dumps({"documents": made})
+            CorpusEntry(folder).documents.write_text(text, encoding="utf-8")
     return Corpus(entry.folder, documents, reports, is_new=True)
 
 
@@ -229,7 +216,7 @@ def _without_copies(
         original = originals.get(number, number)
         if original != number and duplicates.documents:
             if member.report.status != "duplicate":
-                member.is_copy_of(members[original], "nearly the same text as")
+                member.tell_copy_of(members[original], "nearly the same text as")
             continue
         if member.report.status == "duplicate":  # kept all the same, as the user asks
             member.report.status = "ok"
@@ -253,32 +240,6 @@ def _originals(
     return originals
 
 
-def _nothing(reports: Sequence[FileReport]) -> str:
-    """Why there is no corpus."""
-    if len(reports) == 1:
-        return problem(reports[0])
-    return f"no text in any of {len(reports)} files, the first: {problem(reports[0])}"
-
-
-def _keep_corpus(
-    entry: CorpusEntry,
-    documents: Iterable[Document],
-    reports: Sequence[FileReport],
-    are_lasting: bool,
-) -> None:
-    """Keeps the report, and the corpus too unless a file may be read the next time."""
-    made = [
-        dataclasses.asdict(document) | {"text_file": document.text_file.name}
-        for document in documents
-    ]
-    shutil.rmtree(entry.folder, ignore_errors=True)  # one whose texts are gone
-    with whole_folder(entry.folder) as folder:
-        write_report(folder, reports)
-        if are_lasting:
-            text = json.dumps({"documents": made})
-            CorpusEntry(folder).documents.write_text(text, encoding="utf-8")
-
-
 def _kept_corpus(entry: CorpusEntry, cache: CacheDir) -> Corpus | None:
     if not entry.documents.is_file():
         return None
@@ -287,16 +248,10 @@ def _kept_corpus(entry: CorpusEntry, cache: CacheDir) -> Corpus | None:
     if not all(document.text_file.is_file() for document in documents):
         return None
     kept = json.loads(entry.report_json.read_bytes())["files"]
-    reports = [FileReport.from_json(values) for values in kept]
-    return Corpus(entry.folder, documents, reports, is_new=False)
+    return Corpus(entry.folder, documents, list(map(FileReport.from_json, kept)), is_new=False)
 
 
 def _kept_document(values: dict[str, Any], cache: CacheDir) -> Document:
     dropped = tuple((first, end) for first, end in values["dropped"])
     text_file = cache.text_named(values["text_file"]).text
     return Document(**(values | {"dropped": dropped, "text_file": text_file}))
-
-
-def tell(line: str) -> None:
-    """Prints on standard error, past any progress bar."""
-    tqdm.write(line, file=sys.stderr)

@@ -15,6 +15,7 @@ from qwen_pl.data.cleaning.clean_text import Paragraph
 from qwen_pl.files import whole_file
 
 PARAGRAPH_END = "\n\n"
+_WORD = re.compile(r"\w+")
 
 INDEX = np.dtype([("start", "<i8"), ("num_bytes", "<i8"), ("page", "<i4"), ("key", "<u8")])
 """A paragraph: its first byte in the text file, its length, its page and its key."""
@@ -25,25 +26,21 @@ ParagraphRange = tuple[int, int]
 
 @dataclass(frozen=True)
 class Document:
-    """A file of the corpus and its cleaned text.
-
-    Attributes:
-        source: The file that the text was read from.
-        sha256: Of that file's content, hexadecimal.
-        text_file: The paragraphs in UTF-8, with a blank line between two.
-        num_paragraphs: All of them.
-        num_bytes: Of the paragraphs that are in the corpus.
-        dropped: Paragraphs left out of the corpus, since an earlier document has them.
-        group: A number that this document has in common with those that are copies of it.
-    """
+    """A file of the corpus and its cleaned text."""
 
     source: str
+    """The file that the text was read from."""
     sha256: str
+    """Of that file's content, hexadecimal."""
     text_file: Path
+    """The paragraphs in UTF-8, with a blank line between two."""
     num_paragraphs: int
     num_bytes: int
+    """Of the paragraphs that are in the corpus."""
     dropped: tuple[ParagraphRange, ...] = ()
+    """Paragraphs left out of the corpus, since an earlier document has them."""
     group: int = 0
+    """A number that this document has in common with those that are copies of it."""
 
     @property
     def index(self) -> np.ndarray:
@@ -76,14 +73,12 @@ def read_texts(text_file: Path, index: np.ndarray) -> list[str]:
     """Neighbouring paragraphs of a text file, as their part of its index says where they are."""
     if not len(index):
         return []
-    begin = int(index["start"][0])
-    end = int(index["start"][-1] + index["num_bytes"][-1])
+    starts, sizes = index["start"] - index["start"][0], index["num_bytes"]
     with text_file.open("rb") as file:
-        file.seek(begin)
-        content = file.read(end - begin)
-    starts = (index["start"] - begin).tolist()
-    sizes = index["num_bytes"].tolist()
-    return [content[s : s + n].decode() for s, n in zip(starts, sizes, strict=True)]
+        file.seek(int(index["start"][0]))
+        content = file.read(int(starts[-1] + sizes[-1]))
+    places = zip(starts.tolist(), sizes.tolist(), strict=True)
+    return [content[start : start + size].decode() for start, size in places]
 
 
 def read_index(text_file: Path, first: int = 0, end: int | None = None) -> np.ndarray:
@@ -101,13 +96,11 @@ def is_whole(text_file: Path, num_bytes: int, num_paragraphs: int) -> bool:
 class DocumentWriter:
     """Takes paragraphs one after another, so that the text need never be in memory as a whole."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self._rows: list[np.ndarray] = []
-        self._position = 0
+    def __init__(self, text: IO[bytes], index: IO[bytes]) -> None:
+        self.num_paragraphs = self.num_bytes = self._position = 0
+        self._text, self._index = text, index
 
     def write(self, paragraphs: Sequence[Paragraph]) -> None:
-        """Appends paragraphs."""
         rows = np.zeros(len(paragraphs), INDEX)
         for row, paragraph in zip(rows, paragraphs, strict=True):
             text = paragraph.text.encode()
@@ -115,14 +108,11 @@ class DocumentWriter:
             start = self._position + len(separator)
             row["start"], row["num_bytes"], row["page"] = start, len(text), paragraph.page
             row["key"] = paragraph_key(paragraph.text)
-            self._file.write(separator + text)
+            self._text.write(separator + text)
             self._position = start + len(text)
-        self._rows.append(rows)
-
-    @property
-    def index(self) -> np.ndarray:
-        """The index of what was written, ``(num_paragraphs,)`` of ``INDEX``."""
-        return np.concatenate(self._rows) if self._rows else np.zeros(0, INDEX)
+        self._index.write(rows.tobytes())
+        self.num_paragraphs += len(rows)
+        self.num_bytes += int(rows["num_bytes"].sum())
 
 
 @contextmanager
@@ -132,22 +122,13 @@ def written_document(text_file: Path) -> Iterator[DocumentWriter]:
     They are not flushed to the disk, which would cost more than all else for a small file: what
     vouches for them has to hold their sizes.
     """
-    with whole_file(text_file, flush=False) as file:
-        writer = DocumentWriter(file)
-        yield writer
-        file.write(b"\n")
-    with whole_file(TextEntry(text_file).index, flush=False) as file:
-        file.write(writer.index.tobytes())
+    index_file = TextEntry(text_file).index
+    with whole_file(text_file, flush=False) as text, whole_file(index_file, flush=False) as index:
+        yield DocumentWriter(text, index)
+        text.write(b"\n")
 
 
 def paragraph_key(text: str) -> int:
-    """64 bits that are the same for paragraphs of the same words, however set.
-
-    >>> paragraph_key("All rights\\u00a0reserved.") == paragraph_key("ALL RIGHTS RESERVED")
-    True
-    """
+    """64 bits that are the same for paragraphs of the same words, however set."""
     words = " ".join(_WORD.findall(text.casefold()))
     return int.from_bytes(hashlib.blake2b(words.encode(), digest_size=8).digest(), "little")
-
-
-_WORD = re.compile(r"\w+")

@@ -44,10 +44,8 @@ class Duplicates:
 def shingles(paragraphs: Iterable[str]) -> np.ndarray:
     """Hashes of the runs of five words within the paragraphs: a sample of them, each once.
 
-    Which ones are in the sample depends on the words alone, so two documents stay comparable.
-
-    Returns:
-        ``(num_shingles,)`` uint64, sorted.
+    Which ones are in the sample depends on the words alone, so two documents stay comparable. They
+    come as ``(num_shingles,)`` uint64, sorted.
     """
     hashes = []
     for paragraph in paragraphs:
@@ -78,13 +76,9 @@ def signature(sampled: np.ndarray) -> list[int]:
 def find_copies(
     documents: Sequence[tuple[Document, list[int]]], similarity: float
 ) -> dict[int, int]:
-    """Which documents are copies, and of which other: numbers in ``documents``.
+    """Which documents, each with its ``signature``, are copies, and of which other, by number.
 
     Of two alike, the earlier stays, and nothing is a copy of a copy.
-
-    Args:
-        documents: Each with its ``signature``.
-        similarity: See ``Duplicates``.
     """
     from datasketch import MinHash, MinHashLSH
 
@@ -116,8 +110,7 @@ def drop_repeated(documents: Sequence[Document]) -> list[Document]:
     for turn in range(passes):
         _mark_repeated(documents, ends, turn, passes, repeated)
     kept = []
-    for number, document in enumerate(documents):
-        flags = repeated[ends[number] : ends[number + 1]]
+    for document, flags in zip(documents, np.split(repeated, ends[1:-1]), strict=True):
         if flags.any():
             sizes = document.index["num_bytes"]
             dropped = long_ranges(flags, sizes)

@@ -17,7 +17,7 @@ from qwen_pl.data.cleaning.clean import CLEANING_VERSION, clean_pages, clean_pla
 from qwen_pl.data.cleaning.clean_text import Cleaning, CleanText
 from qwen_pl.data.corpus.document import is_whole, written_document
 from qwen_pl.data.corpus.duplicates import MINHASH_VERSION, shingles, signature
-from qwen_pl.data.corpus.source_files import SourceFile
+from qwen_pl.data.corpus.sources import SourceFile
 from qwen_pl.data.corpus.text_encoding import TextEncoding, find_encoding, read_chunks
 from qwen_pl.data.page.line import Line
 from qwen_pl.data.pdf.read import PdfLimits, PdfText, read_pdf
@@ -29,6 +29,7 @@ from qwen_pl.files import fingerprint, whole_file, write_text
 # These say something about the file itself; the others depend on the limits and the password.
 _LASTING = ("ok", "empty", "corrupt")
 _COMPARED_CHARACTERS = 16 << 20  # of a document's beginning that is compared with others
+_KEPT = ("num_paragraphs", "num_bytes", "signature")  # of a ``FileText``, in its record
 _RECORD_VERSION = 2  # raised whenever the cache holds other things under the same names
 
 
@@ -42,14 +43,10 @@ class ReadingSettings:
     reader: str = "pypdf"
 
     def version(self, suffix: str) -> str:
-        """Changes whenever a file with this suffix could give other text.
-
-        Its limits and password are left aside.
-        """
+        """Changes whenever a file with this suffix could give other text, limits left aside."""
         reader = reader_version(self.reader) if suffix == ".pdf" else suffix
-        cleaning = dataclasses.asdict(self.cleaning)
-        made_of = [reader, CLEANING_VERSION, cleaning, MINHASH_VERSION, _RECORD_VERSION]
-        return fingerprint(made_of)
+        cleaning = [CLEANING_VERSION, dataclasses.asdict(self.cleaning)]
+        return fingerprint([reader, *cleaning, MINHASH_VERSION, _RECORD_VERSION])
 
     @property
     def conditions(self) -> str:
@@ -59,18 +56,15 @@ class ReadingSettings:
 
 @dataclass(frozen=True)
 class FileText:
-    """What one file gave, as the cache has it.
-
-    Attributes:
-        text_file: The cleaned text; it may be empty, and is None where reading ended badly.
-        signature: MinHash of the text, see ``duplicates``.
-    """
+    """What one file gave, as the cache has it."""
 
     text_file: Path | None
+    """The cleaned text; it may be empty, and is None where reading ended badly."""
     report: FileReport
     num_paragraphs: int = 0
     num_bytes: int = 0
     signature: list[int] = dataclasses.field(default_factory=list)
+    """MinHash of the text, see ``duplicates``."""
 
 
 def read_files(
@@ -83,9 +77,7 @@ def read_files(
 ) -> Iterator[FileText]:
     """Every file from the cache or from the disk, in order; what one of them does stops no other.
 
-    Args:
-        num_proc: Processes; the result does not depend on it.
-        progress: Whether to show on standard error how far it is.
+    The result does not depend on the number of processes.
     """
     is_kept = [_text_of(file, settings, cache).record.is_file() for file in files]
     num_proc = min(num_proc, is_kept.count(False))
@@ -113,40 +105,37 @@ def _read_safely(
 def _crashed(file: SourceFile, settings: ReadingSettings, reason: str) -> FileText:
     """Stands for a file that ended the process which read it; nothing of it is kept."""
     pdf = PdfText(file.path, status="crashed", reason=reason, reader=settings.reader)
-    return FileText(None, describe_file(*file, pdf, CleanText(), seconds=0.0))
+    return FileText(None, describe_file(*file, pdf, CleanText()))
 
 
 def read_file(
     file: SourceFile, settings: ReadingSettings, cache: CacheDir, *, progress: bool = False
 ) -> FileText:
-    """Reads and cleans a file, or finds it in the cache; a bad PDF gives its status, not an error.
-
-    Args:
-        progress: Whether to show a bar of the pages on standard error.
-    """
+    """Reads and cleans a file, or finds it in the cache; a bad PDF gives a status, no error."""
     entry = _text_of(file, settings, cache)
-    kept = _kept_text(entry, settings)
-    if kept is not None:
+    if (kept := _kept_text(entry, settings)) is not None:
         kept.report.path = str(file.path)  # the same content may have had another name
         return kept
     started = time.monotonic()
-    if _suffix(file) == ".pdf":
+    if file.suffix == ".pdf":
         made = _read_pdf_file(file, settings, cache, entry, progress)
     else:
         made = _read_text_file(file, settings, entry)
     made.report.seconds += time.monotonic() - started
-    _keep_record(entry, made, settings)
+    record = {
+        "conditions": settings.conditions,
+        "report": made.report.to_json(),
+        **{name: getattr(made, name) for name in _KEPT},
+        "text_bytes": entry.text.stat().st_size,
+    }
+    # Written last: where there is a record, everything else is there too.
+    write_text(entry.record, json.dumps(record), flush=False)
     return made
 
 
 def _text_of(file: SourceFile, settings: ReadingSettings, cache: CacheDir) -> TextEntry:
-    """Where the cleaned text of a file lies."""
-    version = settings.version(_suffix(file))
-    return cache.text(file.path.stem, fingerprint([file.sha256, version]))
-
-
-def _suffix(file: SourceFile) -> str:
-    return file.path.suffix.lower()
+    made_of = [file.sha256, settings.version(file.suffix)]
+    return cache.text(file.path.stem, fingerprint(made_of))
 
 
 def _read_pdf_file(
@@ -154,9 +143,7 @@ def _read_pdf_file(
 ) -> FileText:
     pages_file = cache.pages(file.sha256, reader_version(settings.reader))
     kept = _kept_pages(pages_file, settings)
-    pdf = kept or _fresh_pages(file.path, settings, progress)
-    if kept is None:
-        _keep_pages(pages_file, pdf, settings)
+    pdf = kept or _fresh_pages(pages_file, file.path, settings, progress)
     made = _write(entry, file, pdf, [clean_pages(pdf.pages, settings.cleaning)])
     made.report.seconds = 0.0 if kept is None else kept.seconds  # which reading took at its time
     return made
@@ -166,10 +153,9 @@ def _read_text_file(file: SourceFile, settings: ReadingSettings, entry: TextEntr
     with file.path.open("rb") as opened:
         encoding = find_encoding(opened)
     made = _write(entry, file, None, _clean_chunks(file.path, encoding, settings.cleaning))
-    if encoding.reason:
-        if encoding.status != "ok":
-            made.report.status = encoding.status
-        made.report.reason = encoding.reason
+    if encoding.status != "ok":
+        made.report.status = encoding.status
+    made.report.reason = encoding.reason or made.report.reason
     return made
 
 
@@ -186,7 +172,6 @@ def _clean_chunks(path: Path, encoding: TextEncoding, cleaning: Cleaning) -> Ite
 def _write(
     entry: TextEntry, file: SourceFile, pdf: PdfText | None, chunks: Iterable[CleanText]
 ) -> FileText:
-    """Writes cleaned text chunk by chunk and takes its measures."""
     reports, sampled, compared = [], [], 0
     with written_document(entry.text) as writer:
         for clean in chunks:
@@ -194,18 +179,13 @@ def _write(
             if compared < _COMPARED_CHARACTERS:
                 sampled.append(shingles(paragraph.text for paragraph in clean.paragraphs))
                 compared += sum(len(paragraph.text) for paragraph in clean.paragraphs)
-            reports.append(describe_file(*file, pdf, clean, seconds=0.0))
-    return FileText(
-        entry.text,
-        reduce(_sum, reports),
-        len(writer.index),
-        int(writer.index["num_bytes"].sum()),
-        signature(np.unique(np.concatenate(sampled))),
-    )
+            reports.append(describe_file(*file, pdf, clean))
+    minhash = signature(np.unique(np.concatenate(sampled)))
+    report = reduce(_sum, reports)
+    return FileText(entry.text, report, writer.num_paragraphs, writer.num_bytes, minhash)
 
 
 def _sum(report: FileReport, more: FileReport) -> FileReport:
-    """The report of a file from those of its first chunks and the next one."""
     letters, added = report.characters, more.characters
     for name in ("glued_ratio", "garbage_ratio", "lost_ratio"):
         mean = getattr(report, name) * letters + getattr(more, name) * added
@@ -219,19 +199,6 @@ def _sum(report: FileReport, more: FileReport) -> FileReport:
     return report
 
 
-def _keep_record(entry: TextEntry, made: FileText, settings: ReadingSettings) -> None:
-    """Written last: where there is a record, everything else is there too."""
-    record = {
-        "conditions": settings.conditions,
-        "report": made.report.to_json(),
-        "num_paragraphs": made.num_paragraphs,
-        "num_bytes": made.num_bytes,
-        "signature": made.signature,
-        "text_bytes": entry.text.stat().st_size,
-    }
-    write_text(entry.record, json.dumps(record), flush=False)
-
-
 def _kept_text(entry: TextEntry, settings: ReadingSettings) -> FileText | None:
     try:
         record = json.loads(entry.record.read_bytes())
@@ -242,30 +209,29 @@ def _kept_text(entry: TextEntry, settings: ReadingSettings) -> FileText | None:
     report = FileReport.from_json(record["report"])
     if report.status not in _LASTING and record["conditions"] != settings.conditions:
         return None
-    sizes = record["num_paragraphs"], record["num_bytes"]
-    return FileText(entry.text, report, *sizes, record["signature"])
+    return FileText(entry.text, report, **{name: record[name] for name in _KEPT})
 
 
-def _fresh_pages(path: Path, settings: ReadingSettings, progress: bool) -> PdfText:
+def _fresh_pages(
+    pages_file: Path, path: Path, settings: ReadingSettings, progress: bool
+) -> PdfText:
     with tqdm(desc=path.name, unit=" pages", disable=None if progress else True) as bar:
 
         def show(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
-        return read_pdf(
+        pdf = read_pdf(
             path,
             password=settings.password,
             limits=settings.limits,
             reader=settings.reader,
             on_page=show,
         )
-
-
-def _keep_pages(pages_file: Path, pdf: PdfText, settings: ReadingSettings) -> None:
-    kept = dataclasses.asdict(pdf) | {"path": str(pdf.path), "conditions": settings.conditions}
+    kept = dataclasses.asdict(pdf) | {"path": str(path), "conditions": settings.conditions}
     with whole_file(pages_file, flush=False) as file:
         file.write(gzip.compress(json.dumps(kept).encode(), 6))
+    return pdf
 
 
 def _kept_pages(pages_file: Path, settings: ReadingSettings) -> PdfText | None:
@@ -273,8 +239,7 @@ def _kept_pages(pages_file: Path, settings: ReadingSettings) -> PdfText | None:
         kept = json.loads(gzip.decompress(pages_file.read_bytes()))
     except (OSError, EOFError, ValueError):  # none, or one that a power cut has damaged
         return None
-    conditions = kept.pop("conditions")
-    if kept["status"] not in _LASTING and conditions != settings.conditions:
+    if kept.pop("conditions") != settings.conditions and kept["status"] not in _LASTING:
         return None
     kept["pages"] = [[Line(*line) for line in page] for page in kept["pages"]]
     return PdfText(**(kept | {"path": Path(kept["path"])}))

@@ -21,22 +21,19 @@ _ALIKE = ("'‘’‚‛", '"“”„‟', "-‐‑‒–—―")
 
 @dataclass(frozen=True)
 class Hit:
-    """A place where the sentence was found.
-
-    Attributes:
-        document: The number of the document in the corpus.
-        paragraph: That the sentence begins in.
-        page: From 1, that this paragraph begins on.
-        last_page: That the paragraph after the sentence begins on: what a paragraph has of the
-            pages it runs over is not known.
-        context: The sentence with some words on either side.
-    """
+    """A place where the sentence was found."""
 
     document: int
+    """The number of the document in the corpus."""
     paragraph: int
+    """That the sentence begins in."""
     page: int
+    """From 1, that this paragraph begins on."""
     last_page: int
+    """That the paragraph after the sentence begins on: what a paragraph has of the pages it runs
+    over is not known."""
     context: str
+    """The sentence with some words on either side."""
 
 
 def find_text(documents: Sequence[Document], text: str, *, exact: bool) -> Iterator[Hit]:
@@ -58,24 +55,16 @@ def find_text(documents: Sequence[Document], text: str, *, exact: bool) -> Itera
 
 
 def normal(text: str) -> str:
-    """NFC, with one blank for any white space.
-
-    >>> normal(" So\\n\\n  fu\\u0308r\\u00a0it ")
-    'So für it'
-    """
+    """NFC, with one blank for any white space."""
     return unicodedata.normalize("NFC", " ".join(text.split()))
 
 
 def _any_alike(character: str) -> str:
-    """The pattern of a character, or of those that stand for the same key."""
-    for alike in _ALIKE:
-        if character in alike:
-            return f"[{re.escape(alike)}]"
-    return re.escape(character)
+    alike = next((alike for alike in _ALIKE if character in alike), None)
+    return re.escape(character) if alike is None else f"[{re.escape(alike)}]"
 
 
 def _find(document: Document, number: int, pattern: re.Pattern[str], length: int) -> Iterator[Hit]:
-    """Looks through one document; ``length`` is that of what is looked for."""
     text = ""  # what is looked through now: a chunk, and the end of the one before
     starts: list[int] = []  # of the paragraphs in it
     places: list[list[int]] = []  # their numbers and pages
@@ -103,10 +92,7 @@ def _find(document: Document, number: int, pattern: re.Pattern[str], length: int
 
 
 def _chunks(document: Document) -> Iterator[list[tuple[int, int, int, str]]]:
-    """The paragraphs in the corpus, about a megabyte at a time.
-
-    Each with its number, its page, that of the paragraph after it, and its text.
-    """
+    """About a megabyte at a time: each paragraph's number, page, next one's page, and text."""
     index = document.index
     for first, end in document.kept():
         while first < end:
@@ -120,7 +106,6 @@ def _chunks(document: Document) -> Iterator[list[tuple[int, int, int, str]]]:
 
 
 def _context(text: str, start: int, end: int) -> str:
-    """A part of the text with whole words on either side."""
     before, after = text[max(0, start - _CONTEXT) : start], text[end : end + _CONTEXT]
     if start > _CONTEXT:
         before = before.partition(" ")[2]

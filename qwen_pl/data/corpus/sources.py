@@ -1,23 +1,111 @@
-"""Finds the files that a corpus is made of."""
+"""Finds the files that a corpus is made of, and tells them by the hash of their content."""
 
+# Of what may not be looked at, os.path says that it is not there, where pathlib raises:
+# ruff: noqa: PTH110, PTH112, PTH113
+
+import contextlib
 import glob
+import json
 import os
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 from unicodedata import normalize
 
-from qwen_pl.data.cache_dir import CACHE_TAG
+from qwen_pl.data.cache_dir import CACHE_TAG, CacheDir
 from qwen_pl.errors import InputError
+from qwen_pl.files import sha256, write_text
 
 SUFFIXES = (".pdf", ".txt", ".md")
+_KINDS = ", ".join(SUFFIXES[:-1]) + " or " + SUFFIXES[-1]
 
 Source = str | os.PathLike[str]
 OnProblem = Callable[[str], None]
+
+
+class SourceFile(NamedTuple):
+    """A PDF, text or Markdown file."""
+
+    path: Path
+    sha256: str
+    """Of its content, in hexadecimal digits."""
+
+    @property
+    def suffix(self) -> str:
+        return self.path.suffix.lower()
+
+
+@dataclass(frozen=True)
+class SourceFiles:
+    """What a source leads to."""
+
+    files: Sequence[SourceFile]
+    """In the order of the corpus; the same content may be there under several names."""
+    problems: Sequence[str]
+    """One line on each file or folder that may not be read."""
+
+    @classmethod
+    def of(cls, source: str | Sequence[str], cache: CacheDir) -> "SourceFiles":
+        """Finds and hashes the files; what was hashed before is remembered in the cache.
+
+        Raises:
+            InputError: If there is none.
+        """
+        files: list[SourceFile] = []
+        problems: list[str] = []
+        cache.mark()  # which the search is to pass over
+        hashes = ContentHashes(cache.content_hashes)
+        for path in find_sources(source, on_problem=problems.append):
+            try:
+                files.append(SourceFile(path, hashes.of(path)))
+            except OSError as error:  # it has gone since it was found
+                problems.append(f"{path}: {error.strerror}")
+        hashes.save()
+        if not files:
+            raise InputError(f"nothing to read: {problems[0]}")
+        return cls(files, problems)
+
+    def unique(self) -> list[SourceFile]:
+        """For each content, the first file that has it."""
+        firsts: dict[str, SourceFile] = {}
+        for file in self.files:
+            firsts.setdefault(file.sha256, file)
+        return list(firsts.values())
+
+
+class ContentHashes:
+    """SHA-256 of files, remembered in a JSON file until a file is touched.
+
+    Size, time of change and, where the system keeps one, time of change of the file's entry decide:
+    no program that writes to a file or swaps it for another leaves all three as they were.
+    """
+
+    def __init__(self, memory: Path) -> None:
+        self._memory = memory
+        self._known: dict[str, list] = {}
+        self._is_changed = False
+        with contextlib.suppress(OSError, ValueError):  # none, or one that a power cut has damaged
+            self._known = json.loads(memory.read_bytes())
+
+    def of(self, path: Path) -> str:
+        name, status = str(path.absolute()), path.stat()
+        state = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+        *known_state, digest = self._known.get(name, [None])
+        if known_state != state:
+            digest = sha256(path)
+            self._known[name] = [*state, digest]
+            self._is_changed = True
+        return digest
+
+    def save(self) -> None:
+        if self._is_changed:
+            write_text(self._memory, json.dumps(self._known), flush=False)
 
 
 def find_sources(
@@ -68,25 +156,24 @@ def find_sources(
 class _Search:
     """Looks for the files that one name leads to.
 
-    ``glob`` alone would not do: it goes round in circles of links, knows an accented letter in one
-    of its two forms only, and says nothing of folders that may not be looked into.
+    ``glob`` goes round in circles of links, knows an accented letter in one of its two forms only,
+    and says nothing of folders that may not be looked into.
     """
 
     def __init__(self, on_problem: OnProblem) -> None:
         self.on_problem = on_problem
 
     def files(self, name: str) -> list[Path]:
-        """All files, in any order."""
         if not name.strip():
             raise InputError("a source is empty: give a PDF, a folder or a pattern")
         path = Path(os.path.expanduser(name))  # noqa: PTH111 (Path's own fails without a home)
-        if _is_folder(path):
+        if os.path.isdir(path):
             if files := self._readable(self._below(path)):
                 return files
-            raise InputError(f"no {_kinds()} file in {path}")
-        if _is_file(path):
+            raise InputError(f"no {_KINDS} file in {path}")
+        if os.path.isfile(path):
             if path.suffix.lower() not in SUFFIXES:
-                raise InputError(f"cannot read {path}: a source is a {_kinds()} file")
+                raise InputError(f"cannot read {path}: a source is a {_KINDS} file")
             return self._readable([path])
         matches = self._matches(Path(path.anchor), path.parts[bool(path.anchor) :])
         if files := self._readable(matches):
@@ -94,15 +181,14 @@ class _Search:
         raise InputError(_not_found(name, path))
 
     def _matches(self, folder: Path, pattern: Sequence[str]) -> Iterator[Path]:
-        """The files below ``folder`` that the parts of a pattern lead to."""
         if not pattern:
-            yield from self._below(folder) if _is_folder(folder) else [folder]
+            yield from self._below(folder) if os.path.isdir(folder) else [folder]
             return
         part, rest = pattern[0], pattern[1:]
         if part == "**":
             for inner, names in self._walk(folder):
                 yield from self._matches(inner, rest) if rest else map(inner.joinpath, names)
-        elif _exists(folder / part):  # its name may look like a pattern
+        elif os.path.exists(folder / part):  # its name may look like a pattern
             yield from self._matches(folder / part, rest)
         else:
             for _, folders, names in islice(os.walk(folder, onerror=self._tell), 1):
@@ -138,7 +224,7 @@ class _Search:
     def _readable(self, paths: Iterable[Path]) -> list[Path]:
         readable = []
         for path in paths:
-            if path.suffix.lower() in SUFFIXES and _is_file(path):
+            if path.suffix.lower() in SUFFIXES and os.path.isfile(path):
                 if os.access(path, os.R_OK):
                     readable.append(path)
                 else:
@@ -147,7 +233,6 @@ class _Search:
 
 
 def _not_found(name: str, path: Path) -> str:
-    """Why a name leads to nothing."""
     if re.match("[a-z]+://", name):
         return f"{name} is an address: download the file and name it by its path"
     if glob.has_magic(name):
@@ -183,20 +268,7 @@ def _shown(names: Iterable[str]) -> list[str]:
     return sorted(name for name in names if not name.startswith("."))
 
 
-def _is_folder(path: Path) -> bool:
-    return os.path.isdir(path)  # noqa: PTH112 (Path's own raises what may not be looked at)
-
-
-def _is_file(path: Path) -> bool:
-    return os.path.isfile(path)  # noqa: PTH113
-
-
-def _exists(path: Path) -> bool:
-    return os.path.exists(path)  # noqa: PTH110
-
-
 def _real(path: Path, real_folder: Callable[[Path], str]) -> str:
-    """Where a file is, all links followed."""
     if path.is_symlink() or path.name in ("", ".."):
         return os.path.realpath(path)
     return os.path.join(real_folder(path.parent), path.name)  # noqa: PTH118
@@ -211,7 +283,3 @@ def _is_more_direct(path: Path, other: Path, real: str) -> bool:
 def _natural_order(path: Path) -> list[tuple[int, str]]:
     parted = re.split(r"(\d+)", str(path))
     return [(int(each), "") if each.isdecimal() else (-1, each) for each in parted if each]
-
-
-def _kinds() -> str:
-    return ", ".join(SUFFIXES[:-1]) + " or " + SUFFIXES[-1]

@@ -34,12 +34,12 @@ class TextEncoding(NamedTuple):
 
     name: str
     """As ``open`` takes it; empty where it cannot be told."""
-    errors: str
+    errors: str = "strict"
     """What is done with bytes that do not fit: ``strict`` or ``replace``."""
-    status: str
+    status: str = "ok"
     """``ok``; ``partial`` if some bytes do not fit; ``corrupt`` if it is no text that one could
     decode without guessing."""
-    reason: str
+    reason: str = ""
     """One line, empty if there is no doubt."""
 
 
@@ -51,29 +51,27 @@ def find_encoding(file: BinaryIO) -> TextEncoding:
     many other encodings differ only in what letters mean, and letters taken for others are worse
     than no text, so they are refused.
     """
-    counts = _Counts()
     begin = file.read(4)
     file.seek(0)
     for mark, name in _MARKS.items():
         if begin.startswith(mark):
-            return _marked(file, name)
-    while chunk := file.read(_COUNTED_BYTES):
-        counts.add(chunk)
-    counts.add(b"", final=True)
-    file.seek(0)
+            if damaged := sum(text.count("\ufffd") for _, text in _decoded(file, name)):
+                reason = f"{damaged:,} characters are damaged"
+                return TextEncoding(name, "replace", "partial", reason)
+            return TextEncoding(name)
+    counts = _Counts()
+    for chunk, text in _decoded(file, "utf-8"):
+        counts.add(chunk, text)
     return counts.judge()
 
 
-def _marked(file: BinaryIO, name: str) -> TextEncoding:
+def _decoded(file: BinaryIO, name: str) -> Iterator[tuple[bytes, str]]:
+    """A file chunk by chunk, with the text of each; then goes back to the beginning."""
     decoder = codecs.getincrementaldecoder(name)(errors="replace")
-    replaced = 0
     while chunk := file.read(_COUNTED_BYTES):
-        replaced += decoder.decode(chunk).count("\ufffd")
-    replaced += decoder.decode(b"", final=True).count("\ufffd")
+        yield chunk, decoder.decode(chunk)
+    yield b"", decoder.decode(b"", final=True)
     file.seek(0)
-    if replaced:
-        return TextEncoding(name, "replace", "partial", f"{replaced:,} characters are damaged")
-    return TextEncoding(name, "strict", "ok", "")
 
 
 class _Counts:
@@ -83,14 +81,11 @@ class _Counts:
         self.size = self.nulls = self.nulls_even = self.controls = self.high = self.letters = 0
         self.good = self.bad = 0  # characters beyond ASCII, if it were UTF-8
         self.begin = b""
-        self.decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
 
-    def add(self, chunk: bytes, final: bool = False) -> None:
-        own = chunk.count("\ufffd".encode())
-        decoded = self.decoder.decode(chunk, final)
-        replaced = max(decoded.count("\ufffd") - own, 0)
+    def add(self, chunk: bytes, text: str) -> None:
+        replaced = max(text.count("\ufffd") - chunk.count("\ufffd".encode()), 0)
         self.bad += replaced
-        self.good += sum(map(len, re.findall("[^\x00-\x7f]+", decoded))) - replaced
+        self.good += sum(map(len, re.findall("[^\x00-\x7f]+", text))) - replaced
         self.nulls_even += chunk[self.size % 2 :: 2].count(0)
         self.nulls += chunk.count(0)
         self.size += len(chunk)
@@ -103,12 +98,11 @@ class _Counts:
         if self.nulls > 0.2 * self.size and self.size % 2 == 0:
             share = self.nulls_even / self.nulls
             if not 0.05 < share < 0.95:  # the other byte of letters of ASCII
-                name = "utf-16-be" if share > 0.5 else "utf-16-le"
-                return TextEncoding(name, "replace", "ok", "")
+                return TextEncoding("utf-16-be" if share > 0.5 else "utf-16-le", "replace")
         if self.controls > 0.01 * self.size:
-            return TextEncoding("", "strict", "corrupt", "is not text")
+            return TextEncoding("", status="corrupt", reason="is not text")
         if not self.bad:
-            return TextEncoding("utf-8", "strict", "ok", "")
+            return TextEncoding("utf-8")
         if self.good > 4 * self.bad:
             reason = f"{self.bad:,} of its characters are not UTF-8"
             return TextEncoding("utf-8", "replace", "partial", reason)
@@ -116,7 +110,7 @@ class _Counts:
         odd = len(_ODD.findall(text)) / max(sum(c > "\x7f" for c in text), 1)
         if self.high > _MOST_HIGH * (self.letters + self.high) or odd > _MOST_ODD:
             reason = "its encoding is not known: save it as UTF-8"
-            return TextEncoding("", "strict", "corrupt", reason)
+            return TextEncoding("", status="corrupt", reason=reason)
         return TextEncoding("cp1252", "replace", "ok", "is not UTF-8, taken for Windows-1252")
 
 

@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qwen_pl.data.cache_dir import TasksEntry
-from qwen_pl.data.prepare.prepare import Prepared, Recipe, find_prepared, prepare
+from qwen_pl.data.prepare.prepare import Preparation, Recipe, find_prepared, prepare
 from qwen_pl.data.prepare.workload import Stage, Workload
 from qwen_pl.data.processes import ProcessDied, map_in_processes
 from qwen_pl.errors import InputError
@@ -31,56 +31,49 @@ MOST_TASKS = 1000  # what Slurm takes in one array unless it was set up otherwis
 
 _LAUNCHER = "launch_pickled_pipeline"  # what a job of datatrove calls
 _PACKAGE = Path(__file__).parents[3]  # the folder that qwen_pl is imported from
+# Where this Python is, and programs of packages; a link is left: it may be an environment's.
+_PROGRAMS = str(Path(sys.executable).parent)
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """Into how many tasks the work is cut, and what each may take.
-
-    Attributes:
-        tasks: Tasks that read and tasks that tokenize; the result does not depend on it.
-        workers: Tasks at the same time at most.
-        cpus_per_task: Cores of a task, which then works in as many processes.
-        mem_per_cpu_gb: Memory of a task, for each of its cores; on this machine there is no limit.
-    """
+    """Into how many tasks the work is cut, and what each may take."""
 
     tasks: int
+    """Tasks that read and tasks that tokenize; the result does not depend on it."""
     workers: int
+    """Tasks at the same time at most."""
     cpus_per_task: int = 1
+    """Cores of a task, which then works in as many processes."""
     mem_per_cpu_gb: int = 4
+    """Memory of a task, for each of its cores; on this machine there is no limit."""
 
     def __post_init__(self) -> None:
-        for name in ("tasks", "workers", "cpus_per_task", "mem_per_cpu_gb"):
-            if getattr(self, name) < 1:
-                raise InputError(f"--{name} is {getattr(self, name)}: it has to be at least 1")
+        for name, value in vars(self).items():
+            if value < 1:
+                raise InputError(f"--{name} is {value}: it has to be at least 1")
         if self.tasks > MOST_TASKS:
             raise InputError(f"--tasks is {self.tasks}: it can be {MOST_TASKS} at most")
 
 
 @dataclass(frozen=True)
 class Slurm:
-    """What Slurm wants to know of each job.
-
-    Attributes:
-        time: Limit for each task, as ``sbatch`` takes it.
-        env_command: Shell commands that a job begins with.
-        sbatch: Further options of ``sbatch``, without their dashes.
-    """
+    """What Slurm wants to know of each job."""
 
     partition: str
     time: str = "24:00:00"
+    """Limit for each task, as ``sbatch`` takes it."""
     env_command: str = ""
+    """Shell commands that a job begins with."""
     sbatch: Mapping[str, str] = field(default_factory=dict)
+    """Further options of ``sbatch``, without their dashes."""
 
 
 def check_engine(cluster: str) -> None:
-    """Complains if a package that runs the tasks is missing.
+    """Raises an InputError if a package that runs the tasks is missing.
 
     Args:
         cluster: local, slurm or ray.
-
-    Raises:
-        InputError: If it is.
     """
     needed = {"datatrove": "datatrove>=0.10,<1"} | ({"ray": "ray"} if cluster == "ray" else {})
     for name, package in needed.items():
@@ -116,19 +109,11 @@ def run_on_ray(stage: Stage, cluster: Cluster) -> None:
     import ray
     from datatrove.executor import RayPipelineExecutor
 
-    executor = RayPipelineExecutor(
-        [stage],
-        tasks=stage.tasks,
-        workers=min(cluster.workers, stage.tasks),
-        cpus_per_task=cluster.cpus_per_task,
-        mem_per_cpu_gb=cluster.mem_per_cpu_gb,
-        logging_dir=str(stage.folder),
-    )
+    executor = RayPipelineExecutor(**_options(stage, cluster))
     if not executor.get_incomplete_ranks():
         return
     if not ray.is_initialized():
-        found = os.environ.get("PYTHONPATH", "")
-        path = os.pathsep.join([str(_PACKAGE), *([found] if found else [])])
+        path = os.pathsep.join(filter(None, [str(_PACKAGE), os.environ.get("PYTHONPATH")]))
         ray.init(runtime_env={"env_vars": {"PYTHONPATH": path}})
     executor.run()
     _tell(stage, executor, [])
@@ -139,11 +124,8 @@ def prepare_in_tasks(
     cache_dir: Path,
     cluster: Cluster,
     run_stage: Callable[[Stage, Cluster], None] = run_here,
-) -> Prepared:
+) -> Preparation:
     """``prepare`` in tasks, which are waited for; those done are not done again the next time.
-
-    Args:
-        run_stage: ``run_here`` or ``run_on_ray``.
 
     Raises:
         InputError: If a task died, or as ``prepare`` does.
@@ -153,7 +135,7 @@ def prepare_in_tasks(
     return prepare(recipe, cache_dir, num_proc=cluster.cpus_per_task, progress=True)
 
 
-def submit(recipe: Recipe, cache_dir: Path, cluster: Cluster, slurm: Slurm) -> Prepared | Path:
+def submit(recipe: Recipe, cache_dir: Path, cluster: Cluster, slurm: Slurm) -> Preparation | Path:
     """Hands what ``prepare`` has to do over to Slurm, less the tasks that are done.
 
     Returns:
@@ -180,7 +162,6 @@ def submit(recipe: Recipe, cache_dir: Path, cluster: Cluster, slurm: Slurm) -> P
 
 
 def _check_slurm(entry: TasksEntry) -> None:
-    """Complains if jobs cannot be launched now, from here."""
     folder = entry.folder.absolute()
     if re.search(r"\s", str(folder)):
         raise InputError(f"data.cache_dir leads to {folder}: Slurm jobs need a path without spaces")
@@ -188,7 +169,7 @@ def _check_slurm(entry: TasksEntry) -> None:
         raise InputError(
             "no sbatch here: start --cluster slurm on a machine that Slurm takes jobs from"
         )
-    if shutil.which(_LAUNCHER, path=f"{_programs()}:{os.environ.get('PATH', '')}") is None:
+    if shutil.which(_LAUNCHER, path=f"{_PROGRAMS}:{os.environ.get('PATH', '')}") is None:
         raise InputError(f"{_LAUNCHER}, which comes with datatrove, is not on the PATH")
     # A job finds its tasks in a file that the next launch writes anew.
     jobs = json.loads(entry.slurm_jobs.read_bytes()) if entry.slurm_jobs.is_file() else []
@@ -201,24 +182,23 @@ def _check_slurm(entry: TasksEntry) -> None:
 
 def _workload(recipe: Recipe, cache_dir: Path, cluster: Cluster) -> Workload:
     """What is dealt to the tasks; its stages have something to do unless all is prepared."""
-    sizes = {"tasks": cluster.tasks, "num_proc": cluster.cpus_per_task}
-    workload = Workload.of(recipe, cache_dir, **sizes)
-    is_done = all(not _local_executor(stage).get_incomplete_ranks() for stage in workload.stages())
+    deal = partial(Workload.of, recipe, cache_dir, cluster.tasks, cluster.cpus_per_task)
+    workload = deal()
+    is_done = not any(_local_executor(stage).get_incomplete_ranks() for stage in workload.stages())
     if is_done and find_prepared(recipe, cache_dir) is None:
         # The tasks were done, but what they made was since removed.
         shutil.rmtree(workload.entry.folder)
-        workload = Workload.of(recipe, cache_dir, **sizes)
+        workload = deal()
     return workload
 
 
 def _tell(stage: Stage, executor: "PipelineExecutor", failures: Sequence[Exception]) -> None:
-    """Says how many tasks of a stage are done, and complains if not all are."""
+    """Says how many tasks of a stage are done, and raises an InputError if not all are."""
     dead = executor.get_incomplete_ranks()
     done = stage.tasks - len(dead)
     print(f"{stage.name:<8} {done} of {stage.tasks} tasks done", file=sys.stderr, flush=True)
-    for failure in failures:
-        if isinstance(failure, InputError):
-            raise failure
+    if refusal := next((each for each in failures if isinstance(each, InputError)), None):
+        raise refusal
     if dead:
         log = executor.logging_dir.resolve_paths(f"logs/task_{dead[0]:05}.log")
         reason = f", one of: {failures[0]}" if failures else ""
@@ -241,7 +221,6 @@ def _run_task(executor: "LocalPipelineExecutor", rank: int) -> Exception | None:
 
 
 def _queued(jobs: Sequence[str]) -> list[str]:
-    """Those of some jobs that Slurm has not ended yet."""
     if not jobs:
         return []
     command = ["squeue", "--noheader", "--format=%A", f"--jobs={','.join(jobs)}"]
@@ -258,26 +237,32 @@ def _local_executor(stage: Stage) -> "LocalPipelineExecutor":
     return LocalPipelineExecutor([stage], tasks=stage.tasks, logging_dir=str(stage.folder))
 
 
+def _options(stage: Stage, cluster: Cluster) -> dict[str, Any]:
+    """What each executor of a cluster is told."""
+    return {
+        "pipeline": [stage],
+        "tasks": stage.tasks,
+        "workers": min(cluster.workers, stage.tasks),
+        "cpus_per_task": cluster.cpus_per_task,
+        "mem_per_cpu_gb": cluster.mem_per_cpu_gb,
+        "logging_dir": str(stage.folder),
+    }
+
+
 def _slurm_executors(
     stages: Sequence[Stage], cluster: Cluster, slurm: Slurm
 ) -> list["SlurmPipelineExecutor"]:
-    """An executor for each stage, which depends on the one before."""
     from datatrove.executor import SlurmPipelineExecutor
 
     executors: list[PipelineExecutor] = []
     for stage in stages:
         executors.append(
             SlurmPipelineExecutor(
-                [stage],
-                tasks=stage.tasks,
-                workers=min(cluster.workers, stage.tasks),
-                logging_dir=str(stage.folder),
+                **_options(stage, cluster),
                 depends=executors[-1] if executors else None,
                 job_name=f"qwen_pl-{stage.name}",
                 partition=slurm.partition,
                 time=slurm.time,
-                cpus_per_task=cluster.cpus_per_task,
-                mem_per_cpu_gb=cluster.mem_per_cpu_gb,
                 qos=None,
                 env_command=_environment(slurm.env_command),
                 # Where a task died, the jobs that wait for it would be in the queue for ever.
@@ -291,13 +276,6 @@ def _slurm_executors(
 
 def _environment(command: str) -> str:
     """Shell commands that make a job find this Python and this package, wherever it starts."""
-    ours = [
-        f"export PATH={shlex.quote(_programs())}:$PATH",
-        f"export PYTHONPATH={shlex.quote(str(_PACKAGE))}${{PYTHONPATH:+:$PYTHONPATH}}",
-    ]
-    return "; ".join([*([command] if command else []), *ours])
-
-
-def _programs() -> str:
-    """The folder of this Python and of the programs that packages bring."""
-    return str(Path(sys.executable).parent)  # a link is left as it is: it may be an environment's
+    programs = f"export PATH={shlex.quote(_PROGRAMS)}:$PATH"
+    package = f"export PYTHONPATH={shlex.quote(str(_PACKAGE))}${{PYTHONPATH:+:$PYTHONPATH}}"
+    return "; ".join([*([command] if command else []), programs, package])

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -63,26 +64,84 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """Where the results of a preparation lie."""
+class Preparation:
+    """What is made of a corpus, and where it is kept, be it there already or not."""
 
+    recipe: Recipe
     corpus: Corpus
-    tokenizer_dir: Path
-    tokens: TokenFile
+    cache_dir: Path
 
     @property
     def documents(self) -> Sequence[Document]:
-        """The documents of the corpus."""
         return self.corpus.documents
+
+    @cached_property
+    def pieces(self) -> list[Piece]:
+        """The text, as it is split."""
+        return split_corpus(self.documents, self.recipe.val_fraction, self.recipe.test_fraction)
+
+    @property
+    def training_pieces(self) -> list[Piece]:
+        return [piece for piece in self.pieces if piece.split == "train"]
+
+    @cached_property
+    def _made_of(self) -> list[object]:
+        """Changes with the text of the corpus and with how it is split."""
+        fractions = [float(self.recipe.val_fraction), float(self.recipe.test_fraction)]
+        return [self.corpus.fingerprint, *fractions, SPLITS_VERSION]
+
+    @cached_property
+    def tokenizer_dir(self) -> Path:
+        recipe = self.recipe
+        if recipe.tokenizer is not None:
+            load_tokenizer(recipe.tokenizer)  # complains of what is none
+            return tokenizer_file(recipe.tokenizer).parent
+        learned_from = [*self._made_of, recipe.vocab_size, recipe.max_train_bytes]
+        made_of = [*learned_from, TOKENIZER_VERSION, tokenizers.__version__]
+        return CacheDir(self.cache_dir).tokenizer(fingerprint(made_of))
+
+    @cached_property
+    def tokens(self) -> TokenFile:
+        """Where it is kept depends on the tokenizer, which has to be there."""
+        used = sha256(self.tokenizer_dir / TOKENIZER_JSON)
+        # The token file names its sources, so it is another one where these are called otherwise.
+        names = [document.source for document in self.documents]
+        made_of = [*self._made_of, names, used, TOKENS_VERSION]
+        return TokenFile(CacheDir(self.cache_dir).tokens(fingerprint(made_of)).folder)
 
     def tokenizer(self) -> Tokenizer:
         """The tokenizer that made the tokens."""
         return load_tokenizer(self.tokenizer_dir)
 
+    def complaint(self) -> str:
+        """One line if the text does not fill the vocabulary asked for, empty if it does."""
+        if self.recipe.tokenizer is not None:
+            return ""
+        size, wanted = self.tokenizer().get_vocab_size(), self.recipe.vocab_size
+        if size >= wanted:
+            return ""
+        return f"{unfilled(size, wanted)}, and data.vocab_size={size} makes the model smaller too"
+
+    def train_tokenizer(self, *, progress: bool) -> Tokenizer:
+        """A tokenizer of the training text, or of a sample of it if there is much."""
+        # Held-out text is held out from the tokenizer too: names learned there would flatter the
+        # bits per byte measured on it.
+        documents, training = self.documents, self.training_pieces
+        total = sum(
+            int(documents[piece.document].kept_bytes()[piece.first : piece.end].sum())
+            for piece in training
+        )
+        share = min(1.0, self.recipe.max_train_bytes / max(1, total))
+        sample = f" on {share:.0%} of the text" if share < 1 else ""
+        _tell(progress, f"training a tokenizer of {self.recipe.vocab_size:,} tokens{sample}")
+        texts = sample_paragraphs(documents, training, share)
+        is_shown = progress and sys.stderr.isatty()
+        return train_tokenizer(texts, self.recipe.vocab_size, progress=is_shown)
+
 
 def prepare(
     recipe: Recipe, cache_dir: Path, *, num_proc: int = 1, progress: bool = False
-) -> Prepared:
+) -> Preparation:
     """Makes what is missing in ``cache_dir`` and tells where everything is.
 
     Processes that prepare at the same time wait for each other, so the work is done once.
@@ -95,39 +154,27 @@ def prepare(
         InputError: If a source is missing, no source has text, or a setting cannot be used.
     """
     with locked(cache_dir):
-        plan, tokenizer_dir = make_plan(recipe, cache_dir, num_proc=num_proc, progress=progress)
-        folder = plan.tokens_dir(cache_dir, tokenizer_dir)
-        is_new = not folder.is_dir()
+        made = prepare_tokenizer(recipe, cache_dir, num_proc=num_proc, progress=progress)
+        corpus, is_new = made.corpus, not made.tokens.folder.is_dir()
         if is_new:
-            _write_tokens(folder, plan, tokenizer_dir, num_proc, progress)
-        corpus, tokens = plan.corpus, TokenFile(folder)
+            _write_tokens(made, num_proc, progress)
         if is_new or corpus.is_new:
-            write_report(corpus.folder, corpus.reports, facts=_facts(plan, tokens))
-    return Prepared(corpus, tokenizer_dir, tokens)
+            write_report(corpus.folder, corpus.reports, facts=_facts(made))
+    return made
 
 
-def find_prepared(recipe: Recipe, cache_dir: Path, *, progress: bool = False) -> Prepared | None:
-    """What ``prepare`` has made earlier, or None if it would have something to do.
-
-    Raises:
-        InputError: As ``prepare`` does.
-    """
+def find_prepared(recipe: Recipe, cache_dir: Path, *, progress: bool = False) -> Preparation | None:
+    """What ``prepare`` has made earlier, or None if it would have something to do."""
     corpus = find_corpus(
-        recipe.source,
-        recipe.reading,
-        cache_dir,
-        duplicates=recipe.duplicates,
-        strict=recipe.strict,
+        recipe.source, recipe.reading, cache_dir, duplicates=recipe.duplicates, strict=recipe.strict
     )
     if corpus is None:
         return None
-    plan = DataPlan.of(recipe, corpus)
-    tokenizer_dir = plan.find_tokenizer_dir(cache_dir)
-    if not (tokenizer_dir / TOKENIZER_JSON).is_file():
+    made = Preparation(recipe, corpus, cache_dir)
+    if not (made.tokenizer_dir / TOKENIZER_JSON).is_file():
         return None
-    _tell(progress, plan.complaint(tokenizer_dir))
-    folder = plan.tokens_dir(cache_dir, tokenizer_dir)
-    return Prepared(corpus, tokenizer_dir, TokenFile(folder)) if folder.is_dir() else None
+    _tell(progress, made.complaint())
+    return made if made.tokens.folder.is_dir() else None
 
 
 @contextlib.contextmanager
@@ -139,10 +186,10 @@ def locked(cache_dir: Path) -> Iterator[None]:
         yield
 
 
-def make_plan(
+def prepare_tokenizer(
     recipe: Recipe, cache_dir: Path, *, num_proc: int, progress: bool
-) -> "tuple[DataPlan, Path]":
-    """All of ``prepare`` but the tokens: the plan, and the folder of a tokenizer that is there."""
+) -> Preparation:
+    """All that ``prepare`` does but the tokens."""
     corpus = read_corpus(
         recipe.source,
         recipe.reading,
@@ -152,77 +199,11 @@ def make_plan(
         num_proc=num_proc,
         progress=progress,
     )
-    plan = DataPlan.of(recipe, corpus)
-    tokenizer_dir = plan.find_tokenizer_dir(cache_dir)
-    if not tokenizer_dir.is_dir():  # one that the user names is always there
-        save_tokenizer(plan.train_tokenizer(progress=progress), tokenizer_dir)
-    _tell(progress, plan.complaint(tokenizer_dir))
-    return plan, tokenizer_dir
-
-
-@dataclass(frozen=True)
-class DataPlan:
-    """What is to be made of a corpus, and under which fingerprints.
-
-    Attributes:
-        made_of: Changes with the text of the corpus and with how it is split.
-    """
-
-    recipe: Recipe
-    corpus: Corpus
-    pieces: Sequence[Piece]
-    made_of: Sequence[object]
-
-    @classmethod
-    def of(cls, recipe: Recipe, corpus: Corpus) -> "DataPlan":
-        """The plan for a corpus."""
-        fractions = [float(recipe.val_fraction), float(recipe.test_fraction)]
-        pieces = split_corpus(corpus.documents, *fractions)
-        return cls(recipe, corpus, pieces, [corpus.fingerprint, *fractions, SPLITS_VERSION])
-
-    def find_tokenizer_dir(self, cache_dir: Path) -> Path:
-        """The folder of the tokenizer, whether it is there or has yet to be trained."""
-        recipe = self.recipe
-        if recipe.tokenizer is not None:
-            load_tokenizer(recipe.tokenizer)  # complains of what is none
-            return tokenizer_file(recipe.tokenizer).parent
-        made_of = [*self.made_of, recipe.vocab_size, recipe.max_train_bytes, TOKENIZER_VERSION]
-        return CacheDir(cache_dir).tokenizer(fingerprint([*made_of, tokenizers.__version__]))
-
-    def complaint(self, tokenizer_dir: Path) -> str:
-        """One line if the text does not fill the vocabulary asked for, empty if it does."""
-        if self.recipe.tokenizer is not None:
-            return ""
-        wanted = self.recipe.vocab_size
-        size = load_tokenizer(tokenizer_dir).get_vocab_size()
-        if size >= wanted:
-            return ""
-        return f"{unfilled(size, wanted)}, and data.vocab_size={size} makes the model smaller too"
-
-    def tokens_dir(self, cache_dir: Path, tokenizer_dir: Path) -> Path:
-        """The folder of the token file, whether it is there or not."""
-        used = sha256(tokenizer_dir / TOKENIZER_JSON)
-        # The token file names its sources, so it is another one where these are called otherwise.
-        names = [document.source for document in self.corpus.documents]
-        made_of = [*self.made_of, names, used, TOKENS_VERSION]
-        return CacheDir(cache_dir).tokens(fingerprint(made_of)).folder
-
-    def train_tokenizer(self, *, progress: bool) -> Tokenizer:
-        """A tokenizer of the training text, or of a sample of it if there is much."""
-        # Held-out text is held out from the tokenizer too: names learned there would flatter the
-        # bits per byte measured on it.
-        documents = self.corpus.documents
-        training = [piece for piece in self.pieces if piece.split == "train"]
-        total = sum(
-            int(documents[piece.document].kept_bytes()[piece.first : piece.end].sum())
-            for piece in training
-        )
-        share = min(1.0, self.recipe.max_train_bytes / max(1, total))
-        sample = f" on {share:.0%} of the text" if share < 1 else ""
-        _tell(progress, f"training a tokenizer of {self.recipe.vocab_size:,} tokens{sample}")
-        texts = sample_paragraphs(documents, training, share)
-        is_shown = progress and sys.stderr.isatty()
-        return train_tokenizer(texts, self.recipe.vocab_size, progress=is_shown)
+    made = Preparation(recipe, corpus, cache_dir)
+    if not made.tokenizer_dir.is_dir():  # one that the user names is always there
+        save_tokenizer(made.train_tokenizer(progress=progress), made.tokenizer_dir)
+    _tell(progress, made.complaint())
+    return made
 
 
 def sample_paragraphs(
@@ -254,38 +235,34 @@ def _paragraphs(
         document = documents[piece.document]
         index = document.index
         for first, end in document.kept(piece.first, piece.end):
-            for begin in range(first, end, _PARAGRAPHS_AT_ONCE):
-                yield document.text_file, index[begin : min(begin + _PARAGRAPHS_AT_ONCE, end)]
+            rows = index[first:end]
+            for begin in range(0, end - first, _PARAGRAPHS_AT_ONCE):
+                yield document.text_file, rows[begin : begin + _PARAGRAPHS_AT_ONCE]
 
 
-def _write_tokens(
-    folder: Path, plan: DataPlan, tokenizer_dir: Path, num_proc: int, progress: bool
-) -> None:
-    documents = plan.corpus.documents
+def _write_tokens(made: Preparation, num_proc: int, progress: bool) -> None:
+    tokens, documents, pieces = made.tokens, made.documents, made.pieces
     total = sum(document.num_bytes for document in documents)
-    hide = None if progress else True
+    shown = {"unit": "B", "unit_scale": True, "mininterval": 0.5}
     started = time.monotonic()
-    with tqdm(
-        desc="tokenizing", total=total, unit="B", unit_scale=True, disable=hide, mininterval=0.5
-    ) as bar:
+    with tqdm(desc="tokenizing", total=total, disable=None if progress else True, **shown) as bar:
         write_token_file(
-            folder,
+            tokens.folder,
             documents,
-            plan.pieces,
-            tokenizer_dir / TOKENIZER_JSON,
+            pieces,
+            made.tokenizer_dir / TOKENIZER_JSON,
             num_proc=num_proc,
             on_bytes=bar.update,
         )
-    seconds = time.monotonic() - started
-    tokens = TokenFile(folder)
-    rate = len(tokens.tokens) / max(seconds, 1e-3)
-    _tell(progress, f"{len(tokens.tokens):,} tokens -> {folder} ({rate:,.0f} tokens/s)")
+    count = len(tokens.tokens)
+    rate = count / max(time.monotonic() - started, 1e-3)
+    _tell(progress, f"{count:,} tokens -> {tokens.folder} ({rate:,.0f} tokens/s)")
 
 
-def _facts(plan: DataPlan, tokens: TokenFile) -> dict[str, str]:
+def _facts(made: Preparation) -> dict[str, str]:
     """What the report says of the corpus as a whole."""
-    source = plan.recipe.source
-    repeated = sum(report.repeated_paragraphs for report in plan.corpus.reports)
+    source, tokens = made.recipe.source, made.tokens
+    repeated = sum(report.repeated_paragraphs for report in made.corpus.reports)
     return {
         "source": source if isinstance(source, str) else ", ".join(source),
         "split": tokens.splits_line(),

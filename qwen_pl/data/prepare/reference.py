@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
-from qwen_pl.data.corpus.document import Document, read_index
+from qwen_pl.data.corpus.document import read_index
 from qwen_pl.data.corpus.duplicates import long_ranges
 from qwen_pl.data.corpus.sources import find_sources
-from qwen_pl.data.prepare.prepare import Prepared, Recipe, prepare
-from qwen_pl.data.tokens.splits import split_corpus
+from qwen_pl.data.prepare.prepare import Preparation, prepare
+from qwen_pl.data.prepare.settings import DataSettings
 from qwen_pl.errors import InputError
 
 _FEWEST_TOKENS = 2  # one to read and one to predict
@@ -29,44 +28,34 @@ def check_reference(source: str | Sequence[str]) -> None:
 
 
 def prepare_reference(
-    source: str | Sequence[str],
-    recipe: Recipe,
-    prepared: Prepared,
-    cache_dir: Path,
-    *,
-    num_proc: int = 1,
-    progress: bool = False,
-) -> Prepared:
+    settings: DataSettings, prepared: Preparation, *, progress: bool = False
+) -> Preparation:
     """Reads and tokenizes a reference text as the corpus was, each step kept in the cache.
 
     All of it becomes one split, "train" by name, since nothing of it is held out. The tokenizer is
-    that of the corpus.
-
-    Args:
-        source: Files, folders or glob patterns.
-        recipe: What decided how the corpus was prepared.
-        prepared: The corpus.
+    that of the corpus, which is ``prepared``.
 
     Raises:
         InputError: If there is nothing to measure in it.
     """
-    own = replace(
-        recipe,
-        source=source,
+    assert settings.reference_text is not None
+    recipe = replace(
+        settings.recipe,
+        source=settings.reference_text,
         tokenizer=str(prepared.tokenizer_dir),
         val_fraction=0.0,
         test_fraction=0.0,
     )
     try:
-        reference = prepare(own, cache_dir, num_proc=num_proc, progress=progress)
+        made = prepare(recipe, settings.cache_dir, num_proc=settings.num_proc, progress=progress)
     except InputError as error:
         raise InputError(f"data.reference_text: {error}") from None
-    if (count := reference.tokens.num_tokens("train")) < _FEWEST_TOKENS:
-        raise InputError(f"data.reference_text {source} has {count} tokens: give more text")
-    return reference
+    if (count := made.tokens.num_tokens("train")) < _FEWEST_TOKENS:
+        raise InputError(f"data.reference_text {recipe.source} has {count} tokens: give more text")
+    return made
 
 
-def share_in_training(reference: Prepared, prepared: Prepared, recipe: Recipe) -> float:
+def share_in_training(reference: Preparation, prepared: Preparation) -> float:
     """The share of a reference text, in bytes, whose paragraphs are trained on too.
 
     Paragraphs are the same if their words are. As among duplicates, what is shorter than a line
@@ -74,7 +63,7 @@ def share_in_training(reference: Prepared, prepared: Prepared, recipe: Recipe) -
     """
     keys = np.unique(np.concatenate([document.index["key"] for document in reference.documents]))
     is_trained_on = np.zeros(len(keys), bool)
-    for own in _training_keys(prepared.documents, recipe):
+    for own in _training_keys(prepared):
         places = np.minimum(np.searchsorted(keys, own), len(keys) - 1)
         is_trained_on[places[keys[places] == own]] = True
     repeated = 0
@@ -85,10 +74,9 @@ def share_in_training(reference: Prepared, prepared: Prepared, recipe: Recipe) -
     return repeated / max(1, sum(document.num_bytes for document in reference.documents))
 
 
-def _training_keys(documents: Sequence[Document], recipe: Recipe) -> Iterator[np.ndarray]:
+def _training_keys(prepared: Preparation) -> Iterator[np.ndarray]:
     """The keys of the paragraphs in the training part, some at a time: ``(count,)`` uint64."""
-    for piece in split_corpus(documents, recipe.val_fraction, recipe.test_fraction):
-        if piece.split == "train":
-            document = documents[piece.document]
-            for first, end in document.kept(piece.first, piece.end):
-                yield read_index(document.text_file, first, end)["key"]
+    for piece in prepared.training_pieces:
+        document = prepared.documents[piece.document]
+        for first, end in document.kept(piece.first, piece.end):
+            yield read_index(document.text_file, first, end)["key"]

@@ -14,7 +14,6 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,36 +22,32 @@ import tokenizers
 from qwen_pl.data.cache_dir import CacheDir, TasksEntry
 from qwen_pl.data.corpus.corpus import corpus_entry
 from qwen_pl.data.corpus.reading import read_files
-from qwen_pl.data.corpus.source_files import SourceFile, SourceFiles
-from qwen_pl.data.prepare.prepare import Recipe, locked, make_plan, prepare
-from qwen_pl.data.processes import ProcessDied, map_in_processes
+from qwen_pl.data.corpus.sources import SourceFile, SourceFiles
+from qwen_pl.data.prepare.prepare import Recipe, locked, prepare, prepare_tokenizer
 from qwen_pl.data.tokens.splits import SPLITS_VERSION
 from qwen_pl.data.tokens.tokenizer import TOKENIZER_JSON, TOKENIZER_VERSION
-from qwen_pl.data.tokens.write import TOKENS_VERSION, Slice, TokenPart, plan_parts, tokenize_part
+from qwen_pl.data.tokens.write import TOKENS_VERSION, Slice, TokenPart, plan_parts, tokenize_parts
 from qwen_pl.files import fingerprint, write_text
 
 
 @dataclass(frozen=True)
 class Workload:
-    """One preparation that is dealt to tasks.
-
-    Attributes:
-        entry: What the tasks tell each other, and a folder of each stage for the engine. Its name
-            changes with everything that decides what the tasks do.
-        current_dir: What relative paths of the recipe start from.
-        tasks: Tasks of the stages that have many.
-        num_proc: Processes of each task.
-    """
+    """One preparation that is dealt to tasks."""
 
     recipe: Recipe
     cache_dir: Path
     entry: TasksEntry
+    """What the tasks tell each other, and a folder of each stage for the engine. Its name changes
+    with everything that decides what the tasks do."""
     current_dir: Path
+    """What relative paths of the recipe start from."""
     tasks: int
+    """Tasks of the stages that have many."""
     num_proc: int
+    """Processes of each task."""
 
     @classmethod
-    def of(cls, recipe: Recipe, cache_dir: Path, *, tasks: int, num_proc: int) -> "Workload":
+    def of(cls, recipe: Recipe, cache_dir: Path, tasks: int, num_proc: int) -> "Workload":
         """Finds and hashes the files once, so that the tasks need not.
 
         Raises:
@@ -74,7 +69,6 @@ class Workload:
         return cls(recipe, cache_dir, entry, Path.cwd(), tasks, num_proc)
 
     def stages(self) -> list["Stage"]:
-        """What has to be done, in this order."""
         return [
             Stage("read", self.tasks, _read, self),
             Stage("plan", 1, _plan, self),
@@ -123,15 +117,13 @@ def _read(workload: Workload, rank: int, world_size: int) -> None:
 
 
 def _plan(workload: Workload, rank: int, world_size: int) -> None:
-    cache_dir = workload.cache_dir
+    recipe, cache_dir, num_proc = workload.recipe, workload.cache_dir, workload.num_proc
     with locked(cache_dir):
-        plan, tokenizer_dir = make_plan(
-            workload.recipe, cache_dir, num_proc=workload.num_proc, progress=False
-        )
-    folder = plan.tokens_dir(cache_dir, tokenizer_dir)
-    parts = [] if folder.is_dir() else plan_parts(folder, plan.corpus.documents, plan.pieces)
+        made = prepare_tokenizer(recipe, cache_dir, num_proc=num_proc, progress=False)
+    folder = made.tokens.folder
+    parts = [] if folder.is_dir() else plan_parts(folder, made.documents, made.pieces)
     planned = {
-        "tokenizer": str(tokenizer_dir / TOKENIZER_JSON),
+        "tokenizer": str(made.tokenizer_dir / TOKENIZER_JSON),
         "parts": [dataclasses.asdict(part) for part in parts],
     }
     write_text(workload.entry.parts, json.dumps(planned, default=str))
@@ -140,15 +132,12 @@ def _plan(workload: Workload, rank: int, world_size: int) -> None:
 def _tokenize(workload: Workload, rank: int, world_size: int) -> None:
     planned = json.loads(workload.entry.parts.read_bytes())
     parts = [_planned_part(**values) for values in planned["parts"][rank::world_size]]
-    work = partial(tokenize_part, tokenizer_file=Path(planned["tokenizer"]))
-    for part, died in map_in_processes(work, parts, workload.num_proc):
-        if isinstance(died, ProcessDied):
-            raise RuntimeError(f"tokenizing {part.file.name}: {died}")
+    for _ in tokenize_parts(parts, Path(planned["tokenizer"]), workload.num_proc):
+        pass
 
 
 def _planned_part(slices: list[dict[str, Any]], file: str) -> TokenPart:
-    paths = [Path(values.pop("text_file")) for values in slices]
-    own = [Slice(text_file=path, **values) for path, values in zip(paths, slices, strict=True)]
+    own = [Slice(**values | {"text_file": Path(values["text_file"])}) for values in slices]
     return TokenPart(own, Path(file))
 
 

@@ -1,7 +1,8 @@
-"""What reading each file of a corpus came to, as a table and as a report."""
+"""What reading each file of a corpus came to, and the table of it for the terminal."""
 
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from qwen_pl.data.report.worst_pages import GARBAGE, Excerpt, follow_pages, stor
 
 _EMPTY = 0.3  # share of the pages; a book has some blank ones
 _HEADS_LISTED = 50
+_TROUBLED_LISTED = 10  # files below the table
+_TABLE_WIDTH = 100  # columns
 _WORST_LAST = ("partial", "empty", "encrypted", "corrupt", "timeout", "crashed")
 # Chinese characters and kana stand without spaces; each counts as a word, as is the custom.
 _WORD = re.compile(rf"[{UNSPACED_CHINESE}]|[^\s{UNSPACED_CHINESE}]+")
@@ -62,7 +65,6 @@ class FileReport:
     excerpts: list[Excerpt] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
-        """All fields as values that ``json.dumps`` takes."""
         return {**vars(self), "excerpts": [dict(vars(excerpt)) for excerpt in self.excerpts]}
 
     @classmethod
@@ -105,29 +107,25 @@ class FileReport:
         return (2 if self.trouble() else 0), measure
 
 
-def describe_file(
-    path: Path, sha256: str, pdf: PdfText | None, clean: CleanText, *, seconds: float
-) -> FileReport:
-    """Sums up what reading and cleaning one file gave.
+def describe_file(path: Path, sha256: str, pdf: PdfText | None, clean: CleanText) -> FileReport:
+    """Sums up what reading and cleaning one file gave, but for the seconds that they took.
 
     Args:
-        path: The file, by the name to show.
-        sha256: Hash of its content, in hexadecimal digits.
+        path: By the name to show.
+        sha256: Of its content, in hexadecimal digits.
         pdf: What the reader gave; None for a text or Markdown file.
-        clean: What cleaning made of it.
-        seconds: Time that both took.
     """
     if pdf is None:
         status, reason = ("ok", "") if clean.paragraphs else ("empty", "no text in the file")
-        num_pages = max((paragraph.page for paragraph in clean.paragraphs), default=1)
         reader, producer, num_empty = "text", "", 0 if clean.paragraphs else 1
+        num_pages = max((paragraph.page for paragraph in clean.paragraphs), default=1)
     else:
-        status, reason, producer = pdf.status, pdf.reason, pdf.producer
-        reader = pdf.reader
+        status, reason, reader, producer = pdf.status, pdf.reason, pdf.reader, pdf.producer
         num_pages = max(pdf.num_pages, len(pdf.pages))
         num_empty = num_pages - sum(map(bool, pdf.pages))
     fates = list(follow_pages(pdf.pages, clean)) if pdf is not None else []
     letters = sum(fate.letters for fate in fates)
+    heads = clean.running_heads.most_common(_HEADS_LISTED)
     return FileReport(
         path=storable(str(path)),
         sha256=sha256,
@@ -139,10 +137,7 @@ def describe_file(
         empty_pages=num_empty,
         characters=sum(len(paragraph.text) for paragraph in clean.paragraphs),
         words=sum(len(_WORD.findall(paragraph.text)) for paragraph in clean.paragraphs),
-        running_heads=[
-            [storable(text), count]
-            for text, count in clean.running_heads.most_common(_HEADS_LISTED)
-        ],
+        running_heads=[[storable(text), count] for text, count in heads],
         running_heads_removed=sum(clean.running_heads.values()),
         contents_lines_removed=clean.num_contents_lines,
         footnotes_moved=clean.num_footnotes,
@@ -150,7 +145,75 @@ def describe_file(
         garbage_pages=list(clean.garbage_pages),
         glued_ratio=round(clean.glued_ratio, 4),
         garbage_ratio=round(clean.garbage_ratio, 4),
-        seconds=round(seconds, 3),
+        seconds=0.0,
         lost_ratio=round(sum(fate.letters_lost for fate in fates) / max(letters, 1), 4),
         excerpts=worst_pages(fates, clean),
     )
+
+
+def status_table(reports: Sequence[FileReport]) -> str:
+    """A table for the terminal: a row for every status, then the troubled files with reasons.
+
+    No line has more than 100 columns, and the whole no more than some 20 lines.
+    """
+    rows = [["status", "files", "pages", "characters", "words/page", "seconds"]]
+    sums = totals(reports)
+    for status, total in sums.items():
+        if status == "all" and len(sums) == 2:
+            continue
+        counts = [f"{total[name]:,}" for name in ("files", "pages", "characters")]
+        per_page = total["words"] / max(total["pages"], 1)
+        rows.append([status, *counts, f"{per_page:,.0f}", f"{total['seconds']:,.1f}"])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
+    ]
+    troubled = [r for r in by_trouble(reports) if r.trouble() and r.status != "duplicate"]
+    lines += map(_line, troubled[:_TROUBLED_LISTED])
+    if len(troubled) > _TROUBLED_LISTED:
+        lines.append(f"... and {len(troubled) - _TROUBLED_LISTED:,} more: see report.html")
+    return "\n".join(lines)
+
+
+def by_trouble(reports: Sequence[FileReport]) -> list[FileReport]:
+    """The reports, the most troubled first and the order kept among equals."""
+    return sorted(reports, key=FileReport.severity, reverse=True)
+
+
+def totals(reports: Sequence[FileReport]) -> dict[str, dict[str, Any]]:
+    """Sums by status, ``ok`` first and ``all`` last."""
+    statuses = sorted({report.status for report in reports}, key=lambda s: (s != "ok", s))
+    groups = {status: [r for r in reports if r.status == status] for status in statuses}
+    names = ("pages", "empty_pages", "characters", "words")
+    return {
+        status: {
+            "files": len(group),
+            **{name: sum(getattr(report, name) for report in group) for name in names},
+            "seconds": round(sum(report.seconds for report in group), 3),
+        }
+        for status, group in (groups | {"all": list(reports)}).items()
+    }
+
+
+def _line(report: FileReport) -> str:
+    """What is wrong with a file, after as much of its path as there is room for."""
+    status = "" if report.status == "ok" else f"{report.status}, "
+    trouble = _cut(f": {status}{report.trouble()}", _TABLE_WIDTH - 25)
+    room = _TABLE_WIDTH - sum(map(_columns, trouble))
+    return _cut(report.path[::-1], room)[::-1] + trouble
+
+
+def _cut(text: str, width: int) -> str:
+    """One line of at most ``width`` columns that no terminal takes for a command."""
+    text = "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
+    if sum(map(_columns, text)) <= width:
+        return text
+    while sum(map(_columns, text)) > width - 1:
+        text = text[:-1]
+    return text + "…"
+
+
+def _columns(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import NamedTuple
 
 from qwen_pl.data.cleaning.characters import fix_characters
@@ -87,7 +88,6 @@ def _letters(text: str) -> str:
 
 
 def _not_found(lines: list[str], after: str) -> list[int]:
-    """The indices of the lines that are not in ``after``."""
     if len(lines) * len(after) > _MOST_WORK:
         return []
     kept = _letters(after)
@@ -158,7 +158,6 @@ def _trouble(fate: PageFate, clean: CleanText) -> _Trouble | None:
 
 
 def _excerpt(trouble: _Trouble) -> Excerpt:
-    """The part of a page that shows its trouble."""
     fate = trouble.fate
     lengths = [len(line) + 1 for line in fate.lines]
     first = 0
@@ -182,12 +181,8 @@ def _excerpt(trouble: _Trouble) -> Excerpt:
 
 def _longest_row(numbers: Sequence[int]) -> int:
     """The first of the longest row of numbers that follow each other."""
-    length = longest = first = 0
-    for before, number in zip([None, *numbers], numbers, strict=False):
-        length = length + 1 if number - 1 == before else 1
-        if length > longest:
-            longest, first = length, number - length + 1
-    return first
+    rows = groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0])
+    return max((list(row) for _, row in rows), key=len, default=[(0, 0)])[0][1]
 
 
 def _after(fate: PageFate, kept: list[str]) -> str:

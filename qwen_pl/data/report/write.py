@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from qwen_pl.data.cache_dir import CorpusEntry
 from qwen_pl.data.page.legibility import MAYBE_GLUED
-from qwen_pl.data.report.file_report import FileReport
-from qwen_pl.data.report.table import by_trouble, totals
+from qwen_pl.data.report.file_report import FileReport, by_trouble, totals
 from qwen_pl.data.report.worst_pages import storable
 from qwen_pl.files import write_text
 
@@ -21,21 +20,16 @@ if TYPE_CHECKING:
 MOST_DETAILED = 200
 """Files shown with all that is known of them."""
 
-_MOST_ROWS = 10_000  # of a table of files
-_ROWS_UNFOLDED = 30
-_HEADS_SHOWN = 12
 _PAGES_LISTED = 20
-_SUSPICIOUS = MAYBE_GLUED  # and as good for what cannot be read or was removed
 _NOT_SHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
 
 
 def write_report(
     folder: Path, reports: Sequence[FileReport], *, facts: Mapping[str, str] | None = None
 ) -> None:
-    """Writes ``report.json`` and ``report.html`` into ``folder``.
+    """Writes ``report.json``, in the order of ``reports``, and ``report.html`` into ``folder``.
 
     Args:
-        reports: In the order of the corpus, which report.json keeps.
         facts: More to tell about the corpus as a whole, by name.
     """
     facts, entry = dict(facts or {}), CorpusEntry(folder)
@@ -82,7 +76,7 @@ def _section(report: FileReport) -> str:
 
 @cache
 def _template() -> "Template":
-    """The page as jinja2 knows it, which is loaded only where a report is written."""
+    # Imported here, since most runs find the report of their corpus written.
     from jinja2 import Environment, FileSystemLoader
 
     environment = Environment(
@@ -96,15 +90,15 @@ def _template() -> "Template":
         "colour": _colour,
         "counted": _counted,
         "folder": _folder,
-        "grouped": _grouped,
+        "grouped": "{:,.0f}".format,
         "listed": _listed,
         "name": lambda path: PurePath(path).name,
     }
     environment.globals |= {
-        "heads_shown": _HEADS_SHOWN,
-        "most_rows": _MOST_ROWS,
-        "rows_unfolded": _ROWS_UNFOLDED,
-        "suspicious": _SUSPICIOUS,
+        "heads_shown": 12,
+        "most_rows": 10_000,  # of a table of files
+        "rows_unfolded": 30,
+        "suspicious": MAYBE_GLUED,  # and as good for what cannot be read or was removed
     }
     return environment.get_template("report.html.j2")
 
@@ -120,10 +114,6 @@ def _colour(status: str, why: str = "") -> str:
     if status == "ok":
         return "odd" if why else "ok"
     return {"all": "", "duplicate": "faint", "partial": "odd"}.get(status, "bad")
-
-
-def _grouped(number: float) -> str:
-    return f"{number:,.0f}"
 
 
 def _counted(number: int, noun: str) -> str:

@@ -17,23 +17,11 @@ Span = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a token of the file comes from."""
-
-    source: str
-    """The PDF, text or Markdown file."""
-    page: int
-    """From 1: the page that the token's paragraph begins on."""
-    document: int
-    """The number of the document in the file."""
-
-
-@dataclass(frozen=True)
 class Passage:
     """Neighbouring tokens of one document, and where they come from."""
 
     source: str
-    """The PDF, text or Markdown file."""
+    """The PDF, text or Markdown file that they are of."""
     first_page: int
     """From 1: the lowest page that a paragraph of them begins on."""
     last_page: int
@@ -46,13 +34,13 @@ class TokenFile:
 
     folder: Path
 
-    @cached_property
-    def _index(self) -> dict[str, Any]:
-        return json.loads(self._entry.index.read_text(encoding="utf-8"))
-
     @property
     def _entry(self) -> TokensEntry:
         return TokensEntry(self.folder)
+
+    @cached_property
+    def _index(self) -> dict[str, Any]:
+        return json.loads(self._entry.index.read_text(encoding="utf-8"))
 
     @cached_property
     def tokens(self) -> np.ndarray:
@@ -77,7 +65,7 @@ class TokenFile:
 
     @property
     def documents(self) -> list[str]:
-        """Source files of the documents; the numbers of ``Place`` count in this list."""
+        """Source files of the documents."""
         return self._index["documents"]
 
     @property
@@ -90,7 +78,6 @@ class TokenFile:
         return [(first, end) for first, end in self._index["splits"][name]]
 
     def num_tokens(self, name: str) -> int:
-        """Tokens of a split."""
         return sum(end - first for first, end in self.split(name))
 
     def num_documents(self, name: str) -> int:
@@ -106,12 +93,6 @@ class TokenFile:
     def bytes_per_token(self) -> float:
         """UTF-8 bytes per token of the held-out text, or of all of it where none is held out."""
         return self._index["bytes_per_token"]
-
-    def locate(self, position: int) -> Place:
-        """Where token ``position`` comes from."""
-        row = int(np.searchsorted(self._pages[:, 0], position, side="right")) - 1
-        _, document, page = self._pages[row].tolist()
-        return Place(self.documents[document], page, document)
 
     def passages(self, first: int, end: int) -> list[Passage]:
         """Where the tokens ``[first, end)`` come from, document by document."""

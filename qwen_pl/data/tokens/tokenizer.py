@@ -1,9 +1,11 @@
-"""Trains, saves and loads a byte-level BPE tokenizer with Qwen's pre-tokenisation."""
+"""Trains, saves, loads and compares byte-level BPE tokenizers with Qwen's pre-tokenisation."""
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tokenizers import (
@@ -96,7 +98,7 @@ def write_tokenizer(
 
 
 def tokenizer_file(name: str | Path) -> Path:
-    """The ``tokenizer.json`` of a folder, or of a repository on the Hugging Face Hub.
+    """The ``tokenizer.json`` of a folder, or of a repository such as "Qwen/Qwen3-0.6B".
 
     Raises:
         InputError: If there is none in the folder, or the repository cannot be reached.
@@ -126,9 +128,6 @@ def tokenizer_file(name: str | Path) -> Path:
 def load_tokenizer(name: str | Path) -> Tokenizer:
     """Reads a folder that ``save_tokenizer`` or Transformers wrote, or a published tokenizer.
 
-    Args:
-        name: A folder, or the id of a repository such as "Qwen/Qwen3-0.6B".
-
     Raises:
         InputError: If it holds no readable ``tokenizer.json`` or lacks ``<|endoftext|>``.
     """
@@ -142,8 +141,47 @@ def load_tokenizer(name: str | Path) -> Tokenizer:
     return tokenizer
 
 
+def _fingerprint(tokenizer: Tokenizer) -> str:
+    return hashlib.sha256(tokenizer.to_str().encode()).hexdigest()[:12]
+
+
+def tokenizer_state(tokenizer: Tokenizer, origin: str | Path) -> dict[str, str]:
+    """What a checkpoint keeps of a tokenizer: all of it, and for people where it came from."""
+    return {
+        "tokenizer": tokenizer.to_str(),
+        "tokenizer_fingerprint": _fingerprint(tokenizer),
+        "tokenizer_origin": str(origin),
+    }
+
+
+def check_same_tokenizer(
+    state: dict[str, Any], tokenizer: Tokenizer, origin: str | Path, *, giver: str, way_out: str
+) -> None:
+    """Refuses a tokenizer to which ids mean other text than to a checkpoint's own.
+
+    Args:
+        state: What ``tokenizer_state`` gave when the checkpoint was written.
+        giver: What names ``tokenizer``, for the message, as are ``origin`` and ``way_out``.
+
+    Raises:
+        InputError: If the two are not the same.
+    """
+    mine = _fingerprint(tokenizer)
+    if state["tokenizer_fingerprint"] == mine:
+        return
+    theirs = Tokenizer.from_str(state["tokenizer"])
+    if _fingerprint(theirs) == mine:
+        return  # another version of the library has put the same one into other words
+    # Checkpoints of earlier versions do not know where theirs came from, only what it was for.
+    known = state.get("tokenizer_origin") or state.get("source", "an unknown place")
+    raise InputError(
+        f"the checkpoint was trained with tokenizer {state['tokenizer_fingerprint']} "
+        f"({theirs.get_vocab_size():,} ids, from {known}), {giver} gives {mine} "
+        f"({tokenizer.get_vocab_size():,} ids, from {origin}): {way_out}"
+    )
+
+
 def unfilled(size: int, vocab_size: int) -> str:
-    """Says that a text had too few repeated pairs for the vocabulary asked for."""
     return (
         f"the text fills a vocabulary of {size:,}, not {vocab_size:,}: the tokenizer is that much "
         "smaller"
@@ -151,14 +189,7 @@ def unfilled(size: int, vocab_size: int) -> str:
 
 
 def token_num_bytes(tokenizer: Tokenizer) -> np.ndarray:
-    """UTF-8 bytes that each id stands for, ``(vocab_size,)`` int64; special tokens stand for none.
-
-    >>> tokenizer = train_tokenizer(["ää ää ää"], vocab_size=261)
-    >>> sizes = token_num_bytes(tokenizer)
-    >>> ids = tokenizer.encode("ää <|endoftext|>").ids
-    >>> int(sizes[ids].sum()) == len("ää ".encode())
-    True
-    """
+    """UTF-8 bytes that each id stands for, ``(vocab_size,)`` int64; special tokens have none."""
     sizes = np.zeros(tokenizer.get_vocab_size(), dtype=np.int64)
     added = tokenizer.get_added_tokens_decoder()
     for token, index in tokenizer.get_vocab().items():
@@ -185,8 +216,8 @@ def _tokenizer_config(tokenizer: Tokenizer) -> dict:
         "eos_token": END_OF_TEXT,
         "pad_token": END_OF_TEXT,
     }
-    model = json.loads(tokenizer.to_str())
-    if _works_like_qwens(model):
+    description = json.loads(tokenizer.to_str())
+    if _works_like_qwens(description):
         return config | {
             "add_prefix_space": False,
             "errors": "replace",
@@ -194,40 +225,31 @@ def _tokenizer_config(tokenizer: Tokenizer) -> dict:
             "tokenizer_class": "Qwen2Tokenizer",
             "unk_token": None,
         }
-    # A class of another name would cut text in its own way, whatever tokenizer.json says.
-    unknown = _unknown(model)
+    model = description["model"]
+    unknown = model.get("unk_token")
+    if model.get("unk_id") is not None:  # a Unigram model
+        unknown = model["vocab"][model["unk_id"]][0]
     if unknown not in special:
         unknown = None  # Transformers would make it special, and leave it out of texts
+    # A class of another name would cut text in its own way, whatever tokenizer.json says.
     return config | {"tokenizer_class": "PreTrainedTokenizerFast", "unk_token": unknown}
 
 
 def _works_like_qwens(description: dict) -> bool:
     """Whether Transformers' ``Qwen2Tokenizer``, which has its steps built in, does the same."""
-    model = description["model"]
-    if model["type"] != "BPE" or model.get("unk_token") or model.get("byte_fallback"):
-        return False
-    if any(model.get(name) for name in ("continuing_subword_prefix", "end_of_word_suffix")):
-        return False
-    normalizer, processor = description["normalizer"], description["post_processor"]
-    if normalizer != {"type": "NFC"} or (processor or {}).get("type") not in (None, "ByteLevel"):
-        return False
-    if (description["decoder"] or {}).get("type") != "ByteLevel":
-        return False
+    model, odd = description["model"], ("continuing_subword_prefix", "end_of_word_suffix")
     cutting = (description["pre_tokenizer"] or {}).get("pretokenizers", [])
     if [step["type"] for step in cutting] != ["Split", "ByteLevel"]:
         return False
     split, byte_level = cutting
     return (
-        split["pattern"] == {"Regex": QWEN_PATTERN}
+        model["type"] == "BPE"
+        and not any(model.get(name) for name in ("unk_token", "byte_fallback", *odd))
+        and description["normalizer"] == {"type": "NFC"}
+        and (description["post_processor"] or {}).get("type") in (None, "ByteLevel")
+        and (description["decoder"] or {}).get("type") == "ByteLevel"
+        and split["pattern"] == {"Regex": QWEN_PATTERN}
         and (split["behavior"], split["invert"]) == ("Isolated", False)
         and not byte_level["add_prefix_space"]
         and not byte_level["use_regex"]
     )
-
-
-def _unknown(description: dict) -> str | None:
-    """The token for what a tokenizer has none for; byte-level ones need none."""
-    model = description["model"]
-    if model.get("unk_id") is not None:  # a Unigram model
-        return model["vocab"][model["unk_id"]][0]
-    return model.get("unk_token")

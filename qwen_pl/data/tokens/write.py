@@ -3,24 +3,17 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from tokenizers import Tokenizer
 
 from qwen_pl.data.cache_dir import TokensEntry
-from qwen_pl.data.corpus.document import (
-    PARAGRAPH_END,
-    Document,
-    ParagraphRange,
-    read_index,
-    read_texts,
-)
+from qwen_pl.data.corpus.document import PARAGRAPH_END, Document, read_index, read_texts
 from qwen_pl.data.processes import ProcessDied, map_in_processes
 from qwen_pl.data.tokens.splits import SPLITS, Piece
 from qwen_pl.data.tokens.tokenizer import token_num_bytes
@@ -41,7 +34,7 @@ class Slice:
 
     document: int
     text_file: Path
-    paragraphs: ParagraphRange
+    paragraphs: tuple[int, int]  # the first, and the one behind the last
     piece: int
     ends_document: bool
     num_bytes: int
@@ -56,18 +49,13 @@ class TokenPart:
 
     @property
     def num_bytes(self) -> int:
-        """UTF-8 bytes of its text."""
         return sum(each.num_bytes for each in self.slices)
 
 
 def plan_parts(
     folder: Path, documents: Sequence[Document], pieces: Sequence[Piece]
 ) -> list[TokenPart]:
-    """Cuts the corpus into parts of some megabytes, the same ones for any number of processes.
-
-    Args:
-        folder: That of the token file.
-    """
+    """Cuts the corpus into parts of some megabytes, the same ones for any number of processes."""
     groups: list[list[Slice]] = [[]]
     size = 0
     for each in _slices(documents, pieces):
@@ -80,8 +68,22 @@ def plan_parts(
     return [TokenPart(own, entry.part(number)) for number, own in enumerate(groups) if own]
 
 
+def tokenize_parts(
+    parts: Iterable[TokenPart], tokenizer_file: Path, num_proc: int
+) -> Iterator[TokenPart]:
+    """Writes the tokens of the parts that are not there yet; yields each part that is.
+
+    Raises:
+        RuntimeError: If a process died while it tokenized.
+    """
+    work = partial(tokenize_part, tokenizer_file=tokenizer_file)
+    for part, died in map_in_processes(work, parts, num_proc):
+        if isinstance(died, ProcessDied):
+            raise RuntimeError(f"tokenizing {part.file.name}: {died}")
+        yield part
+
+
 def tokenize_part(part: TokenPart, tokenizer_file: Path) -> None:
-    """Writes the tokens of a part, unless they are there."""
     if part.file.is_file():
         return
     tokenizer = _literal_tokenizer(tokenizer_file, tokenizer_file.stat().st_mtime_ns)
@@ -89,15 +91,15 @@ def tokenize_part(part: TokenPart, tokenizer_file: Path) -> None:
     dtype = _dtype(tokenizer)
     ids: list[np.ndarray] = []
     lengths: list[int] = []
-    rows: list[np.ndarray] = []  # slice, document and page of each paragraph
+    rows: list[np.ndarray] = []  # slices, documents and pages of the paragraphs
     for batch in _batches(part.slices):
-        rows.append(np.array([(i.slice, i.document, i.page) for i in batch], np.int64))
-        encoded = iter(tokenizer.encode_batch_fast([i.text for i in batch if i.text]))
-        of_items = [next(encoded).ids if i.text else [end_of_text] for i in batch]
+        *places, texts = zip(*batch, strict=True)
+        rows.append(np.array(places, np.int64))
+        encoded = iter(tokenizer.encode_batch_fast([text for text in texts if text]))
+        of_items = [next(encoded).ids if text else [end_of_text] for text in texts]
         lengths += map(len, of_items)
-        count = sum(lengths[-len(batch) :])
-        ids.append(np.fromiter(chain.from_iterable(of_items), dtype, count))
-    own_slice, document, page = np.concatenate(rows).T
+        ids.append(np.fromiter(chain.from_iterable(of_items), dtype))
+    own_slice, document, page = np.concatenate(rows, axis=1)
     sizes = np.array(lengths)
     is_new = (np.diff(document, prepend=-1) != 0) | (np.diff(page, prepend=-1) != 0)
     starts = np.cumsum(sizes) - sizes
@@ -122,20 +124,14 @@ def write_token_file(
     """Tokenizes the documents into ``folder``, each ended by ``<|endoftext|>``.
 
     Parts lie beside it until all are done, so that work which was ended early goes on from there.
+    The files do not depend on the number of processes.
 
     Args:
-        num_proc: Processes to tokenize in; the files do not depend on it.
         on_bytes: Called with the bytes of text done since the last call.
-
-    Raises:
-        RuntimeError: If a process died while it tokenized.
     """
     parts = plan_parts(folder, documents, pieces)
     small = sum(part.num_bytes for part in parts) < _SMALL_BYTES
-    work = partial(tokenize_part, tokenizer_file=tokenizer_file)
-    for part, died in map_in_processes(work, parts, 1 if small else num_proc):
-        if isinstance(died, ProcessDied):
-            raise RuntimeError(f"tokenizing {part.file.name}: {died}")
+    for part in tokenize_parts(parts, tokenizer_file, 1 if small else num_proc):
         on_bytes(part.num_bytes)
     join_parts(folder, documents, pieces, parts, tokenizer_file)
     shutil.rmtree(TokensEntry(folder).parts)
@@ -148,16 +144,15 @@ def join_parts(
     parts: Sequence[TokenPart],
     tokenizer_file: Path,
 ) -> None:
-    """Puts the token file together from parts that are all there."""
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
     dtype, num_bytes = _dtype(tokenizer), token_num_bytes(tokenizer)
     with whole_folder(folder) as unfinished:
         entry = TokensEntry(unfinished)
         np.save(entry.num_bytes, num_bytes)
-        np.save(entry.pages, _join_pages(parts))
-        _join_tokens(parts, entry.tokens)
+        pages, lengths = _join(parts, len(pieces), entry.tokens)
+        np.save(entry.pages, pages)
         tokens = np.memmap(entry.tokens, dtype, mode="r")
-        splits = _spans(pieces, _piece_lengths(parts, len(pieces)))
+        splits = _spans(pieces, lengths)
         index = {
             "dtype": dtype.str,
             "num_tokens": len(tokens),
@@ -175,32 +170,22 @@ def join_parts(
         entry.index.write_text(text, encoding="utf-8")
 
 
-def _join_tokens(parts: Sequence[TokenPart], file: Path) -> None:
+def _join(parts: Sequence[TokenPart], num_pieces: int, file: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Writes the tokens of all parts into one file.
+
+    Returns:
+        First token, document and page at each change of these, ``(num_rows, 3)`` int64; and the
+        tokens of each piece, ``(num_pieces,)`` int64.
+    """
+    pages = [np.zeros((0, 3), np.int64)]
+    lengths = np.zeros(num_pieces, np.int64)
     with file.open("wb") as joined:
         for part in parts:
             with np.load(part.file) as made:
                 joined.write(made["tokens"].tobytes())
-
-
-def _join_pages(parts: Sequence[TokenPart]) -> np.ndarray:
-    """First token, document and page at each change: ``(num_rows, 3)`` int64."""
-    pages = [np.zeros((0, 3), np.int64)]
-    position = 0
-    for part in parts:
-        with np.load(part.file) as made:
-            pages.append(made["pages"] + np.array([position, 0, 0]))
-            position += int(made["lengths"].sum())
-    return np.concatenate(pages)
-
-
-def _piece_lengths(parts: Sequence[TokenPart], num_pieces: int) -> np.ndarray:
-    """Tokens of each piece, ``(num_pieces,)`` int64."""
-    lengths = np.zeros(num_pieces, np.int64)
-    for part in parts:
-        with np.load(part.file) as made:
-            for each, length in zip(part.slices, made["lengths"], strict=True):
-                lengths[each.piece] += length
-    return lengths
+                pages.append(made["pages"] + [lengths.sum(), 0, 0])
+                np.add.at(lengths, [each.piece for each in part.slices], made["lengths"])
+    return np.concatenate(pages), lengths
 
 
 def _slices(documents: Sequence[Document], pieces: Sequence[Piece]) -> Iterator[Slice]:
@@ -230,13 +215,8 @@ def _slices(documents: Sequence[Document], pieces: Sequence[Piece]) -> Iterator[
                 )
 
 
-class _Item(NamedTuple):
-    """A paragraph on its way to tokens, or the end of a document, which has no text."""
-
-    slice: int
-    document: int
-    page: int
-    text: str
+_Item = tuple[int, int, int, str]
+"""Slice, document, page and text of a paragraph, or of the end of a document, which has no text."""
 
 
 def _batches(slices: Sequence[Slice]) -> Iterator[list[_Item]]:
@@ -245,7 +225,7 @@ def _batches(slices: Sequence[Slice]) -> Iterator[list[_Item]]:
     size = 0
     for item in _items(slices):
         batch.append(item)
-        size += len(item.text)
+        size += len(item[-1])
         if size >= _BATCH_CHARACTERS:
             yield batch
             batch, size = [], 0
@@ -259,9 +239,9 @@ def _items(slices: Sequence[Slice]) -> Iterator[_Item]:
         page = 1
         texts = read_texts(own.text_file, index)
         for text, page in zip(texts, index["page"].tolist(), strict=True):
-            yield _Item(number, own.document, page, text + PARAGRAPH_END)
+            yield number, own.document, page, text + PARAGRAPH_END
         if own.ends_document:
-            yield _Item(number, own.document, page, "")
+            yield number, own.document, page, ""
 
 
 def _spans(pieces: Sequence[Piece], lengths: np.ndarray) -> dict[str, list[list[int]]]:
@@ -278,9 +258,7 @@ def _spans(pieces: Sequence[Piece], lengths: np.ndarray) -> dict[str, list[list[
 
 
 def _fingerprint(tokens: np.ndarray, splits: dict[str, list[list[int]]]) -> str:
-    digest = hashlib.sha256()
-    for some in _some_at_a_time(tokens):
-        digest.update(some.tobytes())
+    digest = hashlib.sha256(tokens)
     digest.update(json.dumps(splits).encode())
     return digest.hexdigest()[:12]
 
@@ -291,15 +269,10 @@ def _bytes_per_token(
     """The mean over the held-out text, or over all of it where none is held out."""
     counts = np.zeros(len(num_bytes), np.int64)  # how often each id stands there
     for first, end in [*splits["val"], *splits["test"]] or splits["train"]:
-        for some in _some_at_a_time(tokens[first:end]):
+        for begin in range(first, end, _TOKENS_AT_ONCE):  # which may not fit into memory together
+            some = tokens[begin : min(begin + _TOKENS_AT_ONCE, end)]
             counts += np.bincount(some, minlength=len(counts))
     return float(counts @ num_bytes / max(1, counts.sum()))
-
-
-def _some_at_a_time(tokens: np.ndarray) -> Iterator[np.ndarray]:
-    """Some megabytes, as there may be more tokens than fit into memory."""
-    for begin in range(0, len(tokens), _TOKENS_AT_ONCE):
-        yield tokens[begin : begin + _TOKENS_AT_ONCE]
 
 
 @lru_cache(maxsize=1)

@@ -15,7 +15,7 @@ from pdf_writer import made_up_pages, write_pdf
 from qwen_pl.data.corpus.corpus import Corpus, read_corpus
 from qwen_pl.data.corpus.duplicates import Duplicates
 from qwen_pl.data.corpus.reading import ReadingSettings
-from qwen_pl.data.corpus.source_files import SourceFile
+from qwen_pl.data.corpus.sources import SourceFile
 from qwen_pl.data.prepare.prepare import Recipe, prepare
 from qwen_pl.errors import InputError
 

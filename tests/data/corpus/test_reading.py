@@ -8,7 +8,7 @@ from pdf_writer import made_up_pages, write_pdf
 from qwen_pl.data.cache_dir import CacheDir
 from qwen_pl.data.corpus.document import Document
 from qwen_pl.data.corpus.reading import FileText, ReadingSettings, read_file
-from qwen_pl.data.corpus.source_files import ContentHashes, SourceFile
+from qwen_pl.data.corpus.sources import ContentHashes, SourceFile
 from qwen_pl.files import sha256
 
 
@@ -88,7 +88,7 @@ def test_a_hash_is_remembered_until_the_file_is_touched(
     assert first == sha256(tmp_path / "a.txt")
     hashed = []
     monkeypatch.setattr(
-        "qwen_pl.data.corpus.source_files.sha256",
+        "qwen_pl.data.corpus.sources.sha256",
         lambda path: hashed.append(path) or sha256(path),
     )
     again = ContentHashes(tmp_path / "files.json")

@@ -5,7 +5,7 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dying_stage
@@ -80,12 +80,13 @@ def test_every_part_is_made_in_the_tasks(
 ) -> None:
     ranks = []
 
-    def watched(part: tokenize.TokenPart, **kwargs: Path) -> None:
-        assert not part.file.is_file()
-        tokenize.tokenize_part(part, **kwargs)
-        ranks.append(int(part.file.stem) % 4)
+    def watched(parts: list[tokenize.TokenPart], *others: object) -> Iterator[tokenize.TokenPart]:
+        assert not [part for part in parts if part.file.is_file()]
+        for part in tokenize.tokenize_parts(parts, *others):
+            ranks.append(int(part.file.stem) % 4)
+            yield part
 
-    monkeypatch.setattr(workload_module, "tokenize_part", watched)
+    monkeypatch.setattr(workload_module, "tokenize_parts", watched)
     prepare_in_tasks(recipe(shelf), tmp_path / "cache", FOUR_TASKS)
     assert ranks == sorted(ranks)
     assert set(ranks) == {0, 1, 2, 3}

@@ -11,7 +11,7 @@ from qwen_pl.data.cleaning.clean_text import Cleaning
 from qwen_pl.data.corpus.reading import ReadingSettings
 from qwen_pl.data.prepare.prepare import Recipe, find_prepared, prepare, sample_paragraphs
 from qwen_pl.data.tokens.splits import Piece
-from qwen_pl.data.tokens.token_file import Place
+from qwen_pl.data.tokens.token_file import Passage
 from qwen_pl.errors import InputError
 
 
@@ -114,10 +114,11 @@ def test_held_out_text_is_held_out_from_the_tokenizer_too(tmp_path: Path) -> Non
 def test_a_document_leads_from_token_to_page(shelf: Path, tmp_path: Path) -> None:
     prepared = prepare(recipe(shelf), tmp_path / "cache")
     tokens = prepared.tokens
-    assert tokens.locate(0) == Place(str(shelf / "one.pdf"), page=1, document=0)
-    last = tokens.locate(len(tokens.tokens) - 1)
-    assert last == Place(str(shelf / "two.pdf"), page=4, document=1)
-    pages = [tokens.locate(i).page for i in range(len(tokens.tokens) // 2)]
+    assert tokens.documents == [str(shelf / "one.pdf"), str(shelf / "two.pdf")]
+    count = len(tokens.tokens)
+    assert tokens.passages(0, 1) == [Passage(str(shelf / "one.pdf"), 1, 1)]
+    assert tokens.passages(count - 1, count) == [Passage(str(shelf / "two.pdf"), 4, 4)]
+    pages = [tokens.passages(i, i + 1)[0].first_page for i in range(count // 2)]
     assert pages[: pages.index(4)] == sorted(pages[: pages.index(4)])
 
 

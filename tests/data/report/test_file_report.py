@@ -10,8 +10,7 @@ from qwen_pl.data.cleaning.clean import clean_pages, clean_plain_text
 from qwen_pl.data.cleaning.clean_text import CleanText, Paragraph
 from qwen_pl.data.page.line import Line, Page
 from qwen_pl.data.pdf.read import PdfText
-from qwen_pl.data.report.file_report import FileReport, describe_file
-from qwen_pl.data.report.table import by_trouble, status_table
+from qwen_pl.data.report.file_report import FileReport, by_trouble, describe_file, status_table
 from qwen_pl.data.report.worst_pages import Excerpt
 from qwen_pl.data.report.write import MOST_DETAILED, write_report
 
@@ -49,7 +48,7 @@ def describe(pages: list[Page], clean: CleanText, **fields: object) -> FileRepor
     pdf = PdfText(Path("a.pdf"), pages, num_pages=len(pages))
     for name, value in fields.items():
         setattr(pdf, name, value)
-    return describe_file(Path("a.pdf"), "00", pdf, clean, seconds=1)
+    return describe_file(Path("a.pdf"), "00", pdf, clean)
 
 
 def html_of(folder: Path, *reports: FileReport, **facts: str) -> str:
@@ -76,13 +75,13 @@ def test_pages_that_were_not_read_count_as_empty() -> None:
 
 def test_a_text_file_has_characters_and_words_and_pages_but_no_producer() -> None:
     clean = clean_plain_text("Two words.\fAnd three more.")
-    report = describe_file(Path("a.txt"), "00", None, clean, seconds=1)
+    report = describe_file(Path("a.txt"), "00", None, clean)
     assert (report.characters, report.words, report.pages) == (25, 5, 2)
     assert (report.reader, report.producer) == ("text", "")
 
 
 def test_a_text_file_without_text_is_empty() -> None:
-    assert describe_file(Path("a.txt"), "0", None, CleanText(), seconds=1).status == "empty"
+    assert describe_file(Path("a.txt"), "0", None, CleanText()).status == "empty"
 
 
 def test_chinese_characters_count_as_words() -> None:
@@ -298,7 +297,7 @@ def test_what_no_page_may_hold_does_not_stop_the_report(tmp_path: Path) -> None:
     path = Path(os.fsdecode(b"caf\xe9\x01.pdf"))  # a name that is not UTF-8
     pdf = PdfText(path, [page_of("a \ud800 b")], producer="\x00\ud800", num_pages=1)
     clean = CleanText([Paragraph("a \ud800 b", 1)])
-    report = describe_file(path, "00", pdf, clean, seconds=1)
+    report = describe_file(path, "00", pdf, clean)
     page = html_of(tmp_path, replace(report, duplicate_of=str(path)), of=str(path))
     assert "caf" in page and not {"\x00", "\x01"} & set(page)
 

@@ -74,8 +74,10 @@ def test_every_token_leads_back_to_its_document_and_page(
     def where(words: str) -> tuple[str, int]:
         before = tokenizer.decode(written.tokens.tolist(), skip_special_tokens=False).index(words)
         ends = np.cumsum([len(tokenizer.decode([i], False)) for i in written.tokens.tolist()])
-        place = written.locate(int(np.searchsorted(ends, before, side="right")))
-        return place.source, place.page
+        token = int(np.searchsorted(ends, before, side="right"))
+        (passage,) = written.passages(token, token + 1)
+        assert passage.first_page == passage.last_page
+        return passage.source, passage.first_page
 
     assert where("first page") == ("one.pdf", 1)
     assert where("second") == ("one.pdf", 1)
@@ -176,7 +178,9 @@ def test_the_files_are_the_same_for_any_number_of_processes(
     assert whole.tokens.tolist() == cut.tokens.tolist()
     assert whole.fingerprint == cut.fingerprint
     positions = range(0, len(cut.tokens), 17)
-    assert [whole.locate(i) for i in positions] == [cut.locate(i) for i in positions]
+    assert [whole.passages(i, i + 1) for i in positions] == [
+        cut.passages(i, i + 1) for i in positions
+    ]
 
 
 def test_a_paragraph_larger_than_a_part_ends_its_document_once(
