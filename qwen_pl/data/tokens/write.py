@@ -258,7 +258,7 @@ def _spans(pieces: Sequence[Piece], lengths: np.ndarray) -> dict[str, list[list[
 
 
 def _fingerprint(tokens: np.ndarray, splits: dict[str, list[list[int]]]) -> str:
-    digest = hashlib.sha256(tokens)
+    digest = hashlib.sha256(tokens.data)
     digest.update(json.dumps(splits).encode())
     return digest.hexdigest()[:12]
 
