@@ -18,8 +18,7 @@ from their_network import their_config
 from qwen_pl.data.tokens.tokenizer import save_tokenizer, train_tokenizer
 from qwen_pl.errors import InputError
 from qwen_pl.export.pretrained import load_pretrained
-from qwen_pl.model.architectures import ARCHITECTURES
-from qwen_pl.model.config import Qwen3Config
+from qwen_pl.model.config import ARCHITECTURES, Qwen3Config
 from qwen_pl.training.checkpoints.checkpoint import load_network
 from qwen_pl.training.module import Qwen3Module
 

@@ -39,16 +39,16 @@ def main(args: list[str]) -> None:
     # Before the model is loaded, which takes a while to be told that the port is taken.
     with listen(options.host, options.port) as listener:
         from qwen_pl.generation.writer import Writer
-        from qwen_pl.serving.app import Served, make_app
+        from qwen_pl.serving.app import make_app
         from qwen_pl.serving.guard import Guard
         from qwen_pl.serving.worker import Worker
 
         trained = load_writer(checkpoint)
         writer = Writer(trained.network, trained.tokenizer, max_batch_size=options.max_batch_size)
         worker = Worker(writer)
-        served = Served(_name(checkpoint), int(checkpoint.stat().st_mtime), writer)
+        created = int(checkpoint.stat().st_mtime)
         app = Guard(
-            make_app(served, worker),
+            make_app(worker, name=_name(checkpoint), created=created),
             is_loopback=is_loopback(listener),
             names=_names(options.host),
             api_key=api_key,

@@ -1,4 +1,4 @@
-"""GGUF, the one file that llama.cpp and Ollama take: sizes, tokenizer and weights."""
+"""GGUF, the one file that llama.cpp and Ollama take, and the ``Modelfile`` that Ollama asks for."""
 
 import math
 import sys
@@ -13,9 +13,10 @@ from torch import Tensor
 from qwen_pl.errors import InputError
 from qwen_pl.export.gguf_vocabulary import Vocabulary, gguf_vocabulary
 from qwen_pl.files import whole_file
-from qwen_pl.model.config import Qwen3Config, RopeScaling
+from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 from qwen_pl.model.yarn import attention_factor
+from qwen_pl.qwen_tokenizer import END_OF_TEXT
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,12 +28,22 @@ BLOCK = 32
 LARGEST = {"F32": 3.4028235e38, "BF16": 3.3895314e38, "F16": 65504.0, "Q8_0": 127 * 65504.0}
 """The largest weight that each type holds."""
 
+# What ``generate`` does when nothing else is asked for, so that both write alike. Ollama's own
+# defaults would punish repetition and never stop.
+PARAMETERS = {
+    "temperature": 0.8,
+    "top_k": 50,
+    "top_p": 0.95,
+    "min_p": 0.0,
+    "repeat_penalty": 1.0,
+    "num_predict": 128,
+}
+
 
 class GGUFTensor(NamedTuple):
-    """One tensor of the file."""
+    """One tensor of the file, under llama.cpp's name, such as ``blk.0.attn_q.weight``."""
 
     name: str
-    """As llama.cpp has it, for example ``blk.0.attn_q.weight``."""
     weight: Tensor
     """The network's own, of any floating dtype."""
     kind: Any
@@ -73,9 +84,45 @@ def write_gguf(
             writer.write_kv_data_to_file()
             writer.write_ti_data_to_file()
             for tensor in tensors:
-                writer.write_tensor_data(converted(tensor))
+                writer.write_tensor_data(_converted(tensor))
         finally:
             writer.close()
+
+
+def modelfile_text(gguf_name: str, *, num_ctx: int) -> str:
+    """The text of a ``Modelfile`` for a base model, which continues a prompt and does not chat.
+
+    Source: https://docs.ollama.com/modelfile
+
+    Args:
+        gguf_name: The name of the GGUF file beside it.
+        num_ctx: Tokens that Ollama makes room for, prompt and answer together.
+
+    Raises:
+        InputError: If there is no room for a token, or the name is more than one line.
+
+    >>> print(modelfile_text("tiny-f16.gguf", num_ctx=256).split("\\n\\n")[1])
+    FROM ./tiny-f16.gguf
+    """
+    if num_ctx < 1:
+        raise InputError(f"num_ctx is {num_ctx}: give 1 token or more")
+    if not gguf_name.isprintable():
+        raise InputError(f"a Modelfile cannot name {gguf_name!r}: choose a name that can be shown")
+    settings = {"num_ctx": num_ctx, **PARAMETERS}
+    parameters = "\n".join(f"PARAMETER {name} {value}" for name, value in settings.items())
+    return f"""\
+# ollama create MODEL -f Modelfile
+# ollama run MODEL "It is a truth"
+
+FROM ./{gguf_name}
+
+# A base model has no roles: the prompt goes in as it is, and the model goes on from it. Write é as
+# one character (Unicode's NFC, the usual form), as in the training text: Ollama does not see to it.
+TEMPLATE \"\"\"{{{{ .Prompt }}}}\"\"\"
+
+{parameters}
+PARAMETER stop "{END_OF_TEXT}"
+"""
 
 
 def import_gguf() -> ModuleType:
@@ -116,14 +163,12 @@ def gguf_tensors(network: Qwen3ForCausalLM, dtype: str) -> Iterator[GGUFTensor]:
         yield GGUFTensor(names.get_name(parameter_name, (".weight",)), weight, kind)
 
 
-def converted(tensor: GGUFTensor) -> "np.ndarray":
+def _converted(tensor: GGUFTensor) -> "np.ndarray":
     """The weight as the file holds it, bfloat16 as its bits; rounded to the nearest.
 
     Raises:
         InputError: If a value is not finite, or too large for the type.
     """
-    gguf = import_gguf()
-    kinds = gguf.GGMLQuantizationType
     weight = tensor.weight.detach().to("cpu", torch.float32).contiguous()
     low, high = (bound.item() for bound in weight.aminmax())
     if not max(-low, high) <= LARGEST[tensor.kind.name]:
@@ -131,9 +176,9 @@ def converted(tensor: GGUFTensor) -> "np.ndarray":
             f"{tensor.name} holds weights from {low:g} to {high:g}, which {tensor.kind.name} "
             "cannot hold: give another --dtype, or a checkpoint of a run that did not diverge"
         )
-    if tensor.kind == kinds.BF16:
+    if tensor.kind.name == "BF16":
         return weight.to(torch.bfloat16).view(torch.int16).numpy()
-    return gguf.quantize(weight.numpy(), tensor.kind)
+    return import_gguf().quantize(weight.numpy(), tensor.kind)
 
 
 def _add_description(writer: Any, name: str, dtype: str) -> None:
@@ -159,11 +204,8 @@ def _add_sizes(writer: Any, config: Qwen3Config) -> None:
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_rope_dimension_count(config.head_dim)
     writer.add_rope_freq_base(config.rope_theta)
-    if config.rope_scaling is not None:
-        _add_rope_scaling(writer, config.rope_scaling)
-
-
-def _add_rope_scaling(writer: Any, scaling: RopeScaling) -> None:
+    if (scaling := config.rope_scaling) is None:
+        return
     if (scaling.beta_fast, scaling.beta_slow) != (32, 1):
         raise InputError(
             f"rope_scaling has beta_fast {scaling.beta_fast:g} and beta_slow {scaling.beta_slow:g}:"
@@ -207,11 +249,10 @@ def _add_tensors(writer: Any, tensors: list[GGUFTensor]) -> None:
 
 def _say_what_stays(tensors: list[GGUFTensor], dtype: str) -> None:
     """Names the matrices whose rows cannot be cut into blocks."""
-    rows = {t.weight.shape[-1] for t in tensors if dtype == "q8_0" and t.kind.name == "F16"}
+    rows = [t.weight.shape[-1] for t in tensors if dtype == "q8_0" and t.kind.name == "F16"]
     if rows:
-        count = sum(t.kind.name == "F16" for t in tensors)
         print(
-            f"{count} matrices are in f16, not q8_0: their rows of "
-            f"{', '.join(map(str, sorted(rows)))} are no multiple of {BLOCK}",
+            f"{len(rows)} matrices are in f16, not q8_0: their rows of "
+            f"{', '.join(map(str, sorted(set(rows))))} are no multiple of {BLOCK}",
             file=sys.stderr,
         )

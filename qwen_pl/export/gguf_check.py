@@ -3,9 +3,11 @@
 import unicodedata
 from collections.abc import Sequence
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
@@ -52,7 +54,7 @@ def check_gguf(
 
     Args:
         dtype: What the file was to be written in.
-        texts: More texts to compare on, such as what the network was trained on.
+        texts: More to compare on.
 
     Raises:
         InputError: If the package ``gguf`` is missing.
@@ -79,8 +81,17 @@ def _value(reader: "GGUFReader", name: str) -> Any:
     return None if field is None else field.contents()
 
 
+def _differing(reader: "GGUFReader", prefix: str, expected: dict[str, Any]) -> str:
+    """Names the values that are not those expected; floats are float32 in the file."""
+    differing = []
+    for name, value in expected.items():
+        read = _value(reader, f"{prefix}.{name}")
+        if read != (float(np.float32(value)) if isinstance(value, float) else value):
+            differing.append(f"{name} is {read} and not {value}")
+    return ", ".join(differing)
+
+
 def _compare_sizes(reader: "GGUFReader", config: Qwen3Config) -> Finding:
-    """The sizes; those of YaRN that have a default may be missing."""
     scaling = config.rope_scaling
     sizes = {
         "vocab_size": config.vocab_size,
@@ -101,23 +112,11 @@ def _compare_sizes(reader: "GGUFReader", config: Qwen3Config) -> Finding:
             scaling and scaling.original_max_position_embeddings
         ),
     }
-    differing = [
-        f"{name} is {_value(reader, f'qwen3.{name}')} and not {expected}"
-        for name, expected in sizes.items()
-        if not _equal(_value(reader, f"qwen3.{name}"), expected)
-    ]
-    return Finding("sizes", ", ".join(differing) or f"{len(sizes)} equal", not differing)
-
-
-def _equal(read: Any, expected: Any) -> bool:
-    """Whether a value is the one that was written; floats are float32 in the file."""
-    if isinstance(expected, float) and read is not None:
-        expected = torch.tensor(expected, dtype=torch.float32).item()
-    return read == expected
+    differing = _differing(reader, "qwen3", sizes)
+    return Finding("sizes", differing or f"{len(sizes)} equal", not differing)
 
 
 def _compare_weights(reader: "GGUFReader", network: Qwen3ForCausalLM, dtype: str) -> Finding:
-    """Every weight, one tensor at a time."""
     gguf = import_gguf()
     expected = {tensor.name: tensor for tensor in gguf_tensors(network, dtype)}
     read = {tensor.name: tensor for tensor in reader.tensors}
@@ -181,12 +180,8 @@ def _compare_end(reader: "GGUFReader", tokenizer: Tokenizer) -> Finding:
     """Whether the file says where a text ends, and that nothing is put before it."""
     end_id = tokenizer.token_to_id(END_OF_TEXT)
     expected = {"eos_token_id": end_id, "eot_token_id": end_id, "add_bos_token": False}
-    wrong = [
-        f"{name} is {_value(reader, f'tokenizer.ggml.{name}')} and not {value}"
-        for name, value in expected.items()
-        if _value(reader, f"tokenizer.ggml.{name}") != value
-    ]
-    return Finding("end token", ", ".join(wrong) or f"{END_OF_TEXT} is {end_id}", not wrong)
+    differing = _differing(reader, "tokenizer.ggml", expected)
+    return Finding("end token", differing or f"{END_OF_TEXT} is {end_id}", not differing)
 
 
 def _compare_with_llama_cpp(
@@ -204,7 +199,10 @@ def _compare_with_llama_cpp(
     """
     room = min(LONGEST_PROMPT + NUM_NEW_TOKENS, network.config.max_position_embeddings)
     try:
-        llama = _llama(file, room)
+        from llama_cpp import GGML_TYPE_F32, Llama
+
+        cache = {"type_k": GGML_TYPE_F32, "type_v": GGML_TYPE_F32}  # as exact as the weights allow
+        llama = Llama(str(file), n_ctx=room, n_gpu_layers=0, verbose=False, **cache)
     except (ValueError, ImportError, OSError, RuntimeError) as error:
         return [Finding("llama.cpp", f"fails: {' '.join(str(error).split())}", False)]
     same = total = 0
@@ -225,20 +223,12 @@ def _compare_with_llama_cpp(
     ]
 
 
-def _llama(file: Path, room: int) -> "Llama":
-    """The model in llama.cpp, computing in float32 as far as the weights allow."""
-    from llama_cpp import GGML_TYPE_F32, Llama
-
-    cache = {"type_k": GGML_TYPE_F32, "type_v": GGML_TYPE_F32}
-    return Llama(str(file), n_ctx=room, n_gpu_layers=0, verbose=False, **cache)
-
-
 def _continued(llama: "Llama", ids: list[int], room: int) -> list[int]:
     """The greedy continuation, up to and with the end token."""
     new: list[int] = []
-    for token in llama.generate(ids, temp=0.0):
+    for token in islice(llama.generate(ids, temp=0.0), min(NUM_NEW_TOKENS, room)):
         new.append(token)
-        if len(new) == min(NUM_NEW_TOKENS, room) or token == llama.token_eos():
+        if token == llama.token_eos():
             break
     return new
 

@@ -64,24 +64,16 @@ def _tokens(tokenizer: Tokenizer, vocab_size: int) -> tuple[list[str], list[int]
         )
     added = tokenizer.get_added_tokens_decoder()
     taken = set(by_id.values())
-    tokens, types = [], []
+    types = [NORMAL if index in by_id else UNUSED for index in range(vocab_size)]
+    for index, token in added.items():
+        # Qwen's <|fim_prefix|> and its like are not marked as special; llama.cpp knows them by
+        # name and complains unless they are.
+        looks_special = token.content.startswith("<|") and token.content.endswith("|>")
+        types[index] = CONTROL if token.special or looks_special else USER_DEFINED
     for index in range(vocab_size):
-        token = by_id.get(index)
-        if token is None:
-            name = f"[PAD{index}]"
-            tokens.append(f"{name} " if name in taken else name)
-            types.append(UNUSED)
-        else:
-            tokens.append(token)
-            types.append(_added_type(added[index]) if index in added else NORMAL)
-    return tokens, types
-
-
-def _added_type(token: Any) -> int:
-    # Qwen's <|fim_prefix|> and its like are not marked as special; llama.cpp knows them by name
-    # and complains unless they are.
-    looks_special = token.content.startswith("<|") and token.content.endswith("|>")
-    return CONTROL if token.special or looks_special else USER_DEFINED
+        name = f"[PAD{index}]"
+        by_id.setdefault(index, f"{name} " if name in taken else name)
+    return [by_id[index] for index in range(vocab_size)], types
 
 
 def _check_kind(description: dict[str, Any]) -> None:
@@ -97,7 +89,13 @@ def _check_kind(description: dict[str, Any]) -> None:
             _refuse(f"has the normalizer {step['type']}")
     steps = _steps(description["pre_tokenizer"], "pretokenizers")
     if not (len(steps) == 2 and _cuts_like_qwen(steps[0]) and _is_byte_level(steps[1])):
-        _refuse(f"has the pre-tokenizer {_summary(steps)}")
+        kinds = [
+            f"{step['type']}({next(iter(step['pattern'].values()))})"
+            if "pattern" in step
+            else step["type"]
+            for step in steps
+        ]
+        _refuse(f"has the pre-tokenizer {' + '.join(kinds) or 'none'}")
     if (description["decoder"] or {}).get("type") != "ByteLevel":
         _refuse(f"has the decoder {(description['decoder'] or {}).get('type')}")
 
@@ -125,19 +123,6 @@ def _cuts_like_qwen(step: dict[str, Any]) -> bool:
 
 def _is_byte_level(step: dict[str, Any]) -> bool:
     return step["type"] == "ByteLevel" and not step["add_prefix_space"] and not step["use_regex"]
-
-
-def _summary(steps: list[dict[str, Any]]) -> str:
-    """The kinds of the steps, with the pattern of one that splits by another."""
-    return (
-        " + ".join(
-            f"{step['type']}({next(iter(step['pattern'].values()))})"
-            if "pattern" in step
-            else step["type"]
-            for step in steps
-        )
-        or "none"
-    )
 
 
 def _check_added_tokens(tokenizer: Tokenizer) -> None:

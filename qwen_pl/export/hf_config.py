@@ -1,6 +1,5 @@
 """A network's sizes as Hugging Face's ``config.json``, read and written, without PyTorch."""
 
-import dataclasses
 import json
 import math
 from collections.abc import Mapping
@@ -27,9 +26,6 @@ TRANSFORMERS_DEFAULTS: dict[str, int | float | bool] = {
     "tie_word_embeddings": False,
     "initializer_range": 0.02,
 }
-_DEFAULT_ROPE_THETA = 10_000.0
-_DEFAULT_SLIDING_WINDOW = 4096
-_DEFAULT_MAX_WINDOW_LAYERS = 28
 
 
 def config_from_json(source: Mapping[str, Any] | str | Path) -> Qwen3Config:
@@ -77,6 +73,11 @@ def config_to_json(
     >>> config_to_json(Qwen3Config(), eos_token_id=151_643)["rope_theta"]
     1000000.0
     """
+    scaling = None
+    if config.rope_scaling is not None:
+        scaling = {k: v for k, v in vars(config.rope_scaling).items() if v is not None}
+        for key in ("factor", "beta_fast", "beta_slow"):  # which Transformers 4 asks to be floats
+            scaling[key] = float(scaling[key])
     return {
         "architectures": [ARCHITECTURE],
         "model_type": "qwen3",
@@ -96,7 +97,7 @@ def config_to_json(
         "num_hidden_layers": config.num_hidden_layers,
         "num_key_value_heads": config.num_key_value_heads,
         "rms_norm_eps": config.rms_norm_eps,
-        "rope_scaling": _scaling_to_json(config.rope_scaling),
+        "rope_scaling": scaling,
         "rope_theta": float(config.rope_theta),
         "sliding_window": None,
         "tie_word_embeddings": config.tie_word_embeddings,
@@ -108,7 +109,6 @@ def config_to_json(
 
 
 def _read(path: Path) -> tuple[dict[str, Any], str]:
-    """What is in a file, or in the ``config.json`` of a folder, and the file's name."""
     file = path / "config.json" if path.is_dir() else path
     try:
         given = json.loads(file.read_text(encoding="utf-8"))
@@ -141,13 +141,14 @@ def _refuse_what_is_not_computed(given: Mapping[str, Any]) -> None:
 
 
 def _has_sliding_window(given: Mapping[str, Any]) -> bool:
+    """Whether any layer has one; the numbers are Transformers' for keys that are left out."""
     if layer_types := _list_of(given, "layer_types"):
         return any(kind != "full_attention" for kind in layer_types)
     if not given.get("use_sliding_window"):
         return False
-    if given.get("sliding_window", _DEFAULT_SLIDING_WINDOW) is None:
+    if given.get("sliding_window", 4096) is None:
         return False
-    full = given.get("max_window_layers", _DEFAULT_MAX_WINDOW_LAYERS)
+    full = given.get("max_window_layers", 28)
     return _checked("max_window_layers", full, int) < _size(given, "num_hidden_layers")
 
 
@@ -182,7 +183,7 @@ def _rope(given: Mapping[str, Any], longest: int) -> tuple[float, RopeScaling | 
     rope = given.get("rope_scaling") or given.get("rope_parameters") or {}
     if not isinstance(rope, Mapping):
         raise InputError(f"rope_scaling is {json.dumps(rope)}: it has to be an object")
-    theta = rope.get("rope_theta", given.get("rope_theta", _DEFAULT_ROPE_THETA))
+    theta = rope.get("rope_theta", given.get("rope_theta", 10_000.0))
     theta = _checked("rope_theta", theta, float)
     part = rope.get("partial_rotary_factor", given.get("partial_rotary_factor"))
     if part not in (None, 1):
@@ -220,12 +221,3 @@ def _attention_factor(rope: Mapping[str, Any], factor: float) -> float | None:
     above = _checked("mscale", rope["mscale"], float)
     below = _checked("mscale_all_dim", rope["mscale_all_dim"], float)
     return (above * growth + 1) / (below * growth + 1)
-
-
-def _scaling_to_json(scaling: RopeScaling | None) -> dict[str, Any] | None:
-    if scaling is None:
-        return None
-    values = dataclasses.asdict(scaling)
-    floats = ("factor", "beta_fast", "beta_slow")  # which Transformers 4 asks to be floats
-    values |= {name: float(values[name]) for name in floats}
-    return {key: value for key, value in values.items() if value is not None}

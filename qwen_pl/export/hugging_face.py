@@ -39,7 +39,7 @@ def write_hugging_face(
         sampling: How to write unless asked otherwise: ``temperature``, ``top_k``, ``top_p``.
 
     Raises:
-        InputError: If ``dtype`` cannot hold a weight.
+        InputError: If a weight is no number, or ``dtype`` cannot hold it.
     """
     special = {
         "bos_token_id": end_of_text,  # which a document has before it in training
@@ -56,19 +56,12 @@ def write_hugging_face(
 
 
 def _write_weights(
-    network: Qwen3ForCausalLM,
-    folder: Path,
-    *,
-    dtype: torch.dtype,
-    max_shard_bytes: int,
+    network: Qwen3ForCausalLM, folder: Path, *, dtype: torch.dtype, max_shard_bytes: int
 ) -> None:
     """Writes ``model.safetensors``, or numbered parts and ``model.safetensors.index.json``.
 
     Only one part at a time is in memory in another ``dtype`` than the network's. A tied head is
     the embedding and not written again.
-
-    Raises:
-        InputError: If a weight is no number, or is none any more in ``dtype``.
     """
     weights = network.state_dict()
     if network.config.tie_word_embeddings:

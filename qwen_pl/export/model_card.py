@@ -15,6 +15,15 @@ from qwen_pl.model.config import Qwen3Config
 TAG = "qwen_pl"
 """Stands in the card of every export, by which an earlier one is known."""
 
+LIMITS = """\
+## Limits
+
+- It knows what was in its data and no more, and states false things as fluently as true ones.
+- It may repeat passages of its data word for word. Whether it may be given away depends on the
+  rights in that data; this card says nothing about a license.
+- It is made for {:,} tokens at a time, prompt and answer.
+- Nothing has been done to make what it writes safe or fair, and nobody has tested that."""
+
 _SECRET = re.compile(r"(?i)passw|secret|credential|api_?key|(^|_)token$")
 _MAX_SOURCES = 20
 
@@ -63,10 +72,13 @@ def model_card(facts: CardFacts, usage: str, *, library: str = "transformers") -
         f"## Use\n\n{usage}",
         _training(facts),
         _network(facts),
-        _limits(facts),
-        _config(facts),
+        LIMITS.format(facts.network.max_position_embeddings),
     ]
-    return "\n\n".join(filter(None, parts)) + "\n"
+    if facts.run_config is not None:
+        public = without_private_things(facts.run_config)
+        text = yaml.safe_dump(public, sort_keys=False, allow_unicode=True).strip()
+        parts.append(f"## The run's config\n\n```yaml\n{text}\n```")
+    return "\n\n".join(parts) + "\n"
 
 
 def usage_of_hugging_face(name: str) -> str:
@@ -186,24 +198,6 @@ def _network(facts: CardFacts) -> str:
         ("embeddings", "tied" if network.tie_word_embeddings else "not tied"),
     ]
     return f"## Network\n\n{_table(rows)}"
-
-
-def _limits(facts: CardFacts) -> str:
-    return f"""## Limits
-
-- It knows what was in its data and no more, and states false things as fluently as true ones.
-- It may repeat passages of its data word for word. Whether it may be given away depends on the
-  rights in that data; this card says nothing about a license.
-- It is made for {facts.network.max_position_embeddings:,} tokens at a time, prompt and answer.
-- Nothing has been done to make what it writes safe or fair, and nobody has tested that."""
-
-
-def _config(facts: CardFacts) -> str:
-    if facts.run_config is None:
-        return ""
-    public = without_private_things(facts.run_config)
-    text = yaml.safe_dump(public, sort_keys=False, allow_unicode=True).strip()
-    return f"## The run's config\n\n```yaml\n{text}\n```"
 
 
 def _table(rows: Sequence[tuple[str, str]]) -> str:

@@ -31,15 +31,8 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A published network: its sizes, and in which file each of its tensors lies.
+    """A published network: its sizes, and in which file each of its tensors lies."""
 
-    Attributes:
-        name: The folder or repository that it was found in.
-        config: Its sizes.
-        tensors: The file of each tensor.
-    """
-
-    name: str
     config: Qwen3Config
     tensors: Mapping[str, Path]
 
@@ -102,10 +95,7 @@ def published_config(name: str | Path) -> Qwen3Config:
 
 
 def find_pretrained(name: str | Path) -> Pretrained:
-    """Finds a published network and checks that it is whole; no weight is in memory afterwards.
-
-    Args:
-        name: A folder, or the id of a repository on the Hugging Face Hub.
+    """Finds the network of a folder or repository and checks that it is whole; loads no weight.
 
     Raises:
         InputError: If anything is missing, damaged, or not as the config says.
@@ -126,20 +116,14 @@ def find_pretrained(name: str | Path) -> Pretrained:
     _check_tensors(str(name), config, shapes)
     if config.tie_word_embeddings and HEAD in tensors:
         _check_same(tensors)
-    return Pretrained(str(name), config, tensors)
+    return Pretrained(config, tensors)
 
 
-def published_file(name: str | Path, *file_names: str, beside: Path | None = None) -> Path | None:
+def _published_file(name: str | Path, *file_names: str, beside: Path | None = None) -> Path | None:
     """The first of ``file_names`` that a folder or repository has, None if it has none of them.
 
-    What was downloaded once stays as it is. Nothing but the file asked for is downloaded.
-
-    Args:
-        name: A folder, or the id of a repository such as "Qwen/Qwen3-0.6B".
-        beside: A file found before, of whose revision this one has to be.
-
-    Raises:
-        InputError: If there is neither such a folder nor a repository that can be reached.
+    What was downloaded once stays as it is. Nothing but the file asked for is downloaded, of the
+    revision of the one ``beside``, which was found before.
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
@@ -188,14 +172,14 @@ def opened(file: Path) -> Iterator[Any]:
 
 
 def _config_file(name: str | Path) -> Path:
-    file = published_file(name, "config.json")
+    file = _published_file(name, "config.json")
     if file is None:
         raise InputError(f"no config.json in {name}: weights alone do not say what to compute")
     return file
 
 
 def _weight_files(name: str | Path, config_file: Path) -> list[Path]:
-    file = published_file(name, SINGLE, INDEX, beside=config_file)
+    file = _published_file(name, SINGLE, INDEX, beside=config_file)
     if file is None:
         if any(config_file.parent.glob("pytorch_model*.bin")):
             raise InputError(
@@ -205,7 +189,13 @@ def _weight_files(name: str | Path, config_file: Path) -> list[Path]:
         raise InputError(f"no {SINGLE} in {name}, nor {INDEX}")
     if file.name == SINGLE:
         return [file]
-    return [_shard(name, shard, file) for shard in _shard_names(file)]
+    shards = []
+    for shard_name in _shard_names(file):
+        shard = _published_file(name, shard_name, beside=file)
+        if shard is None:
+            raise InputError(f"no {shard_name} in {name}, which {file.name} names")
+        shards.append(shard)
+    return shards
 
 
 def _shard_names(index: Path) -> list[str]:
@@ -217,13 +207,6 @@ def _shard_names(index: Path) -> list[str]:
     except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
         reason = f"{type(error).__name__} {error}"
     raise InputError(f"{index} is not an index of safetensors: {reason}")
-
-
-def _shard(name: str | Path, shard: str, index: Path) -> Path:
-    file = published_file(name, shard, beside=index)
-    if file is None:
-        raise InputError(f"no {shard} in {name}, which {index.name} names")
-    return file
 
 
 def _check_tensors(name: str, config: Qwen3Config, shapes: Mapping[str, tuple]) -> None:

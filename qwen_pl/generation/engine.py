@@ -29,8 +29,7 @@ class Row:
         self.new_ids: list[int] = []
         self.finish_reason: FinishReason | None = None
         """``stop`` after an end token, ``length`` when all is written or no context is left."""
-        self.end_id: int | None = None
-        """The end token that ended it."""
+        self.end_id: int | None = None  # the end token that ended it
         # Of the row alone, so that its text does not depend on its neighbours in the batch.
         self.chance = random.Random(sampling.seed)
         self.seen: Tensor | None = None  # (V,) bool, where repetition is penalised
@@ -73,7 +72,6 @@ class Engine:
         stop_ids: Tokens that end a text; they are not part of it.
         num_tokens: Ids of the tokenizer; padding of the vocabulary above them is never chosen.
         max_batch_size: Rows at work at once; others wait.
-        max_len: Longest context in tokens; by default that of the network.
     """
 
     def __init__(
@@ -83,14 +81,13 @@ class Engine:
         stop_ids: Collection[int] = (),
         num_tokens: int | None = None,
         max_batch_size: int = 8,
-        max_len: int | None = None,
     ) -> None:
-        limit = network.config.max_position_embeddings
         self.network = network
         self.stop_ids = frozenset(stop_ids)
         self.num_tokens = min(num_tokens or network.config.vocab_size, network.config.vocab_size)
         self.max_batch_size = max_batch_size
-        self.max_len = min(max_len or limit, limit)
+        self.max_len = network.config.max_position_embeddings
+        self._half = max(1, self.max_len // 2)
         self.queue: deque[Row] = deque()
         self.rows: list[Row] = []
         """Those at work; row ``i`` has row ``i`` of the cache."""
@@ -101,14 +98,13 @@ class Engine:
         """Whether no text is waiting or at work."""
         return not self.queue and not self.rows
 
-    def add(self, prompt_ids: Sequence[int], sampling: Sampling | None = None) -> Row:
+    def add(self, prompt_ids: Sequence[int], sampling: Sampling) -> Row:
         """Takes a text to write; its first token comes with the next step that has room for it.
 
         Raises:
             InputError: If the prompt is empty, holds an id outside the vocabulary, or is longer
                 than the context and may not slide.
         """
-        sampling = sampling or Sampling()
         ids = [int(token) for token in prompt_ids]
         self.check(ids, sampling)
         row = Row(ids, sampling)
@@ -213,22 +209,16 @@ class Engine:
                 seen, penalty = row.seen[: self.num_tokens], row.sampling.repetition_penalty
                 logits[index] = penalise(logits[index], seen, penalty)
             groups.setdefault(row.freedom, []).append(index)
-        if len(groups) == 1:
-            return self._draw_alike(logits, self.rows)
         tokens = [0] * len(self.rows)
-        for indices in groups.values():
-            drawn = self._draw_alike(logits[indices], [self.rows[i] for i in indices])
-            for index, token in zip(indices, drawn, strict=True):
+        for freedom, indices in groups.items():
+            chances = None
+            if freedom.temperature:
+                drawn = [self.rows[index].chance.random() for index in indices]
+                chances = torch.tensor(drawn, device=logits.device)
+            part = logits if len(groups) == 1 else logits[indices]
+            for index, token in zip(indices, sample(part, freedom, chances).tolist(), strict=True):
                 tokens[index] = token
         return tokens
-
-    @staticmethod
-    def _draw_alike(logits: Tensor, rows: list[Row]) -> list[int]:
-        """The next token of rows with the same settings."""
-        chances = None
-        if rows[0].freedom.temperature:
-            chances = torch.tensor([row.chance.random() for row in rows], device=logits.device)
-        return sample(logits, rows[0].freedom, chances).tolist()
 
     def _take(self, row: Row, token: int) -> Step:
         """Adds a token to its text, unless it ends it."""
@@ -284,7 +274,3 @@ class Engine:
             len(row.prompt_ids) + row.sampling.max_new_tokens for row in [*self.rows, *self.queue]
         )
         return min(longest, self.max_len)
-
-    @property
-    def _half(self) -> int:
-        return max(1, self.max_len // 2)

@@ -46,28 +46,17 @@ def generate(
     if settings.stop:
         raise InputError("stop strings need a tokenizer: use qwen_pl.generation.writer.Writer")
     ends = [eos_token_id] if isinstance(eos_token_id, int) else list(eos_token_id or ())
-    given = torch.as_tensor(input_ids).tolist() if isinstance(input_ids, Tensor) else input_ids
+    given = input_ids.tolist() if isinstance(input_ids, Tensor) else input_ids
     rows = [list(row) for row in ([given] if given and isinstance(given[0], int) else given)]
     prompts = rows
     if attention_mask is not None:
-        seen = attention_mask.tolist()
         prompts = [
             [token for token, is_seen in zip(row, mask, strict=True) if is_seen]
-            for row, mask in zip(rows, seen, strict=True)
+            for row, mask in zip(rows, attention_mask.tolist(), strict=True)
         ]
-    written = _write(model, prompts, settings, ends)
-    fill = pad_token_id if pad_token_id is not None else (ends or [0])[0]
-    texts = [torch.tensor(row + new) for row, new in zip(rows, written, strict=True)]
-    padded = torch.nn.utils.rnn.pad_sequence(texts, batch_first=True, padding_value=fill)
-    return padded.to(model.lm_head.weight.device)
 
-
-def _write(
-    model: Qwen3ForCausalLM, prompts: list[list[int]], sampling: Sampling, ends: list[int]
-) -> list[list[int]]:
-    """The new ids of each row, its end token among them."""
     engine = Engine(model, stop_ids=ends, max_batch_size=max(len(prompts), 1))
-    rows = [engine.add(prompt, sampling) for prompt in prompts]
+    written = [engine.add(prompt, settings) for prompt in prompts]
     was_training = model.training
     model.eval()
     try:
@@ -75,4 +64,11 @@ def _write(
             engine.step()
     finally:
         model.train(was_training)
-    return [row.new_ids + ([row.end_id] if row.end_id is not None else []) for row in rows]
+
+    fill = pad_token_id if pad_token_id is not None else (ends or [0])[0]
+    texts = []
+    for row, new in zip(rows, written, strict=True):
+        end = [] if new.end_id is None else [new.end_id]
+        texts.append(torch.tensor(row + new.new_ids + end))
+    padded = torch.nn.utils.rnn.pad_sequence(texts, batch_first=True, padding_value=fill)
+    return padded.to(model.lm_head.weight.device)

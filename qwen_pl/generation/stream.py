@@ -12,26 +12,33 @@ TAIL_TOKENS = 4
 class TextStream:
     """Turns token ids into text piece by piece, holding back a character until it is whole.
 
-    Joined, the pieces are the text of all ids. Only the last few ids are decoded at each step, so
-    the time is linear.
+    Joined, the pieces are the text of all ids, up to a stop string. Only the last few ids are
+    decoded at each step, so the time is linear.
 
     Args:
         decode: Turns ids into text, as a byte-level tokenizer does: bytes that are no UTF-8 become
             U+FFFD, and more ids never change the characters before.
+        stop: Strings that end the text.
 
-    >>> stream = TextStream(lambda ids: bytes(ids).decode(errors="replace"))
-    >>> [stream.push(byte) for byte in "né!".encode()], stream.flush()
-    (['n', '', 'é', '!'], '')
+    >>> stream = TextStream(lambda ids: bytes(ids).decode(errors="replace"), stop=["?!"])
+    >>> [stream.push(byte) for byte in "é??!x".encode()], stream.is_stopped
+    (['', 'é', '', '?', '', ''], True)
     """
 
-    def __init__(self, decode: Callable[[list[int]], str]) -> None:
+    def __init__(self, decode: Callable[[list[int]], str], stop: Sequence[str] = ()) -> None:
         self.decode = decode
+        self.stop = StopStrings(stop)
         self.tail: list[int] = []
         self.text = ""  # of the tail
         self.shown = 0  # characters of it that were handed out
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a stop string came: the text is complete."""
+        return self.stop.is_found
+
     def push(self, token_id: int) -> str:
-        """Takes the next id and returns the characters it completes, often one piece or none."""
+        """Takes the next id and returns the text that is certain with it, maybe none."""
         text = self.decode([*self.tail, token_id])
         if text == self.text and not self.decode([token_id]):
             return ""  # a token without text, which must not push others out of the tail
@@ -43,13 +50,13 @@ class TextStream:
             self.tail = self.tail[-TAIL_TOKENS:]
             self.text = self.decode(self.tail)
             self.shown = _whole(self.text)
-        return piece
+        return self.stop.push(piece)
 
     def flush(self) -> str:
-        """Returns what was held back, a character that will stay incomplete, and starts anew."""
+        """Returns what was held back, maybe an incomplete character, and starts anew."""
         piece = self.text[self.shown :]
         self.tail, self.text, self.shown = [], "", 0
-        return piece
+        return self.stop.push(piece) + self.stop.flush()
 
 
 class StopStrings:
@@ -94,36 +101,6 @@ class StopStrings:
             if any(stop.startswith(text[-size:]) for stop in self.stop):
                 return size
         return 0
-
-
-class TextUntilStop:
-    """The text of one row: token ids in, whole characters out, up to a stop string.
-
-    Args:
-        decode: Turns ids into text; see ``TextStream``.
-        stop: Strings that end the text.
-
-    >>> text = TextUntilStop(lambda ids: bytes(ids).decode(errors="replace"), stop=["?!"])
-    >>> [text.push(byte) for byte in "é??!x".encode()], text.is_stopped
-    (['', 'é', '', '?', '', ''], True)
-    """
-
-    def __init__(self, decode: Callable[[list[int]], str], stop: Sequence[str] = ()) -> None:
-        self.characters = TextStream(decode)
-        self.stop = StopStrings(stop)
-
-    @property
-    def is_stopped(self) -> bool:
-        """Whether a stop string came: the text is complete."""
-        return self.stop.is_found
-
-    def push(self, token_id: int) -> str:
-        """Takes the next id and returns the text that is certain with it, maybe none."""
-        return self.stop.push(self.characters.push(token_id))
-
-    def flush(self) -> str:
-        """Returns what was held back, since no more ids come."""
-        return self.stop.push(self.characters.flush()) + self.stop.flush()
 
 
 def _whole(text: str) -> int:

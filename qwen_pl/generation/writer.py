@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from qwen_pl.errors import InputError
 from qwen_pl.generation.engine import Engine, FinishReason, Row
 from qwen_pl.generation.sampling import Sampling
-from qwen_pl.generation.stream import TextUntilStop
+from qwen_pl.generation.stream import TextStream
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 from qwen_pl.qwen_tokenizer import END_OF_TEXT, END_OF_TURN
 
@@ -62,13 +62,13 @@ class Writer:
         ends = [tokenizer.token_to_id(token) for token in (END_OF_TEXT, END_OF_TURN)]
         self.stop_ids = frozenset(token for token in ends if token is not None)
 
-    def engine(self, max_batch_size: int | None = None) -> Engine:
+    def engine(self) -> Engine:
         """An engine that knows the tokenizer's end tokens and the size of its vocabulary."""
         return Engine(
             self.network,
             stop_ids=self.stop_ids,
             num_tokens=self.tokenizer.get_vocab_size(),
-            max_batch_size=max_batch_size or self.max_batch_size,
+            max_batch_size=self.max_batch_size,
         )
 
     def encode(self, prompt: str) -> list[int]:
@@ -97,9 +97,9 @@ class Writer:
         for prompt in prompts:
             engine.check(self.encode(prompt), sampling)
 
-    def text(self, sampling: Sampling) -> TextUntilStop:
+    def text(self, sampling: Sampling) -> TextStream:
         """What turns the ids of one row into its text."""
-        return TextUntilStop(self.tokenizer.decode, sampling.stop)
+        return TextStream(self.tokenizer.decode, sampling.stop)
 
     def stream(self, prompt: str, sampling: Sampling | None = None) -> Iterator[str]:
         """Yields a completion in pieces as they are written, whole characters each.
@@ -121,10 +121,9 @@ class Writer:
         engine, ids = self.engine(), self.encode(prompt)
         rows = [engine.add(ids, settings) for settings in samples_of(sampling, num_samples)]
         numbers = {row: number for number, row in enumerate(rows)}
-        pieces = self._pieces(engine, {row: self.text(sampling) for row in rows})
         return (
             Addition(numbers[row], text, len(row.new_ids), row.finish_reason)
-            for row, text in pieces
+            for row, text in _pieces(engine, {row: self.text(sampling) for row in rows})
         )
 
     def write(
@@ -145,9 +144,8 @@ class Writer:
             ids = self.encode(prompt)
             for settings in samples_of(sampling, num_samples):
                 origins[engine.add(ids, settings)] = prompt
-        texts = {row: self.text(sampling) for row in origins}
         written: dict[Row, list[str]] = {row: [] for row in origins}
-        for row, piece in self._pieces(engine, texts):
+        for row, piece in _pieces(engine, {row: self.text(sampling) for row in origins}):
             written[row].append(piece)
         return [
             Completion(
@@ -160,18 +158,19 @@ class Writer:
             for row, prompt in origins.items()
         ]
 
-    def _pieces(self, engine: Engine, texts: dict[Row, TextUntilStop]) -> Iterator[tuple[Row, str]]:
-        """Runs an engine to its end; what each step adds to each text."""
-        while not engine.is_idle:
-            for row, token_id, finish_reason in engine.step():
-                text = texts[row]
-                piece = "" if token_id is None else text.push(token_id)
-                if text.is_stopped:
-                    engine.cancel(row)
-                    row.finish_reason = "stop"
-                elif finish_reason is not None:
-                    piece += text.flush()
-                yield row, piece
+
+def _pieces(engine: Engine, texts: dict[Row, TextStream]) -> Iterator[tuple[Row, str]]:
+    """Runs an engine to its end; what each step adds to each text."""
+    while not engine.is_idle:
+        for row, token_id, finish_reason in engine.step():
+            text = texts[row]
+            piece = "" if token_id is None else text.push(token_id)
+            if text.is_stopped:
+                engine.cancel(row)
+                row.finish_reason = "stop"
+            elif finish_reason is not None:
+                piece += text.flush()
+            yield row, piece
 
 
 def samples_of(sampling: Sampling, num_samples: int) -> list[Sampling]:

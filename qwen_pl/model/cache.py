@@ -1,6 +1,7 @@
 """The keys and values of the tokens seen so far, so that the next one costs one token."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from qwen_pl.model.config import Qwen3Config
@@ -15,13 +16,6 @@ class KeyValueCache:
     It takes ``2 · layers · B · K · max_len · H`` numbers.
 
     Source: Pope et al. 2022, https://arxiv.org/abs/2211.05102
-
-    Args:
-        config: The sizes of the network that will use it.
-        batch_size: Rows in the batch.
-        max_len: Tokens per row.
-        device: Where the network is.
-        dtype: What the network computes in.
 
     >>> config = Qwen3Config(num_hidden_layers=3, num_key_value_heads=2, head_dim=4)
     >>> cache = KeyValueCache(config, batch_size=1, max_len=7)
@@ -43,11 +37,8 @@ class KeyValueCache:
     ) -> None:
         layers, heads = config.num_hidden_layers, config.num_key_value_heads
         shape = (layers, batch_size, heads, max_len, config.head_dim)
-        self._take(
-            torch.zeros(shape, device=device, dtype=dtype),
-            torch.zeros(shape, device=device, dtype=dtype),
-            [0] * batch_size,
-        )
+        keys, values = (torch.zeros(shape, device=device, dtype=dtype) for _ in range(2))
+        self._take(keys, values, [0] * batch_size)
 
     def _take(self, keys: Tensor, values: Tensor, lengths: list[int]) -> None:
         self.keys = keys
@@ -77,9 +68,11 @@ class KeyValueCache:
 
     def resized(self, batch_size: int, max_len: int) -> "KeyValueCache":
         """The same rows in a larger cache."""
+        num_new = batch_size - len(self.lengths)
+        padding = (0, 0, 0, max_len - self.max_len, 0, 0, 0, num_new)  # from the last dimension on
         larger = object.__new__(KeyValueCache)
-        keys, values = (_padded(old, batch_size, max_len) for old in (self.keys, self.values))
-        larger._take(keys, values, self.lengths + [0] * (batch_size - len(self.lengths)))
+        keys, values = (F.pad(old, padding) for old in (self.keys, self.values))
+        larger._take(keys, values, self.lengths + [0] * num_new)
         return larger
 
     def move(self, origin: int, target: int) -> None:
@@ -136,18 +129,6 @@ class KeyValueCache:
     def advance(self, num_tokens: int) -> None:
         self.lengths = [length + num_tokens for length in self.lengths]
 
-    def reset(self) -> None:
-        """Forgets all tokens and keeps the memory."""
-        self.lengths = [0] * len(self.lengths)
-
     @property
     def _is_even(self) -> bool:
         return min(self.lengths) == max(self.lengths)
-
-
-def _padded(held: Tensor, batch_size: int, max_len: int) -> Tensor:
-    """``(layers, B, K, max_len, H)`` with more rows and places, which are zero."""
-    layers, rows, heads, length, head_dim = held.shape
-    padded = held.new_zeros(layers, batch_size, heads, max_len, head_dim)
-    padded[:, :rows, :, :length] = held
-    return padded

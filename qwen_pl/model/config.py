@@ -1,5 +1,6 @@
-"""The sizes of a Qwen3, named as in Hugging Face's ``Qwen3Config``."""
+"""The sizes of a Qwen3, named as in Hugging Face's ``Qwen3Config``, and the published ones."""
 
+import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -122,3 +123,72 @@ class Qwen3Config:
         layer = attention + feed_forward + 2 * self.hidden_size
         embeddings = (1 if self.tie_word_embeddings else 2) * self.vocab_size * self.hidden_size
         return embeddings + self.num_hidden_layers * layer + self.hidden_size
+
+
+ARCHITECTURES = {
+    name: Qwen3Config(
+        hidden_size=hidden_size,
+        intermediate_size=intermediate_size,
+        num_hidden_layers=num_layers,
+        num_attention_heads=num_heads,
+        tie_word_embeddings=is_tied,
+    )
+    for name, hidden_size, intermediate_size, num_layers, num_heads, is_tied in [
+        ("qwen3-0.6b", 1024, 3072, 28, 16, True),
+        ("qwen3-1.7b", 2048, 6144, 28, 16, True),
+        ("qwen3-4b", 2560, 9728, 36, 32, True),
+        ("qwen3-8b", 4096, 12288, 36, 32, False),
+        ("qwen3-14b", 5120, 17408, 40, 40, False),
+        ("qwen3-32b", 5120, 25600, 64, 64, False),
+    ]
+}
+"""The dense family as published; all else in it is as the defaults say.
+
+Source: config.json of the repositories Qwen/Qwen3-0.6B to Qwen/Qwen3-32B.
+"""
+
+
+def named_config(name: str) -> Qwen3Config:
+    """The published sizes of ``name``, which may be written like a repository of Qwen's.
+
+    Raises:
+        InputError: If there is no such architecture.
+
+    >>> f"{named_config('qwen3-1.7b').num_parameters():,}"
+    '1,720,574,976'
+    >>> named_config("Qwen/Qwen3-32B").num_hidden_layers
+    64
+    """
+    plain = name.lower().removeprefix("qwen/")
+    if plain in ARCHITECTURES:
+        return ARCHITECTURES[plain]
+    near = difflib.get_close_matches(plain, ARCHITECTURES, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(ARCHITECTURES)}"
+    raise InputError(f"no architecture {name}: {hint}")
+
+
+def check_architecture(config: Qwen3Config, published: Qwen3Config, origin: str) -> None:
+    """Refuses sizes that contradict published ones; the vocabulary is the tokenizer's.
+
+    Args:
+        origin: What the published ones are of, for the message.
+
+    Raises:
+        InputError: If any differs; all that do are named.
+    """
+    names = [
+        "hidden_size",
+        "intermediate_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+        "num_key_value_heads",
+        "head_dim",
+        "tie_word_embeddings",
+    ]
+    differing = [
+        f"model.config.{name} is {getattr(config, name)}, not {getattr(published, name)}"
+        for name in names
+        if getattr(config, name) != getattr(published, name)
+    ]
+    if differing:
+        raise InputError(f"{'; '.join(differing)} as in {origin}: leave out one of the two")

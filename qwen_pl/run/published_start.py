@@ -7,8 +7,7 @@ from jsonargparse import Namespace
 
 from qwen_pl.data.tokens.tokenizer import load_tokenizer
 from qwen_pl.errors import InputError
-from qwen_pl.model.architectures import check_architecture
-from qwen_pl.model.config import Qwen3Config
+from qwen_pl.model.config import Qwen3Config, check_architecture
 
 VOCABULARY_MULTIPLE = 64  # matrix kernels like sizes that divide
 LINKED_SIZES = ("vocab_size", "max_position_embeddings")  # these follow from the data

@@ -7,8 +7,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from qwen_pl.errors import InputError
 from qwen_pl.export.pretrained import published_config
-from qwen_pl.model.architectures import named_config
-from qwen_pl.model.config import Qwen3Config
+from qwen_pl.model.config import Qwen3Config, named_config
 from qwen_pl.run.arguments import run_parser
 from qwen_pl.run.messages import quieten, refused_classes_in_one_line
 from qwen_pl.run.published_start import LINKED_SIZES

@@ -1,8 +1,7 @@
 """The routes: completions and models as in OpenAI's API, and the page to try prompts in."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 
@@ -12,9 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from qwen_pl.errors import InputError
-from qwen_pl.generation.writer import Writer
 from qwen_pl.serving.completions import EventStream, answer_unless_gone, read_task
-from qwen_pl.serving.errors import ApiError, body_error
+from qwen_pl.serving.errors import ApiError, body_error, no_model
 from qwen_pl.serving.request import CompletionRequest
 from qwen_pl.serving.worker import Worker
 
@@ -31,38 +29,32 @@ PAGE_HEADERS = {
 }
 
 
-@dataclass(frozen=True)
-class Served:
-    """The one model of a server."""
+def make_app(worker: Worker, *, name: str, created: int) -> FastAPI:
+    """The server without its guard, socket and process.
 
-    name: str
-    created: int
-    """When its checkpoint was written, in seconds since 1970."""
-    writer: Writer
-
-    @property
-    def content(self) -> dict[str, str | int]:
-        return {
-            "id": self.name,
-            "object": "model",
-            "created": self.created,
-            "owned_by": "qwen_pl",
-            # Beyond OpenAI's, as vLLM has it: tokens of the longest context.
-            "max_model_len": self.writer.network.config.max_position_embeddings,
-        }
-
-
-def make_app(served: Served, worker: Worker) -> FastAPI:
-    """The server without its guard, socket and process."""
+    Args:
+        worker: What writes, with the one model there is.
+        name: What the model is called.
+        created: When its checkpoint was written, in seconds since 1970.
+    """
     # FastAPI's own pages load scripts from a CDN.
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     _add_error_handlers(app)
-    _add_page(app)
+    for path, file in {"/": "index.html", "/page.css": "page.css", "/page.js": "page.js"}.items():
+        app.add_api_route(path, partial(_page, file), methods=["GET", "HEAD"], response_model=None)
+    about = {
+        "id": name,
+        "object": "model",
+        "created": created,
+        "owned_by": "qwen_pl",
+        # Beyond OpenAI's, as vLLM has it: tokens of the longest context.
+        "max_model_len": worker.writer.network.config.max_position_embeddings,
+    }
 
     @app.post("/v1/completions")
     async def completions(request: Request, body: CompletionRequest) -> Response:
         # In a thread, for a long prompt would hold up everyone's pieces.
-        task = await asyncio.to_thread(read_task, body, served.name, served.writer)
+        task = await asyncio.to_thread(read_task, body, name, worker.writer)
         order = worker.submit(task.jobs)
         if body.stream:
             include_usage = bool(body.stream_options and body.stream_options.include_usage)
@@ -71,18 +63,13 @@ def make_app(served: Served, worker: Worker) -> FastAPI:
 
     @app.get("/v1/models")
     async def models() -> Response:
-        return JSONResponse({"object": "list", "data": [served.content]})
+        return JSONResponse({"object": "list", "data": [about]})
 
-    @app.get("/v1/models/{name:path}")
-    async def model(name: str) -> Response:
-        if name != served.name:
-            raise ApiError(
-                404,
-                f"there is no model {name}: this server has {served.name}",
-                param="model",
-                code="model_not_found",
-            )
-        return JSONResponse(served.content)
+    @app.get("/v1/models/{asked:path}")
+    async def model(asked: str) -> Response:
+        if asked != name:
+            raise no_model(asked, name)
+        return JSONResponse(about)
 
     @app.api_route("/health", methods=["GET", "HEAD"])
     async def health() -> Response:
@@ -94,7 +81,7 @@ def make_app(served: Served, worker: Worker) -> FastAPI:
     async def chat() -> Response:
         raise ApiError(
             404,
-            f"{served.name} is a base model, which goes on from a text and cannot chat: "
+            f"{name} is a base model, which goes on from a text and cannot chat: "
             "use /v1/completions",
             code="not_a_chat_model",
         )
@@ -102,12 +89,8 @@ def make_app(served: Served, worker: Worker) -> FastAPI:
     return app
 
 
-def _add_page(app: FastAPI) -> None:
-    def send(file: str) -> Callable[[], Response]:
-        return lambda: FileResponse(PAGE / file, headers=PAGE_HEADERS)
-
-    for path, file in {"/": "index.html", "/page.css": "page.css", "/page.js": "page.js"}.items():
-        app.add_api_route(path, send(file), methods=["GET", "HEAD"], response_model=None)
+def _page(file: str) -> Response:
+    return FileResponse(PAGE / file, headers=PAGE_HEADERS)
 
 
 def _add_error_handlers(app: FastAPI) -> None:

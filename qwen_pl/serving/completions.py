@@ -13,8 +13,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from qwen_pl.generation.sampling import Sampling
-from qwen_pl.generation.writer import Addition, Writer
-from qwen_pl.serving.errors import ApiError
+from qwen_pl.generation.writer import Writer
+from qwen_pl.serving.errors import ApiError, no_model
 from qwen_pl.serving.request import MAX_CHOICES, CompletionRequest, Prompt
 from qwen_pl.serving.worker import Job, Order
 
@@ -53,28 +53,18 @@ class Task:
         }
 
 
-def choice(index: int, text: str, finish_reason: str | None) -> dict[str, Any]:
+def _choice(index: int, text: str, finish_reason: str | None) -> dict[str, Any]:
     return {"index": index, "text": text, "logprobs": None, "finish_reason": finish_reason}
 
 
 def read_task(request: CompletionRequest, model: str, writer: Writer) -> Task:
-    """What a request asks for, in tokens; takes time with long prompts.
-
-    Args:
-        request: Its fields, each valid in itself.
-        model: The name of the only model there is.
-        writer: That model and its tokenizer.
+    """What a request asks of the only model there is, in tokens; takes time with long prompts.
 
     Raises:
         ApiError: If it names another model or cannot be answered as a whole.
     """
     if request.model not in (None, model):
-        raise ApiError(
-            404,
-            f"there is no model {request.model}: this server has {model}",
-            param="model",
-            code="model_not_found",
-        )
+        raise no_model(request.model, model)
     n = request.n or 1
     if len(request.prompt) * n > MAX_CHOICES:
         raise ApiError(
@@ -95,12 +85,8 @@ def read_task(request: CompletionRequest, model: str, writer: Writer) -> Task:
         for sample in range(n)
     ]
     openings = [_text(prompt, writer) if request.echo else "" for prompt in request.prompt]
-    return Task(
-        model=model,
-        jobs=jobs,
-        openings=[opening for opening in openings for _ in range(n)],
-        num_prompt_tokens=sum(map(len, prompts)),
-    )
+    openings = [opening for opening in openings for _ in range(n)]
+    return Task(model, jobs, openings, num_prompt_tokens=sum(map(len, prompts)))
 
 
 def _ids(prompt: Prompt, writer: Writer) -> list[int]:
@@ -159,31 +145,22 @@ def _sampling(request: CompletionRequest, sample: int, max_tokens: int) -> Sampl
     )
 
 
-async def _additions(order: Order) -> AsyncIterator[Addition]:
-    """What is added to the texts as it comes, until each has ended."""
-    unfinished = len(order.jobs)
-    while unfinished:
-        addition = await order.next()
-        unfinished -= addition.finish_reason is not None
-        yield addition
-
-
-async def whole_answer(task: Task, order: Order) -> Response:
+async def _whole_answer(task: Task, order: Order) -> Response:
     """The texts when all of them are written."""
     texts = [[opening] for opening in task.openings]
     num_tokens = [0] * len(texts)
     reasons: list[str | None] = [None] * len(texts)
-    async for addition in _additions(order):
+    async for addition in order.additions():
         texts[addition.number].append(addition.text)
         num_tokens[addition.number] = addition.num_tokens
         reasons[addition.number] = addition.finish_reason
-    choices = [choice(i, "".join(text), reasons[i]) for i, text in enumerate(texts)]
+    choices = [_choice(i, "".join(text), reasons[i]) for i, text in enumerate(texts)]
     return JSONResponse(task.content(choices) | {"usage": task.usage(num_tokens)})
 
 
 async def answer_unless_gone(request: Request, task: Task, order: Order) -> Response:
-    """``whole_answer``, or nothing once the client has hung up; frees its rows either way."""
-    answer = asyncio.ensure_future(whole_answer(task, order))
+    """The texts when all are written, or nothing once the client has hung up; frees their rows."""
+    answer = asyncio.ensure_future(_whole_answer(task, order))
     gone = asyncio.ensure_future(_disconnect(request))
     try:
         await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -222,12 +199,12 @@ async def _events(task: Task, order: Order, include_usage: bool) -> AsyncIterato
     num_tokens = [0] * len(task.jobs)
     for index, opening in enumerate(task.openings):
         if opening:
-            yield _event(task.content([choice(index, opening, None)]) | no_usage)
+            yield _event(task.content([_choice(index, opening, None)]) | no_usage)
     try:
-        async for addition in _additions(order):
+        async for addition in order.additions():
             num_tokens[addition.number] = addition.num_tokens
             if addition.text or addition.finish_reason:  # not for a token inside a character
-                part = choice(addition.number, addition.text, addition.finish_reason)
+                part = _choice(addition.number, addition.text, addition.finish_reason)
                 yield _event(task.content([part]) | no_usage)
         if include_usage:
             yield _event(task.content([]) | {"usage": task.usage(num_tokens)})

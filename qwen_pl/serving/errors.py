@@ -19,12 +19,8 @@ LONGEST = 400
 class ApiError(HTTPException):
     """A request that ends in an HTTP status and a reason.
 
-    Args:
-        status: Of the response.
-        message: Names the value met and the way out.
-        param: The field of the request that is wrong.
-        code: One word that a program can tell it by.
-        headers: Of the response.
+    ``param`` is the field of the request that is wrong, ``code`` one word that a program can tell
+    the error by.
     """
 
     def __init__(
@@ -62,12 +58,14 @@ class ApiError(HTTPException):
         return Response(body, self.status_code, self.headers, media_type="application/json")
 
 
-def body_error(problems: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> ApiError:
-    """The 400 for a body that does not fit, from what Pydantic found wrong with it.
+def no_model(asked: str, known: str) -> ApiError:
+    """The 404 for a model by another name than that of the only one there is."""
+    message = f"there is no model {asked}: this server has {known}"
+    return ApiError(404, message, param="model", code="model_not_found")
 
-    Args:
-        problems: As in ``ValidationError.errors()``, located from the body on.
-        fields: What a body may hold.
+
+def body_error(problems: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> ApiError:
+    """The 400 for a body that does not fit, from Pydantic's errors; it may hold ``fields``.
 
     >>> problem = {"type": "extra_forbidden", "loc": ("body", "max_token"), "input": 5}
     >>> str(body_error([problem], ["prompt", "max_tokens"]))

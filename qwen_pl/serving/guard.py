@@ -8,6 +8,7 @@ Both are told by the headers that browsers do not let pages forge.
 import asyncio
 import ipaddress
 import secrets
+from dataclasses import KW_ONLY, dataclass
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -21,28 +22,18 @@ SILENT_SECONDS = 4
 """Between two pieces of a body. Less than a server that stops has patience for."""
 
 
+@dataclass
 class Guard:
-    """Lets through what may ask, and answers all else with a reason.
+    """Lets through what may ask, and answers all else with a reason."""
 
-    Args:
-        app: What it guards.
-        is_loopback: Whether the server listens on this machine alone.
-        names: Names of the server beside addresses and ``localhost``.
-        api_key: What ``/v1`` has to be asked with; None for nothing.
-    """
-
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        is_loopback: bool = True,
-        names: frozenset[str] = frozenset(),
-        api_key: str | None = None,
-    ) -> None:
-        self.app = app
-        self.is_loopback = is_loopback
-        self.names = names
-        self.api_key = api_key
+    app: ASGIApp
+    _: KW_ONLY
+    is_loopback: bool = True
+    """Whether the server listens on this machine alone."""
+    names: frozenset[str] = frozenset()
+    """Names of the server beside addresses and ``localhost``."""
+    api_key: str | None = None
+    """What ``/v1`` has to be asked with; None for nothing."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -58,12 +58,8 @@ class Server(uvicorn.Server):
     """Answers until Ctrl-C; then requests have some seconds to finish, and the rest get an error.
     A second Ctrl-C gives it to them at once.
 
-    ``run(sockets=[listener])`` raises KeyboardInterrupt when Ctrl-C has ended it.
-
-    Args:
-        app: What answers.
-        worker: What writes for it, stopped when the server is.
-        access_log: Print a line for each request.
+    ``run(sockets=[listener])`` raises KeyboardInterrupt when Ctrl-C has ended it. The worker, which
+    writes for the app, is stopped with the server.
     """
 
     def __init__(self, app: ASGIApp, worker: Worker, *, access_log: bool = False) -> None:

@@ -10,13 +10,13 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
 from qwen_pl.errors import InputError
 from qwen_pl.generation.engine import FinishReason, Row, Step
 from qwen_pl.generation.sampling import Sampling
-from qwen_pl.generation.stream import TextUntilStop
+from qwen_pl.generation.stream import TextStream
 from qwen_pl.generation.writer import Addition, Writer
 from qwen_pl.serving.errors import ApiError
 
@@ -47,16 +47,19 @@ class Order:
         except RuntimeError:  # the loop is closed: nobody is listening any more
             self.is_cancelled = True
 
-    async def next(self) -> Addition:
-        """What is added next to any of the texts.
+    async def additions(self) -> AsyncIterator[Addition]:
+        """What is added to the texts as it comes, until each has ended.
 
         Raises:
             ApiError: If writing failed or the server stops.
         """
-        written = await self.written.get()
-        if isinstance(written, ApiError):
-            raise written
-        return written
+        unfinished = len(self.jobs)
+        while unfinished:
+            written = await self.written.get()
+            if isinstance(written, ApiError):
+                raise written
+            unfinished -= written.finish_reason is not None
+            yield written
 
     def cancel(self) -> None:
         """Frees the rows of all texts before the next step; nothing happens to those that ended."""
@@ -68,24 +71,23 @@ class _Text(NamedTuple):
 
     order: Order
     number: int
-    text: TextUntilStop
+    text: TextStream
 
 
 class Worker:
     """Writes the texts of all requests in one thread, since a network has one device.
 
-    Args:
-        writer: The network and its tokenizer; its ``max_batch_size`` texts are written at once.
-        max_waiting: Texts that may wait until there is room for them.
+    ``max_batch_size`` texts of the writer are written at once, and ``max_waiting`` more may wait.
     """
 
     def __init__(self, writer: Writer, max_waiting: int = MAX_WAITING) -> None:
         self.writer = writer
         self.engine = writer.engine()
         self.capacity = writer.max_batch_size + max_waiting
+        self.num_texts = 0
+        """Texts at work or waiting."""
         self._changed = threading.Condition()
         self._arrivals: list[Order] = []
-        self._num_texts = 0  # that arrived and have not ended
         self._is_stopping = False
         self._texts: dict[Row, _Text] = {}  # of the thread alone
         self._thread = threading.Thread(target=self._run, name="writing", daemon=True)
@@ -94,11 +96,6 @@ class Worker:
     @property
     def is_alive(self) -> bool:
         return self._thread.is_alive() and not self._is_stopping
-
-    @property
-    def num_texts(self) -> int:
-        """Texts at work or waiting."""
-        return self._num_texts
 
     def submit(self, jobs: Sequence[Job]) -> Order:
         """Takes the texts of one request, all or none; called from the event loop.
@@ -109,16 +106,16 @@ class Worker:
         order = Order(jobs)
         with self._changed:
             if self._is_stopping:
-                raise stopping()
-            if self._num_texts + len(jobs) > self.capacity:
+                raise _stopping()
+            if self.num_texts + len(jobs) > self.capacity:
                 raise ApiError(
                     429,
-                    f"{self._num_texts} texts are waiting and {len(jobs)} more are too many: "
+                    f"{self.num_texts} texts are waiting and {len(jobs)} more are too many: "
                     "ask again in a while",
                     code="rate_limit_exceeded",
                     headers={"Retry-After": "2"},
                 )
-            self._num_texts += len(jobs)
+            self.num_texts += len(jobs)
             self._arrivals.append(order)
             self._changed.notify()
         return order
@@ -142,12 +139,12 @@ class Worker:
             for order in arrivals:
                 self._add(order)
             if is_stopping:
-                self._fail(stopping())
+                self._fail(_stopping())
                 return
-            self._drop_cancelled()
+            for row in [row for row, text in self._texts.items() if text.order.is_cancelled]:
+                self._end(row)
             try:
-                steps = self.engine.step() if self._texts else []
-                for step in steps:
+                for step in self.engine.step() if self._texts else []:
                     self._hand_out(step)
             except Exception as error:  # out of memory, say: the next requests may fit
                 logging.getLogger("uvicorn.error").exception("a step of writing failed")
@@ -175,10 +172,6 @@ class Worker:
             self._end(step.row)
         order.put(Addition(number, piece, len(step.row.new_ids), reason))
 
-    def _drop_cancelled(self) -> None:
-        for row in [row for row, text in self._texts.items() if text.order.is_cancelled]:
-            self._end(row)
-
     def _end(self, row: Row) -> None:
         self.engine.cancel(row)
         del self._texts[row]
@@ -192,9 +185,8 @@ class Worker:
 
     def _forget(self, num_texts: int) -> None:
         with self._changed:
-            self._num_texts -= num_texts
+            self.num_texts -= num_texts
 
 
-def stopping() -> ApiError:
-    """The error for requests that a server cannot finish because it was stopped."""
+def _stopping() -> ApiError:
     return ApiError(503, "the server is stopping", code="stopping")

@@ -16,8 +16,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from qwen_pl import __version__
 from qwen_pl.errors import InputError
-from qwen_pl.model.architectures import check_architecture, named_config
-from qwen_pl.model.config import Qwen3Config
+from qwen_pl.model.config import Qwen3Config, check_architecture, named_config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 from qwen_pl.model.recompute import GradientCheckpointing
 from qwen_pl.training.checkpoints.checkpoint import tell_of_average

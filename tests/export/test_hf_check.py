@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 
 from qwen_pl.data.tokens.tokenizer import train_tokenizer, write_tokenizer
 from qwen_pl.errors import InputError
-from qwen_pl.export.hf_check import check_hugging_face, require_transformers
+from qwen_pl.export.hf_check import check_hugging_face, transformers_version
 from qwen_pl.export.hugging_face import write_hugging_face
 from qwen_pl.qwen_tokenizer import END_OF_TEXT
 
@@ -167,4 +167,4 @@ def test_missing_transformers_are_told_with_the_way_to_get_them(
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "transformers", None)
     with pytest.raises(InputError, match=r'pip install "transformers>=5.20,<6", or give --no-ch'):
-        require_transformers()
+        transformers_version()

@@ -1,7 +1,7 @@
 import pytest
 
 from qwen_pl.errors import InputError
-from qwen_pl.export.modelfile import PARAMETERS, modelfile_text
+from qwen_pl.export.gguf import PARAMETERS, modelfile_text
 from qwen_pl.generation.sampling import Sampling
 
 

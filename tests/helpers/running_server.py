@@ -15,7 +15,7 @@ from qwen_pl.data.tokens.tokenizer import train_tokenizer
 from qwen_pl.generation.writer import Writer
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
-from qwen_pl.serving.app import Served, make_app
+from qwen_pl.serving.app import make_app
 from qwen_pl.serving.guard import Guard
 from qwen_pl.serving.server import Server, listen, url_of
 from qwen_pl.serving.worker import Worker
@@ -75,7 +75,8 @@ def running(writer: Writer, max_waiting: int = 256, **guard: Any) -> Iterator[Ru
     """A server of this writer on a free port, until the block ends."""
     worker = Worker(writer, max_waiting)
     with listen("127.0.0.1", 0) as listener:
-        server = Server(Guard(make_app(Served("noise", 5, writer), worker), **guard), worker)
+        app = make_app(worker, name="noise", created=5)
+        server = Server(Guard(app, **guard), worker)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

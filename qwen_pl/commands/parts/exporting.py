@@ -11,12 +11,11 @@ from qwen_pl.data.tokens.splits import SPLITS
 from qwen_pl.data.tokens.token_file import TokenFile
 from qwen_pl.data.tokens.tokenizer import write_tokenizer
 from qwen_pl.export.findings import Finding
-from qwen_pl.export.gguf import write_gguf
+from qwen_pl.export.gguf import modelfile_text, write_gguf
 from qwen_pl.export.gguf_check import check_gguf
 from qwen_pl.export.hf_check import check_hugging_face
 from qwen_pl.export.hugging_face import write_hugging_face
 from qwen_pl.export.model_card import CardFacts, model_card, usage_of_gguf, usage_of_hugging_face
-from qwen_pl.export.modelfile import modelfile_text
 from qwen_pl.files import write_text
 from qwen_pl.generation.sampling import Sampling
 from qwen_pl.qwen_tokenizer import END_OF_TEXT
