@@ -185,9 +185,7 @@ def _whole_export(out: Path) -> Iterator[Path]:
 
 def _judge(findings: "list[Finding]", how: str) -> None:
     """Shows what was compared, and ends the program where something differs."""
-    from qwen_pl.export.findings import findings_table
-
-    print(f"{how} and compared:\n{findings_table(findings)}", flush=True)
+    print(f"{how} and compared:", *findings, sep="\n", flush=True)
     if differing := [finding.what for finding in findings if not finding.agrees]:
         print(
             f"error: what was written is not the checkpoint's: {', '.join(differing)} differ; "

@@ -1,25 +1,19 @@
 """What a check has found, and how it is told."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 
 class Finding(NamedTuple):
-    """One thing that was compared."""
+    """One thing that was compared.
+
+    >>> print(Finding("weights", "24 tensors equal", True))
+      ok       weights       24 tensors equal
+    """
 
     what: str
     figure: str
     """What was measured or counted, or how the two differ."""
     agrees: bool
 
-
-def findings_table(findings: Sequence[Finding]) -> str:
-    """A line for each finding.
-
-    >>> print(findings_table([Finding("weights", "24 tensors equal", True)]))
-      ok       weights       24 tensors equal
-    """
-    return "\n".join(
-        f"  {'ok' if agrees else 'DIFFERS':<8} {what:<13} {figure}"
-        for what, figure, agrees in findings
-    )
+    def __str__(self) -> str:
+        return f"  {'ok' if self.agrees else 'DIFFERS':<8} {self.what:<13} {self.figure}"

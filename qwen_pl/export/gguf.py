@@ -55,14 +55,10 @@ def write_gguf(
 ) -> None:
     """Writes a network and its tokenizer as one GGUF file, whole or not at all.
 
-    One tensor at a time is converted, so that memory holds the network and one tensor more.
+    Matrices are stored in ``dtype``: f32, f16, bf16 or q8_0 (8 bits, with a scale for each 32
+    weights of a row); vectors always in float32. Memory holds the network and one tensor more.
 
     Source: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
-
-    Args:
-        dtype: What matrices are stored in: f32, f16, bf16 or q8_0 (8 bits, with a scale for each
-            32 weights of a row). Vectors are always float32.
-        name: What llama.cpp and Ollama show as the model's name.
 
     Raises:
         InputError: If llama.cpp would not compute or cut text as this network and its tokenizer
@@ -92,17 +88,12 @@ def write_gguf(
 def modelfile_text(gguf_name: str, *, num_ctx: int) -> str:
     """The text of a ``Modelfile`` for a base model, which continues a prompt and does not chat.
 
-    Source: https://docs.ollama.com/modelfile
+    It stands beside the GGUF file; ``num_ctx`` are the tokens of prompt and answer together.
 
-    Args:
-        gguf_name: The name of the GGUF file beside it.
-        num_ctx: Tokens that Ollama makes room for, prompt and answer together.
+    Source: https://docs.ollama.com/modelfile
 
     Raises:
         InputError: If there is no room for a token, or the name is more than one line.
-
-    >>> print(modelfile_text("tiny-f16.gguf", num_ctx=256).split("\\n\\n")[1])
-    FROM ./tiny-f16.gguf
     """
     if num_ctx < 1:
         raise InputError(f"num_ctx is {num_ctx}: give 1 token or more")
@@ -126,11 +117,7 @@ PARAMETER stop "{END_OF_TEXT}"
 
 
 def import_gguf() -> ModuleType:
-    """The package ``gguf``, which not everyone needs.
-
-    Raises:
-        InputError: If it is not installed.
-    """
+    """The package ``gguf``, which not everyone needs; an InputError if it is not installed."""
     try:
         import gguf
     except ImportError:

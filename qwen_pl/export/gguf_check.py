@@ -47,14 +47,10 @@ def check_gguf(
     dtype: str,
     texts: Sequence[str] = (),
 ) -> list[Finding]:
-    """Compares sizes, every weight, token ids and the end token.
+    """Compares sizes, every weight, token ids, also of ``texts``, and the end token.
 
     Where ``llama-cpp-python`` is installed, llama.cpp cuts and continues the texts too. In f32 it
     has to write the same; the other dtypes round, so how much is the same is only told.
-
-    Args:
-        dtype: What the file was to be written in.
-        texts: More to compare on.
 
     Raises:
         InputError: If the package ``gguf`` is missing.
@@ -145,14 +141,11 @@ def _compare_tokens(reader: "GGUFReader", tokenizer: Tokenizer, texts: Sequence[
     count = 0
     for text in texts:
         ids = tokenizer.encode(text, add_special_tokens=False).ids
-        if theirs.encode(text).ids != ids or _text(theirs, ids) != _text(tokenizer, ids):
+        decoded, read_back = (t.decode(ids, skip_special_tokens=False) for t in (tokenizer, theirs))
+        if theirs.encode(text).ids != ids or read_back != decoded:
             return Finding("token ids", f"{text!r} is cut into other tokens", False)
         count += len(ids)
     return Finding("token ids", f"{len(texts)} texts of {count:,} tokens equal", True)
-
-
-def _text(tokenizer: Tokenizer, ids: list[int]) -> str:
-    return tokenizer.decode(ids, skip_special_tokens=False)
 
 
 def _tokenizer_in(reader: "GGUFReader", *, nfc: bool) -> Tokenizer:
@@ -177,7 +170,6 @@ def _tokenizer_in(reader: "GGUFReader", *, nfc: bool) -> Tokenizer:
 
 
 def _compare_end(reader: "GGUFReader", tokenizer: Tokenizer) -> Finding:
-    """Whether the file says where a text ends, and that nothing is put before it."""
     end_id = tokenizer.token_to_id(END_OF_TEXT)
     expected = {"eos_token_id": end_id, "eot_token_id": end_id, "add_bos_token": False}
     differing = _differing(reader, "tokenizer.ggml", expected)
@@ -194,8 +186,7 @@ def _compare_with_llama_cpp(
 ) -> list[Finding]:
     """What llama.cpp makes of the texts, and how it goes on from their beginnings.
 
-    Our logits for its text, token by token, tell: as long as each token is our likeliest, our text
-    is the same.
+    As long as each of its tokens is our likeliest, our text is the same.
     """
     room = min(LONGEST_PROMPT + NUM_NEW_TOKENS, network.config.max_position_embeddings)
     try:

@@ -77,7 +77,7 @@ def _tokens(tokenizer: Tokenizer, vocab_size: int) -> tuple[list[str], list[int]
 
 
 def _check_kind(description: dict[str, Any]) -> None:
-    """Refuses what is not byte-level BPE behind Qwen's pattern, saying what it is instead."""
+    """Refuses what is not byte-level BPE behind Qwen's pattern."""
     model = description["model"]
     if model["type"] != "BPE":
         _refuse(f"is {model['type']}")

@@ -29,20 +29,13 @@ TRANSFORMERS_DEFAULTS: dict[str, int | float | bool] = {
 
 
 def config_from_json(source: Mapping[str, Any] | str | Path) -> Qwen3Config:
-    """The sizes in a ``config.json``, as Transformers 4 or 5 writes it.
+    """The sizes in a ``config.json``, its folder or its content, as Transformers 4 or 5 writes it.
 
     Transformers 4 has ``rope_theta`` beside ``rope_scaling``, Transformers 5 both inside
     ``rope_parameters``. Where a file holds both, what Transformers 5 takes is taken.
 
-    Args:
-        source: The file, its folder, or what is in it.
-
     Raises:
         InputError: If it cannot be read, or describes what our network does not compute.
-
-    >>> config = config_from_json({"model_type": "qwen3", "rope_theta": 1e6, "head_dim": 64})
-    >>> config.head_dim, config.hidden_size, config.rope_theta
-    (64, 4096, 1000000.0)
     """
     given, name = (source, "config.json") if isinstance(source, Mapping) else _read(Path(source))
     try:
@@ -62,16 +55,11 @@ def config_to_json(
     bos_token_id: int | None = None,
     pad_token_id: int | None = None,
 ) -> dict[str, Any]:
-    """A ``config.json`` like those that Qwen publishes.
+    """A ``config.json`` like those that Qwen publishes; ``dtype`` is that of the weights beside it.
 
     Its keys are those of Transformers 4.51, which Transformers 5, llama.cpp and others read too;
     the nested ``rope_parameters`` would say the same again to the newest of them only.
 
-    Args:
-        dtype: The type of the weights beside it: float32, float16 or bfloat16.
-
-    >>> config_to_json(Qwen3Config(), eos_token_id=151_643)["rope_theta"]
-    1000000.0
     """
     scaling = None
     if config.rope_scaling is not None:

@@ -33,7 +33,6 @@ def write_hugging_face(
     The tokenizer's files and the model card belong into the same folder; others write them.
 
     Args:
-        folder: Is there already.
         end_of_text: The id that ends a text, and that padding is made of, as in Qwen's own.
         num_tokens: Ids of the tokenizer; rows of the embedding above them are padding.
         sampling: How to write unless asked otherwise: ``temperature``, ``top_k``, ``top_p``.
@@ -81,7 +80,7 @@ def _write_weights(
 
 
 def _shards(weights: dict[str, Tensor], itemsize: int, limit: int) -> Iterator[list[str]]:
-    """Names in their order, cut where ``limit`` bytes would be exceeded."""
+    """Names in their order, in parts of up to ``limit`` bytes."""
     names: list[str] = []
     size = 0
     for name, weight in weights.items():
@@ -121,11 +120,7 @@ def _converted(name: str, weight: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def dtype_name(dtype: torch.dtype) -> str:
-    """What a dtype is called in configs and on the command line.
-
-    >>> dtype_name(torch.bfloat16)
-    'bfloat16'
-    """
+    """What a dtype is called in configs and on the command line: ``bfloat16``."""
     return str(dtype).removeprefix("torch.")
 
 

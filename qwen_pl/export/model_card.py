@@ -61,10 +61,7 @@ def model_card(facts: CardFacts, usage: str, *, library: str = "transformers") -
     """The card as Markdown with a YAML head, as the Hugging Face Hub shows it.
 
     It names files without their folders and holds no password: it is meant to be published.
-
-    Args:
-        usage: How the files beside it are loaded; see ``usage_of_hugging_face``.
-        library: What loads them, by its name on the Hub.
+    ``usage`` says how the files beside it are loaded, ``library`` is what the Hub calls that.
     """
     parts = [
         _head(facts, library),
@@ -75,14 +72,13 @@ def model_card(facts: CardFacts, usage: str, *, library: str = "transformers") -
         LIMITS.format(facts.network.max_position_embeddings),
     ]
     if facts.run_config is not None:
-        public = without_private_things(facts.run_config)
+        public = _without_private_things(facts.run_config)
         text = yaml.safe_dump(public, sort_keys=False, allow_unicode=True).strip()
         parts.append(f"## The run's config\n\n```yaml\n{text}\n```")
     return "\n\n".join(parts) + "\n"
 
 
 def usage_of_hugging_face(name: str) -> str:
-    """How a folder of ``write_hugging_face`` is loaded."""
     folder, quoted = json.dumps(name, ensure_ascii=False), shlex.quote(name)
     return f"""```python
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -101,7 +97,6 @@ the same checkpoint as GGUF."""
 
 
 def usage_of_gguf(gguf_name: str, name: str) -> str:
-    """How a folder of a GGUF file and a ``Modelfile`` is loaded."""
     file, model = shlex.quote(gguf_name), shlex.quote(name.lower())
     return f"""```sh
 llama-cli -no-cnv -m {file} -p "It is a truth"
@@ -109,26 +104,22 @@ ollama create {model} -f Modelfile && ollama run {model} "It is a truth"
 ```"""
 
 
-def without_private_things(value: Any, key: str = "") -> Any:
-    """A config with file names for absolute paths, and without what only its owner may know.
-
-    >>> without_private_things({"source": ["/home/ada/book.pdf"], "password": "lace"})
-    {'source': ['book.pdf'], 'password': '(left out)'}
-    """
+def _without_private_things(value: Any, key: str = "") -> Any:
+    """A config with file names for absolute paths, and without what only its owner may know."""
     if isinstance(value, Mapping):
-        return {name: without_private_things(item, str(name)) for name, item in value.items()}
+        return {name: _without_private_things(item, str(name)) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [without_private_things(item, key) for item in value]
+        return [_without_private_things(item, key) for item in value]
     if value and _SECRET.search(key):
         return "(left out)"
-    return public_name(value) if isinstance(value, str) else value
+    return _public_name(value) if isinstance(value, str) else value
 
 
-def public_name(text: str) -> str:
+def _public_name(text: str) -> str:
     """The last part of a path that tells of somebody's machine; any other text as it is.
 
-    >>> public_name("/home/ada/book.pdf"), public_name("../x/a.pdf"), public_name("data/book.pdf")
-    ('book.pdf', 'a.pdf', 'data/book.pdf')
+    >>> _public_name("/home/ada/book.pdf"), _public_name("data/book.pdf")
+    ('book.pdf', 'data/book.pdf')
     """
     if PureWindowsPath(text).drive:
         return PureWindowsPath(text).name or text
@@ -151,7 +142,7 @@ def _head(facts: CardFacts, library: str) -> str:
 
 def _introduction(facts: CardFacts) -> str:
     origin = facts.from_pretrained
-    how = f"trained further from {public_name(origin)}" if origin else "trained from scratch"
+    how = f"trained further from {_public_name(origin)}" if origin else "trained from scratch"
     return (
         f"# {facts.name}\n\n"
         f"A Qwen3 language model of {facts.network.num_parameters():,} parameters, {how} with "

@@ -57,7 +57,7 @@ class Pretrained:
         network.to_empty(device=torch.get_default_device())
         parameters = dict(network.named_parameters())
         for file in sorted({self.tensors[name] for name in parameters}):
-            with opened(file) as stored:
+            with _opened(file) as stored:
                 for name, parameter in parameters.items():
                     if self.tensors[name] == file:
                         _copy(stored.get_tensor(name), parameter)
@@ -65,7 +65,7 @@ class Pretrained:
 
 
 def load_pretrained(name: str | Path, *, vocab_size: int | None = None) -> Qwen3ForCausalLM:
-    """The published network of a folder or repository, with its weights.
+    """The published network of a folder or of a repository's id on the Hugging Face Hub.
 
     To train it in Python, give it to the module, which then makes none of its own::
 
@@ -73,9 +73,7 @@ def load_pretrained(name: str | Path, *, vocab_size: int | None = None) -> Qwen3
         module = Qwen3Module(network.config, lr=1e-5)
         module.model = network
 
-    Args:
-        name: A folder, or the id of a repository on the Hugging Face Hub.
-        vocab_size: Rows of the embedding, if others than published; see ``Pretrained.network``.
+    ``vocab_size`` is given for other rows of the embedding; see ``Pretrained.network``.
 
     Raises:
         InputError: If it cannot be found, is damaged, or is no Qwen3 as its config says.
@@ -104,7 +102,7 @@ def find_pretrained(name: str | Path) -> Pretrained:
     config = config_from_json(config_file)
     tensors, shapes = {}, {}
     for file in _weight_files(name, config_file):
-        with opened(file) as stored:
+        with _opened(file) as stored:
             for key in stored.keys():  # noqa: SIM118 (not a mapping)
                 piece = stored.get_slice(key)
                 if piece.get_dtype() not in _FLOATS:
@@ -145,9 +143,8 @@ def _published_file(name: str | Path, *file_names: str, beside: Path | None = No
         try:
             return Path(huggingface_hub.hf_hub_download(repository, file_name, revision=commit))
         except Exception as error:  # of many kinds, those of the network among them
-            if isinstance(error, EntryNotFoundError) and not isinstance(
-                error, LocalEntryNotFoundError
-            ):
+            is_unreachable = isinstance(error, LocalEntryNotFoundError)
+            if isinstance(error, EntryNotFoundError) and not is_unreachable:
                 continue
             reason = str(error).strip().split("\n")[0] or type(error).__name__
             raise InputError(
@@ -158,12 +155,8 @@ def _published_file(name: str | Path, *file_names: str, beside: Path | None = No
 
 
 @contextmanager
-def opened(file: Path) -> Iterator[Any]:
-    """A safetensors file, mapped and not read.
-
-    Raises:
-        InputError: If it is damaged.
-    """
+def _opened(file: Path) -> Iterator[Any]:
+    """A safetensors file, mapped and not read."""
     try:
         with safe_open(file, framework="pt") as stored:
             yield stored
@@ -222,22 +215,18 @@ def _check_tensors(name: str, config: Qwen3Config, shapes: Mapping[str, tuple]) 
         for key, shape in shapes.items()
         if key in wanted and shape != wanted[key]
     ]
-    found = [
-        f"{what}: {_some(keys)}"
-        for what, keys in (("missing", missing), ("extra", extra), ("misshapen", misshapen))
-        if keys
-    ]
+    found = []
+    for what, keys in (("missing", missing), ("extra", extra), ("misshapen", misshapen)):
+        if keys:
+            more = len(keys) - _MOST_NAMED
+            named = ", ".join(keys[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+            found.append(f"{what}: {named}")
     if found:
         raise InputError(f"the weights in {name} are not those of its config: {'; '.join(found)}")
 
 
-def _some(keys: list[str]) -> str:
-    more = len(keys) - _MOST_NAMED
-    return ", ".join(keys[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
-
-
 def _check_same(tensors: Mapping[str, Path]) -> None:
-    with opened(tensors[EMBEDDING]) as one, opened(tensors[HEAD]) as other:
+    with _opened(tensors[EMBEDDING]) as one, _opened(tensors[HEAD]) as other:
         embedding, head = one.get_tensor(EMBEDDING), other.get_tensor(HEAD)
         if head.dtype != embedding.dtype:
             embedding, head = embedding.float(), head.float()

@@ -116,8 +116,7 @@ class Engine:
         vocab_size = self.network.config.vocab_size
         if not ids:
             raise InputError("the prompt is empty: give at least one token to go on from")
-        unknown = [token for token in ids if not 0 <= token < vocab_size]
-        if unknown:
+        if unknown := [token for token in ids if not 0 <= token < vocab_size]:
             raise InputError(
                 f"token {unknown[0]} of the prompt is not among the model's {vocab_size}: "
                 "use the tokenizer it was trained with"
@@ -248,18 +247,19 @@ class Engine:
         num_rows, cache = len(self.rows), self._cache
         if cache is None:
             weight = self.network.lm_head.weight
-            num_rows = min(num_rows + len(self.queue), self.max_batch_size)
+            rows = min(num_rows + len(self.queue), self.max_batch_size)
             room = min(max(num_tokens, FIRST_ROOM), self._longest)
             self._cache = KeyValueCache(
-                self.network.config, num_rows, room, weight.device, weight.dtype
+                self.network.config, rows, room, weight.device, weight.dtype
             )
-        elif num_rows > len(cache.lengths) or num_tokens > cache.max_len:
-            if num_rows > len(cache.lengths):
-                num_rows = min(max(num_rows, 2 * len(cache.lengths)), self.max_batch_size)
-            room = cache.max_len
-            if num_tokens > room:
-                room = min(max(num_tokens, 2 * room), self._longest)
-            self._cache = cache.resized(max(num_rows, len(cache.lengths)), room)
+            return
+        rows, room = len(cache.lengths), cache.max_len
+        if num_rows > rows:
+            rows = min(max(num_rows, 2 * rows), self.max_batch_size)
+        if num_tokens > room:
+            room = min(max(num_tokens, 2 * room), self._longest)
+        if (rows, room) != (len(cache.lengths), cache.max_len):
+            self._cache = cache.resized(rows, room)
 
     @property
     def _held(self) -> KeyValueCache:

@@ -100,8 +100,7 @@ def distribution(logits: Tensor, sampling: Sampling) -> tuple[Tensor, Tensor]:
     https://arxiv.org/abs/2407.01082).
 
     Args:
-        logits: ``(B, V)``, any floating dtype.
-        sampling: Its temperature is above 0.
+        logits: ``(B, V)``, any floating dtype; the temperature is above 0.
 
     Returns:
         Probabilities ``(B, size)`` float32, up to a factor, zero for what is left out; and the
@@ -125,13 +124,10 @@ def distribution(logits: Tensor, sampling: Sampling) -> tuple[Tensor, Tensor]:
 def penalise(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:
     """Makes tokens less likely that were there before, all alike however often they were.
 
-    Source: Keskar et al. 2019, https://arxiv.org/abs/1909.05858, section 4.1; negative logits are
-    multiplied, as in Transformers, since dividing them would make their tokens likelier.
+    Of ``(B, V)`` logits, ``seen`` is a bool for each, whether its token was there. Negative ones
+    are multiplied, as in Transformers, since dividing them would make their tokens likelier.
 
-    Args:
-        logits: ``(B, V)``.
-        seen: ``(B, V)`` bool, the tokens of the prompt and the text.
-        penalty: Above 1 to make them less likely.
+    Source: Keskar et al. 2019, https://arxiv.org/abs/1909.05858, section 4.1
 
     >>> penalise(torch.tensor([[3.0, -3.0, 3.0]]), torch.tensor([[True, True, False]]), 1.5)
     tensor([[ 2.0000, -4.5000,  3.0000]])

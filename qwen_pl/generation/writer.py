@@ -1,20 +1,25 @@
-"""Prompts in, texts out: a network together with its tokenizer."""
+"""Prompts in, texts out: a network together with its tokenizer, and text as it is written."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from qwen_pl.errors import InputError
 from qwen_pl.generation.engine import Engine, FinishReason, Row
 from qwen_pl.generation.sampling import Sampling
-from qwen_pl.generation.stream import TextStream
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 from qwen_pl.qwen_tokenizer import END_OF_TEXT, END_OF_TURN
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+
+INCOMPLETE = "\N{REPLACEMENT CHARACTER}"
+"""What a decoder writes for the bytes of a character that are not all there yet."""
+
+TAIL_TOKENS = 4
+"""An incomplete character has at most three bytes, so three tokens; one more is room."""
 
 
 @dataclass(frozen=True)
@@ -39,18 +44,15 @@ class Addition(NamedTuple):
     text: str
     """Whole characters, maybe none."""
     num_tokens: int
-    """Tokens of the text so far."""
+    """In the text so far."""
     finish_reason: FinishReason | None
     """Why the text ends here; None if it goes on."""
 
 
 class Writer:
-    """Writes text with a network and the tokenizer it was trained with.
+    """Writes text with a network in evaluation mode and the tokenizer it was trained with.
 
-    Args:
-        network: In evaluation mode.
-        tokenizer: Its own.
-        max_batch_size: Texts written at once by ``write``.
+    ``max_batch_size`` texts are written at once.
     """
 
     def __init__(
@@ -178,12 +180,99 @@ def samples_of(sampling: Sampling, num_samples: int) -> list[Sampling]:
 
     Raises:
         InputError: If ``num_samples`` is not at least 1.
-
-    >>> [settings.seed for settings in samples_of(Sampling(seed=5), 3)]
-    [5, 6, 7]
     """
     if num_samples < 1:
         raise InputError(f"num_samples is {num_samples}: give 1 or more")
     if sampling.seed is None:
         return [sampling] * num_samples
     return [replace(sampling, seed=sampling.seed + index) for index in range(num_samples)]
+
+
+class TextStream:
+    """Turns token ids into text piece by piece, holding back a character until it is whole.
+
+    Joined, the pieces are the text of all ids, up to a stop string. Only the last few ids are
+    decoded at each step, so the time is linear. ``decode`` does that as a byte-level tokenizer
+    does: bytes that are no UTF-8 become U+FFFD, and more ids never change the characters before.
+
+    >>> stream = TextStream(lambda ids: bytes(ids).decode(errors="replace"), stop=["?!"])
+    >>> [stream.push(byte) for byte in "é??!x".encode()], stream.is_stopped
+    (['', 'é', '', '?', '', ''], True)
+    """
+
+    def __init__(self, decode: Callable[[list[int]], str], stop: Sequence[str] = ()) -> None:
+        self.decode = decode
+        self.stop = StopStrings(stop)
+        self.tail: list[int] = []
+        self.text = ""  # of the tail
+        self.shown = 0  # characters of it that were handed out
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a stop string came: the text is complete."""
+        return self.stop.is_found
+
+    def push(self, token_id: int) -> str:
+        """Takes the next id and returns the text that is certain with it, maybe none."""
+        text = self.decode([*self.tail, token_id])
+        if text == self.text and not self.decode([token_id]):
+            return ""  # a token without text, which must not push others out of the tail
+        self.tail.append(token_id)
+        self.text = text
+        piece = text[self.shown : _whole(text)]
+        self.shown = _whole(text)
+        if len(self.tail) == 2 * TAIL_TOKENS:
+            self.tail = self.tail[-TAIL_TOKENS:]
+            self.text = self.decode(self.tail)
+            self.shown = _whole(self.text)
+        return self.stop.push(piece)
+
+    def flush(self) -> str:
+        """Returns what was held back, maybe an incomplete character, and starts anew."""
+        piece = self.text[self.shown :]
+        self.tail, self.text, self.shown = [], "", 0
+        return self.stop.push(piece) + self.stop.flush()
+
+
+class StopStrings:
+    """Passes text on until a stop string is complete, and never a part of one.
+
+    The result does not depend on how the text is cut into pieces: the string that is complete first
+    counts, of several the longest.
+    """
+
+    def __init__(self, stop: Sequence[str]) -> None:
+        self.stop = tuple(stop)
+        self.held = ""
+        self.is_found = False
+
+    def push(self, piece: str) -> str:
+        """Takes the next piece and returns what is certain."""
+        if self.is_found:
+            return ""
+        text = self.held + piece
+        found = [(text.find(stop) + len(stop), -len(stop)) for stop in self.stop if stop in text]
+        if found:
+            self.is_found, self.held = True, ""
+            return text[: sum(min(found))]
+        shown = len(text) - self._undecided(text)
+        self.held = text[shown:]
+        return text[:shown]
+
+    def flush(self) -> str:
+        """Returns what was held back, since no more text comes."""
+        held, self.held = self.held, ""
+        return held
+
+    def _undecided(self, text: str) -> int:
+        """Characters at the end of a text that may be the start of a stop string."""
+        longest = max((len(stop) - 1 for stop in self.stop), default=0)
+        for size in range(min(longest, len(text)), 0, -1):
+            if any(stop.startswith(text[-size:]) for stop in self.stop):
+                return size
+        return 0
+
+
+def _whole(text: str) -> int:
+    """The number of characters before an incomplete last one."""
+    return len(text) - text.endswith(INCOMPLETE)

@@ -28,10 +28,7 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
 
 
 def gated_product(gate: Tensor, up: Tensor, weight: Tensor) -> Tensor:
-    """``(silu(gate) * up) @ weight.T``, which keeps ``gate`` and ``up`` alone for backward.
-
-    Maps twice ``(..., F)`` and ``(D, F)`` to ``(..., D)``.
-    """
+    """``(silu(gate) * up) @ weight.T``: maps twice ``(..., F)`` and ``(D, F)`` to ``(..., D)``."""
     return _GatedProduct.apply(gate, up, weight)
 
 

@@ -55,13 +55,7 @@ class KeyValueCache:
         return max(self.lengths)
 
     def rows(self, first: int, end: int) -> "KeyValueCache":
-        """Some of the rows, as a cache in the same memory with lengths of its own.
-
-        >>> config = Qwen3Config(num_hidden_layers=3, num_key_value_heads=2, head_dim=4)
-        >>> cache = KeyValueCache(config, batch_size=4, max_len=7)
-        >>> cache.rows(1, 3).lengths
-        [0, 0]
-        """
+        """Some of the rows, as a cache in the same memory with lengths of its own."""
         part = object.__new__(KeyValueCache)
         part._take(self.keys[:, first:end], self.values[:, first:end], self.lengths[first:end])
         return part

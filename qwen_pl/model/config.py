@@ -66,11 +66,6 @@ class Qwen3Config:
 
     Raises:
         InputError: If a size is not positive, the heads cannot be grouped, or ``head_dim`` is odd.
-
-    >>> Qwen3Config().num_parameters()
-    596049920
-    >>> Qwen3Config(num_hidden_layers=20, vocab_size=30_000).num_parameters()
-    345339904
     """
 
     vocab_size: int = 151_936
@@ -153,11 +148,6 @@ def named_config(name: str) -> Qwen3Config:
 
     Raises:
         InputError: If there is no such architecture.
-
-    >>> f"{named_config('qwen3-1.7b').num_parameters():,}"
-    '1,720,574,976'
-    >>> named_config("Qwen/Qwen3-32B").num_hidden_layers
-    64
     """
     plain = name.lower().removeprefix("qwen/")
     if plain in ARCHITECTURES:
@@ -168,10 +158,7 @@ def named_config(name: str) -> Qwen3Config:
 
 
 def check_architecture(config: Qwen3Config, published: Qwen3Config, origin: str) -> None:
-    """Refuses sizes that contradict published ones; the vocabulary is the tokenizer's.
-
-    Args:
-        origin: What the published ones are of, for the message.
+    """Refuses sizes that contradict those published of ``origin``, but for the vocabulary.
 
     Raises:
         InputError: If any differs; all that do are named.

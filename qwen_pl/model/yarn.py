@@ -26,10 +26,6 @@ def stretched_frequencies(frequencies: Tensor, theta: float, scaling: RopeScalin
     Args:
         frequencies: Radians per token of each pair, ``(H / 2,)`` float32, fastest first.
         theta: The base they were made with.
-        scaling: How far to stretch.
-
-    Returns:
-        ``(H / 2,)`` float32.
 
     >>> scaling = RopeScaling(factor=4.0, original_max_position_embeddings=64)
     >>> frequencies = 100.0 ** -(torch.arange(8) / 8)
@@ -54,9 +50,6 @@ def attention_factor(scaling: RopeScaling) -> float:
     """What queries and keys are multiplied by, so that attention stays as sharp in more tokens.
 
     Source: Peng et al. 2023, https://arxiv.org/abs/2309.00071, section 3.4
-
-    >>> attention_factor(RopeScaling(factor=1.0, original_max_position_embeddings=64))
-    1.0
     """
     if scaling.attention_factor is not None:
         return scaling.attention_factor

@@ -32,10 +32,8 @@ PAGE_HEADERS = {
 def make_app(worker: Worker, *, name: str, created: int) -> FastAPI:
     """The server without its guard, socket and process.
 
-    Args:
-        worker: What writes, with the one model there is.
-        name: What the model is called.
-        created: When its checkpoint was written, in seconds since 1970.
+    ``name`` is that of the one model there is, which the worker writes with, and ``created`` when
+    its checkpoint was written, in seconds since 1970.
     """
     # FastAPI's own pages load scripts from a CDN.
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
@@ -79,12 +77,8 @@ def make_app(worker: Worker, *, name: str, created: int) -> FastAPI:
 
     @app.api_route("/v1/chat/completions", methods=["GET", "POST"])
     async def chat() -> Response:
-        raise ApiError(
-            404,
-            f"{name} is a base model, which goes on from a text and cannot chat: "
-            "use /v1/completions",
-            code="not_a_chat_model",
-        )
+        why = f"{name} is a base model, which goes on from a text and cannot chat"
+        raise ApiError(404, f"{why}: use /v1/completions", code="not_a_chat_model")
 
     return app
 

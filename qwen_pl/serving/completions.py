@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from qwen_pl.generation.sampling import Sampling
-from qwen_pl.generation.writer import Writer
+from qwen_pl.generation.writer import Addition, Writer
 from qwen_pl.serving.errors import ApiError, no_model
 from qwen_pl.serving.request import MAX_CHOICES, CompletionRequest, Prompt
 from qwen_pl.serving.worker import Job, Order
@@ -67,12 +67,8 @@ def read_task(request: CompletionRequest, model: str, writer: Writer) -> Task:
         raise no_model(request.model, model)
     n = request.n or 1
     if len(request.prompt) * n > MAX_CHOICES:
-        raise ApiError(
-            400,
-            f"{len(request.prompt)} prompts times n {n} are too many: "
-            f"ask for up to {MAX_CHOICES} texts at a time",
-            param="n",
-        )
+        many = f"{len(request.prompt)} prompts times n {n} are too many"
+        raise ApiError(400, f"{many}: ask for up to {MAX_CHOICES} texts at a time", param="n")
     if request.best_of not in (None, n):
         raise ApiError(400, "best_of is not supported other than equal to n", param="best_of")
     if request.stream_options is not None and not request.stream:
@@ -95,9 +91,8 @@ def _ids(prompt: Prompt, writer: Writer) -> list[int]:
     size = writer.tokenizer.get_vocab_size()
     for token in prompt:
         if not 0 <= token < size:
-            raise ApiError(
-                400, f"token {token} of the prompt is not among the model's {size}", param="prompt"
-            )
+            why = f"token {token} of the prompt is not among the model's {size}"
+            raise ApiError(400, why, param="prompt")
     return prompt
 
 
@@ -107,25 +102,16 @@ def _text(prompt: Prompt, writer: Writer) -> str:
     return writer.tokenizer.decode(prompt, skip_special_tokens=False)
 
 
-def _max_tokens(request: CompletionRequest, prompt_length: int, max_len: int) -> int:
-    room = max_len - prompt_length
-    asked = request.max_tokens
+def _max_tokens(request: CompletionRequest, length: int, max_len: int) -> int:
+    """Tokens to write after a prompt of this length."""
+    asked, room = request.max_tokens, max_len - length
+    where, code = f"the model's context of {max_len}", "context_length_exceeded"
     if room < (0 if asked == 0 else 1):
-        raise ApiError(
-            400,
-            f"the prompt has {prompt_length} tokens, which leaves no room to write in "
-            f"the model's context of {max_len}: shorten it",
-            param="prompt",
-            code="context_length_exceeded",
-        )
+        why = f"the prompt has {length} tokens, which leaves no room to write in {where}"
+        raise ApiError(400, f"{why}: shorten it", param="prompt", code=code)
     if asked is not None and asked > room:
-        raise ApiError(
-            400,
-            f"the prompt's {prompt_length} tokens and max_tokens {asked} are more than "
-            f"the model's context of {max_len}: ask for up to {room}",
-            param="max_tokens",
-            code="context_length_exceeded",
-        )
+        why = f"the prompt's {length} tokens and max_tokens {asked} are more than {where}"
+        raise ApiError(400, f"{why}: ask for up to {room}", param="max_tokens", code=code)
     return min(DEFAULT_MAX_TOKENS, room) if asked is None else asked
 
 
@@ -148,14 +134,13 @@ def _sampling(request: CompletionRequest, sample: int, max_tokens: int) -> Sampl
 async def _whole_answer(task: Task, order: Order) -> Response:
     """The texts when all of them are written."""
     texts = [[opening] for opening in task.openings]
-    num_tokens = [0] * len(texts)
-    reasons: list[str | None] = [None] * len(texts)
+    last: dict[int, Addition] = {}
     async for addition in order.additions():
         texts[addition.number].append(addition.text)
-        num_tokens[addition.number] = addition.num_tokens
-        reasons[addition.number] = addition.finish_reason
-    choices = [_choice(i, "".join(text), reasons[i]) for i, text in enumerate(texts)]
-    return JSONResponse(task.content(choices) | {"usage": task.usage(num_tokens)})
+        last[addition.number] = addition
+    choices = [_choice(i, "".join(text), last[i].finish_reason) for i, text in enumerate(texts)]
+    usage = task.usage([addition.num_tokens for addition in last.values()])
+    return JSONResponse(task.content(choices) | {"usage": usage})
 
 
 async def answer_unless_gone(request: Request, task: Task, order: Order) -> Response:

@@ -65,12 +65,7 @@ def no_model(asked: str, known: str) -> ApiError:
 
 
 def body_error(problems: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> ApiError:
-    """The 400 for a body that does not fit, from Pydantic's errors; it may hold ``fields``.
-
-    >>> problem = {"type": "extra_forbidden", "loc": ("body", "max_token"), "input": 5}
-    >>> str(body_error([problem], ["prompt", "max_tokens"]))
-    'there is no max_token (did you mean max_tokens?)'
-    """
+    """The 400 for a body that does not fit, from Pydantic's errors; it may hold ``fields``."""
     first = problems[0]
     path = [str(part) for part in first["loc"][1:]]
     name = ".".join(path)

@@ -36,9 +36,6 @@ class Guard:
     """What ``/v1`` has to be asked with; None for nothing."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
         try:
             self._check(scope, Headers(scope=scope))
         except ApiError as error:
@@ -50,16 +47,12 @@ class Guard:
         host, origin = headers.get("host", ""), headers.get("origin")
         if not self._is_own(host):
             known = "localhost" if self.is_loopback else "its address"
-            raise ApiError(
-                403,
-                f"this server is not called {host!r}: use {known}, or start it with an --api_key",
-                code="host_not_allowed",
-            )
+            why = f"this server is not called {host!r}: use {known}, or start it with an --api_key"
+            raise ApiError(403, why, code="host_not_allowed")
         own = (f"http://{host}".lower(), f"https://{host}".lower())  # the latter behind a proxy
         if origin is not None and origin.lower() not in own:
-            raise ApiError(
-                403, f"pages of {origin} may not use this server", code="origin_not_allowed"
-            )
+            why = f"pages of {origin} may not use this server"
+            raise ApiError(403, why, code="origin_not_allowed")
         if self.api_key is not None and scope["path"].startswith("/v1"):
             self._check_key(headers)
         if scope["method"] == "POST":
@@ -76,21 +69,17 @@ class Guard:
         if name in self.names or name == "localhost" or name.endswith(".localhost"):
             return True
         try:
-            address = ipaddress.ip_address(name)
+            return ipaddress.ip_address(name).is_loopback or not self.is_loopback
         except ValueError:
             return False
-        return address.is_loopback or not self.is_loopback
 
-    def _check_key(self, headers: Headers) -> None:
-        given = headers.get("authorization", "")
+    def _check_key(self, sent: Headers) -> None:
+        given = sent.get("authorization", "")
         if not secrets.compare_digest(given.encode(), f"Bearer {self.api_key}".encode()):
-            reason = "is not this server's" if given else "is missing"
-            raise ApiError(
-                401,
-                f"the API key {reason}: send 'Authorization: Bearer KEY'",
-                code="invalid_api_key",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
+            wrong = "is not this server's" if given else "is missing"
+            why = f"the API key {wrong}: send 'Authorization: Bearer KEY'"
+            headers = {"WWW-Authenticate": "Bearer"}
+            raise ApiError(401, why, code="invalid_api_key", headers=headers)
 
 
 def _check_body(headers: Headers) -> None:

@@ -15,10 +15,7 @@ from qwen_pl.serving.worker import Worker
 GRACE_SECONDS = 5
 """What requests have to finish in when the server is stopped."""
 
-WAYS_OUT = {
-    errno.EADDRINUSE: "--port 0 takes a free one",
-    errno.EACCES: "give a port above 1023",
-}
+WAYS_OUT = {errno.EADDRINUSE: "--port 0 takes a free one", errno.EACCES: "give a port above 1023"}
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -16,8 +16,7 @@ from typing import NamedTuple
 from qwen_pl.errors import InputError
 from qwen_pl.generation.engine import FinishReason, Row, Step
 from qwen_pl.generation.sampling import Sampling
-from qwen_pl.generation.stream import TextStream
-from qwen_pl.generation.writer import Addition, Writer
+from qwen_pl.generation.writer import Addition, TextStream, Writer
 from qwen_pl.serving.errors import ApiError
 
 MAX_WAITING = 256
@@ -108,10 +107,10 @@ class Worker:
             if self._is_stopping:
                 raise _stopping()
             if self.num_texts + len(jobs) > self.capacity:
+                waiting = f"{self.num_texts} texts are waiting and {len(jobs)} more are too many"
                 raise ApiError(
                     429,
-                    f"{self.num_texts} texts are waiting and {len(jobs)} more are too many: "
-                    "ask again in a while",
+                    f"{waiting}: ask again in a while",
                     code="rate_limit_exceeded",
                     headers={"Retry-After": "2"},
                 )

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from qwen_pl.generation.stream import StopStrings, TextStream
+from qwen_pl.generation.writer import StopStrings, TextStream
 
 TEXT = "Zoë naïvely ate 寿司 🍣🏳️‍🌈 — “c’est ça”, ﬁn. " * 3
 
