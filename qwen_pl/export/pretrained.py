@@ -67,12 +67,6 @@ class Pretrained:
 def load_pretrained(name: str | Path, *, vocab_size: int | None = None) -> Qwen3ForCausalLM:
     """The published network of a folder or of a repository's id on the Hugging Face Hub.
 
-    To train it in Python, give it to the module, which then makes none of its own::
-
-        network = load_pretrained("Qwen/Qwen3-0.6B")
-        module = Qwen3Module(network.config, lr=1e-5)
-        module.model = network
-
     ``vocab_size`` is given for other rows of the embedding; see ``Pretrained.network``.
 
     Raises:

@@ -177,7 +177,7 @@ class Worker:
         self._forget(1)
 
     def _fail(self, error: ApiError) -> None:
-        for order in {id(text.order): text.order for text in self._texts.values()}.values():
+        for order in {text.order for text in self._texts.values()}:
             order.put(error)
         self._forget(len(self._texts))
         self._texts.clear()
