@@ -80,7 +80,7 @@ def write_gguf(
             writer.write_kv_data_to_file()
             writer.write_ti_data_to_file()
             for tensor in tensors:
-                writer.write_tensor_data(_converted(tensor))
+                writer.write_tensor_data(converted(tensor))
         finally:
             writer.close()
 
@@ -150,7 +150,7 @@ def gguf_tensors(network: Qwen3ForCausalLM, dtype: str) -> Iterator[GGUFTensor]:
         yield GGUFTensor(names.get_name(parameter_name, (".weight",)), weight, kind)
 
 
-def _converted(tensor: GGUFTensor) -> "np.ndarray":
+def converted(tensor: GGUFTensor) -> "np.ndarray":
     """The weight as the file holds it, bfloat16 as its bits; rounded to the nearest.
 
     Raises:

@@ -241,8 +241,8 @@ def _compare_tokenizers(
     vocabulary, their_vocabulary = ours.get_vocab(), theirs.get_vocab()
     if differing := vocabulary.items() ^ their_vocabulary.items():
         token, _ = min(differing, key=lambda item: item[1])
-        ids = f"{token!r} is {their_vocabulary.get(token)} and not {vocabulary.get(token)}"
-        yield Finding("vocabulary", ids, False)
+        figure = f"{token!r} is {their_vocabulary.get(token)} and not {vocabulary.get(token)}"
+        yield Finding("vocabulary", figure, False)
     else:
         yield Finding("vocabulary", f"{len(vocabulary):,} tokens equal", True)
 
