@@ -102,3 +102,7 @@ def test_a_paragraph_that_is_nearer_to_the_foot_than_to_the_text_stays() -> None
     pages = [page(n, (f"Page {n + 1}", 546)) for n in range(12)]  # 34 below the text
     pages[5].append(Line("So they said.", 72, 562, 10))
     assert found(pages) == [f"Page {n + 1}" for n in range(12)]
+
+
+def test_a_turkish_letter_is_no_roman_number() -> None:
+    assert not find_running_heads([set_lines(["ı", "Some text."])])
