@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
-from qwen_pl.training.devices.frugal import make_frugal
+from qwen_pl.training.devices.layers import make_frugal
 
 Step = Callable[[], Tensor]
 

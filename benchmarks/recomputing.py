@@ -21,7 +21,7 @@ from benchmarks.memory import peak_of
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 from qwen_pl.model.recompute import GradientCheckpointing
-from qwen_pl.training.devices.frugal import make_frugal
+from qwen_pl.training.devices.layers import make_frugal
 from qwen_pl.training.optim.optimizer import make_optimizer
 
 KINDS: list[GradientCheckpointing] = [False, "selective", 4, 2, True]

@@ -21,7 +21,7 @@ from qwen_pl.run.published_start import padded
 from qwen_pl.runs import LOGS
 from qwen_pl.training.module import Qwen3Module
 from qwen_pl.training.monitoring.curves import TrainingCurves
-from qwen_pl.training.monitoring.text_samples import TextSamples
+from qwen_pl.training.monitoring.texts import TextSamples
 from qwen_pl.training.optim.averaging import WeightAveraging
 from qwen_pl.training.resume.saving import StepCheckpoint
 from qwen_pl.training.steps.bad_steps import BadSteps

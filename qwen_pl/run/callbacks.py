@@ -11,16 +11,15 @@ from qwen_pl.run.predicting import PredictionWriter
 from qwen_pl.run.results import SAMPLES
 from qwen_pl.run.saved_config import SaveRunConfig
 from qwen_pl.training.checkpoints.checkpoint import FOLDER
-from qwen_pl.training.lightning_fixes.named_callbacks import mended_callbacks
+from qwen_pl.training.lightning_fixes import mended_callbacks
 from qwen_pl.training.monitoring.console import RunSummary, StepProgress
-from qwen_pl.training.monitoring.forgetting import MeasuredStart
 from qwen_pl.training.monitoring.tensorboard import Histograms
 from qwen_pl.training.monitoring.texts import RunTexts
 from qwen_pl.training.resume.elastic import ElasticAccumulation
 from qwen_pl.training.resume.random_state import RandomState
 from qwen_pl.training.resume.saving import BestCheckpoint
 from qwen_pl.training.resume.signals import StopOnSignal
-from qwen_pl.training.resume.validating import LastValidation, ValidateBetweenSteps
+from qwen_pl.training.resume.validating import LastValidation, MeasuredStart, ValidateBetweenSteps
 from qwen_pl.training.steps.ledger import LEDGER
 from qwen_pl.training.steps.ledger_callback import SampleLedger
 
@@ -40,6 +39,7 @@ def run_callbacks(plan: RunPlan, parts: Namespace) -> list[Callback]:
     has_bar = any(isinstance(callback, ProgressBar) for callback in named)
     every = parts.curves.histograms_every_n_steps
     parts.samples.path, parts.samples.generate = plan.run_dir / SAMPLES, generate
+    parts.samples.curves = parts.curves
     return [
         # Those of the config come first: what they change, the learning rate or when the run is to
         # stop, the others are to see.

@@ -8,8 +8,8 @@ from lightning.pytorch.callbacks import Callback
 
 from qwen_pl.data.prepare.prepare import Preparation
 from qwen_pl.training.checkpoints.checkpoint import FOLDER
-from qwen_pl.training.monitoring.forgetting import MeasuredStart
 from qwen_pl.training.monitoring.loggers import place_of
+from qwen_pl.training.resume.validating import MeasuredStart
 
 SAMPLES = "samples.txt"
 """In a run's folder: what the network writes while it learns."""

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from qwen_pl.training.checkpoints.checkpoint import load_checkpoint
 from qwen_pl.training.checkpoints.sharded_folder import load_sharded, save_sharded
-from qwen_pl.training.devices.dtensors import sharded_like, whole
+from qwen_pl.training.devices.sharding import sharded_like, whole
 
 
 class FullySharded(ModelParallelStrategy):
@@ -85,11 +85,8 @@ class FullySharded(ModelParallelStrategy):
         return load_checkpoint(Path(path), mmap=True)
 
     def load_model_state_dict(self, checkpoint: Mapping[str, Any], strict: bool = True) -> None:
-        held = self._module.state_dict()
-        state_dict = {
-            name: _sharded_as(value, held.get(name))
-            for name, value in checkpoint["state_dict"].items()
-        }
+        held, saved = self._module.state_dict(), checkpoint["state_dict"]
+        state_dict = {name: _sharded_as(value, held.get(name)) for name, value in saved.items()}
         self._module.load_state_dict(state_dict, strict=strict)
 
     def load_optimizer_state_dict(self, checkpoint: Mapping[str, Any]) -> None:
@@ -111,9 +108,7 @@ class FullySharded(ModelParallelStrategy):
 def gathered(checkpoint: Any, *, keep: bool) -> Any:
     """A checkpoint with the sharded tensors in it put together on the CPU, one after the other.
 
-    Args:
-        checkpoint: Any nesting of dicts, lists and tuples, the same on all processes.
-        keep: Whether this process wants the result, which is else without them.
+    All processes have to ask; in one that does not ``keep`` the result, there is None for them.
     """
     known: dict[int, Tensor | None] = {}  # a tied weight is one object, and stays one
 

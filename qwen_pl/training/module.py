@@ -20,9 +20,7 @@ from qwen_pl.model.config import Qwen3Config, check_architecture, named_config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 from qwen_pl.model.recompute import GradientCheckpointing
 from qwen_pl.training.checkpoints.checkpoint import tell_of_average
-from qwen_pl.training.devices.compiling import compile_layers
-from qwen_pl.training.devices.fp8 import check_fp8, multiply_in_fp8
-from qwen_pl.training.devices.frugal import make_frugal
+from qwen_pl.training.devices.layers import check_fp8, compile_layers, make_frugal, multiply_in_fp8
 from qwen_pl.training.devices.sharding import MakeNetwork, sharded_network
 from qwen_pl.training.metrics import LanguageModelMetric
 from qwen_pl.training.optim.optimizer import (
@@ -175,21 +173,18 @@ class Qwen3Module(pl.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         # The loader behind that of the validation part has the reference text.
         metric = self.reference_metric if dataloader_idx == 1 else self.metric
+        documents = batch.get("document_ids")
         nats = self._network(
-            batch["input_ids"],
-            batch["labels"],
-            document_ids=batch.get("document_ids"),
-            reduction="sum",
+            batch["input_ids"], batch["labels"], document_ids=documents, reduction="sum"
         )
         num_tokens = (batch["labels"] >= 0).sum()
         metric.update(nats.float(), num_tokens, batch["num_bytes"].sum())
 
     def on_validation_epoch_end(self) -> None:
-        values = self._values_of("val", self.metric)
-        values |= self._values_of("reference", self.reference_metric)
+        values = _values_of("val", self.metric) | _values_of("reference", self.reference_metric)
         if self.trainer.state.fn == "fit" and not self.trainer.sanity_checking:
-            self._measured = {"step": self.trainer.global_step}
-            self._measured |= {name: float(value) for name, value in values.items()}
+            numbers = {name: float(value) for name, value in values.items()}
+            self._measured = {"step": self.trainer.global_step, **numbers}
         # While fitting, the curves take the values to the loggers, since Lightning would count
         # their steps from 0 and ours are counted from 1.
         self.log_dict(values, sync_dist=False, logger=self.trainer.state.fn != "fit")
@@ -198,7 +193,7 @@ class Qwen3Module(pl.LightningModule):
         self.validation_step(batch, batch_idx)
 
     def on_test_epoch_end(self) -> None:
-        self.log_dict(self._values_of("test", self.metric), sync_dist=False)
+        self.log_dict(_values_of("test", self.metric), sync_dist=False)
 
     def predict_step(self, prompts: list[str], batch_idx: int) -> Any:
         assert self._complete is not None, "predict needs something to write with"
@@ -336,13 +331,14 @@ class Qwen3Module(pl.LightningModule):
         chosen = torch.rand(input_ids.shape, device=input_ids.device) < self.input_noise
         return torch.where(chosen, torch.randint_like(input_ids, self.config.vocab_size), input_ids)
 
-    def _values_of(self, name: str, metric: LanguageModelMetric) -> dict[str, Tensor]:
-        """What a metric has measured on all devices, under ``name``; it then starts over."""
-        if not metric.update_called:
-            return {}
-        values = {f"{name}_{key}": value for key, value in metric.compute().items()}
-        metric.reset()
-        return values
+
+def _values_of(name: str, metric: LanguageModelMetric) -> dict[str, Tensor]:
+    """What a metric has measured on all devices, under ``name``; it then starts over."""
+    if not metric.update_called:
+        return {}
+    values = {f"{name}_{key}": value for key, value in metric.compute().items()}
+    metric.reset()
+    return values
 
 
 def _check_losses(input_noise: float, z_loss: float) -> None:
@@ -353,8 +349,7 @@ def _check_losses(input_noise: float, z_loss: float) -> None:
 
 
 def _check_gradient_checkpointing(given: GradientCheckpointing, num_layers: int) -> None:
-    every = 0 if given == "selective" else given
-    if isinstance(every, str) or not 0 <= every <= num_layers:
+    if given != "selective" and (isinstance(given, str) or not 0 <= given <= num_layers):
         raise InputError(
             f"model.gradient_checkpointing is {given} and the network has {num_layers} layers: "
             "give true, false, selective or a number n for every n-th layer"

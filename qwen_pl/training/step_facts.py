@@ -11,16 +11,11 @@ class StepFacts:
 
     The module makes one, and callbacks get it in their constructors. ``BadSteps`` tells the first
     two, before each step; ``WeightAveraging`` tells the third.
-
-    Attributes:
-        gradient_norm: That of the whole gradient, before clipping; None if nobody has computed it.
-            Clipping and the curves ask for it, that it is computed once.
-        was_skipped: Whether the step has left the weights as they were. The average and the curves
-            ask, which do not count such steps.
-        is_averaged: Whether the network holds the average of its weights for now. The module asks,
-            to say so in a checkpoint.
     """
 
     gradient_norm: Tensor | None = None
+    """That of the whole gradient, before clipping. Clipping and the curves ask for it."""
     was_skipped: bool = False
+    """Whether the step has left the weights as they were: average and curves do not count it."""
     is_averaged: bool = False
+    """Whether the network holds the average of its weights for now: a checkpoint says so."""

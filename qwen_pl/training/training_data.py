@@ -9,35 +9,27 @@ from tokenizers import Tokenizer
 
 
 class WindowSettings(Protocol):
-    """How windows are cut and dealt."""
+    """How windows are cut and dealt: ``batch_size`` of them at a time to each process."""
 
     batch_size: int
-    """Windows in a batch of one process."""
     seq_len: int
-    """Tokens per window."""
     stride: int
-    """Tokens between window starts in an epoch."""
     seed: int
-    """Decides the order of the windows."""
 
 
 class Tokens(Protocol):
-    """The tokens that windows are cut from."""
+    """The tokens that windows are cut from; the same ones have the same fingerprint anywhere."""
 
     folder: Path
     fingerprint: str
-    """The same for the same tokens, wherever they lie."""
 
 
 class Passage(Protocol):
-    """Neighbouring tokens of one document."""
+    """Neighbouring tokens of one document: the file, and its first and last page, from 1."""
 
     source: str
-    """The file that they come from."""
     first_page: int
-    """From 1."""
     last_page: int
-    """From 1, itself included."""
 
 
 @runtime_checkable

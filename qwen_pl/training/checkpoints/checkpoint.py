@@ -22,6 +22,8 @@ from qwen_pl.training.checkpoints.sharded_folder import UNSHARDED, is_whole_fold
 FOLDER = "checkpoints"
 NAME = "step={step:08d}"
 BEST = "best.ckpt"
+AVERAGED = "averaged_weights"
+"""Where a checkpoint holds them, under the names that its ``state_dict`` has."""
 
 
 def save_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
@@ -164,9 +166,6 @@ def load_network(path: Path, *, mmap: bool = False) -> tuple[Qwen3ForCausalLM, d
 
     Where the weights were averaged over the steps, it is the averaged ones.
 
-    Args:
-        mmap: As for ``load_checkpoint``.
-
     Raises:
         InputError: If the checkpoint cannot be read or is not one of ours.
     """
@@ -176,9 +175,13 @@ def load_network(path: Path, *, mmap: bool = False) -> tuple[Qwen3ForCausalLM, d
     with torch.device("meta"):
         network = Qwen3ForCausalLM(Qwen3Config(**checkpoint["qwen_pl"]["config"]))
     tell_of_average(checkpoint)
+    weights = checkpoint.pop("state_dict")
+    averages = checkpoint.pop(AVERAGED, None)
+    if averages is not None:
+        weights = {name: average.to(weights[name].dtype) for name, average in averages.items()}
     weights = {
         name.removeprefix("model."): tensor
-        for name, tensor in _weights_to_use(checkpoint).items()
+        for name, tensor in weights.items()
         if name.startswith("model.")
     }
     try:
@@ -187,19 +190,6 @@ def load_network(path: Path, *, mmap: bool = False) -> tuple[Qwen3ForCausalLM, d
         reason = textwrap.shorten(str(error), 300)
         raise InputError(f"{path} does not hold the model it describes: {reason}") from None
     return network.eval(), checkpoint
-
-
-def _weights_to_use(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:
-    """Takes the weights out of a checkpoint: averaged ones, where it has them, in their dtype."""
-    weights = checkpoint.pop("state_dict")
-    averages = checkpoint.pop(AVERAGED, None)
-    if averages is None:
-        return weights
-    return {name: average.to(weights[name].dtype) for name, average in averages.items()}
-
-
-AVERAGED = "averaged_weights"
-"""Where a checkpoint holds them, under the names that its ``state_dict`` has."""
 
 
 def tell_of_average(checkpoint: dict[str, Any]) -> None:

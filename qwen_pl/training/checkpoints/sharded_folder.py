@@ -19,6 +19,8 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -66,17 +68,20 @@ def save_sharded(
     """
     spread = _Spread(belongs or (lambda _, tensor: isinstance(tensor, DTensor)))
     rest = spread.without_tensors(checkpoint)
+    is_first = not dist.is_initialized() or dist.get_rank() == 0
     unfinished = _from_first(
         path.with_name(f"{path.name}.tmp-{os.getpid()}-{secrets.token_hex(3)}")
     )
     error: BaseException | None = None
     try:
-        _save_tensors(spread.tensors, unfinished)
-        if _is_first():
+        with warnings.catch_warnings():  # that there is no process group is known
+            warnings.simplefilter("ignore")
+            dcp.save(spread.tensors, storage_writer=_PlainWriter(unfinished))
+        if is_first:
             _finish({"checkpoint": rest, "sharded": spread.places}, unfinished, path)
     except (Exception, CheckpointException) as raised:
         error = raised
-    if _is_first() and error is not None:
+    if is_first and error is not None:
         shutil.rmtree(unfinished, ignore_errors=True)
     error = _from_first(error)
     if error is not None:
@@ -95,7 +100,7 @@ def load_sharded(path: Path, mesh: DeviceMesh | None = None) -> dict[str, Any]:
     """
     try:
         rest = torch.load(path / UNSHARDED, map_location="cpu", weights_only=True)
-        reader = PlainReader(path)
+        reader = _PlainReader(path)
         held = reader.read_metadata().state_dict_metadata
         tensors = {name: _empty(held[name], mesh) for name in rest["sharded"].values()}
         with warnings.catch_warnings():  # that there is no process group is what is wanted
@@ -104,8 +109,8 @@ def load_sharded(path: Path, mesh: DeviceMesh | None = None) -> dict[str, Any]:
     except (Exception, CheckpointException) as error:  # torch, zipfile and pickle raise many kinds
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path} cannot be read as a sharded checkpoint: {reason}") from None
-    for keys, name in rest["sharded"].items():
-        _put(rest["checkpoint"], keys, tensors[name])
+    for (*outer, last), name in rest["sharded"].items():
+        reduce(getitem, outer, rest["checkpoint"])[last] = tensors[name]
     return rest["checkpoint"]
 
 
@@ -118,7 +123,7 @@ def is_whole_folder(path: Path) -> bool:
         rest = torch.load(path / UNSHARDED, map_location="cpu", weights_only=True, mmap=True)
         if zlib.crc32((path / METADATA).read_bytes()) != rest["metadata_crc32"]:
             return False
-        return all(_is_whole_piece(path, piece) for piece in PlainReader(path).pieces())
+        return all(_is_whole_piece(path, piece) for piece in _PlainReader(path).pieces())
     except Exception:  # whatever stands in the way of reading it
         return False
 
@@ -131,7 +136,7 @@ def belongs_to_weights(keys: Keys, tensor: Tensor) -> bool:
     return tensor.is_floating_point() and (is_named or tensor.dim() > 1)
 
 
-class PlainReader(dcp.FileSystemReader):
+class _PlainReader(dcp.FileSystemReader):
     """Reads what torch.distributed.checkpoint wrote, but unpickles nothing that could do anything.
 
     torch reads ``.metadata`` with plain pickle, which would run whatever a stranger put there.
@@ -153,48 +158,42 @@ class _PlainWriter(dcp.FileSystemWriter):
         return StorageMeta()
 
 
-class _PlainUnpickler(pickle.Unpickler):
-    """Knows the few classes of torch that ``.metadata`` is made of."""
+PLAIN_CLASSES: dict[str, tuple[str, ...]] = {
+    "torch": ("Size",),
+    "torch.serialization": ("_get_layout",),
+    "torch.distributed.checkpoint.filesystem": ("_StorageInfo",),
+    "torch.distributed.checkpoint.metadata": (
+        "BytesStorageMetadata",
+        "ChunkStorageMetadata",
+        "Metadata",
+        "MetadataIndex",
+        "StorageMeta",
+        "TensorProperties",
+        "TensorStorageMetadata",
+        "_MEM_FORMAT_ENCODING",
+    ),
+}
+"""What ``.metadata`` is made of, by module."""
 
-    _CLASSES = frozenset(
-        {
-            ("torch", "Size"),
-            ("torch.serialization", "_get_layout"),
-            ("torch.distributed.checkpoint.filesystem", "_StorageInfo"),
-            *(
-                ("torch.distributed.checkpoint.metadata", name)
-                for name in (
-                    "BytesStorageMetadata",
-                    "ChunkStorageMetadata",
-                    "Metadata",
-                    "MetadataIndex",
-                    "StorageMeta",
-                    "TensorProperties",
-                    "TensorStorageMetadata",
-                    "_MEM_FORMAT_ENCODING",
-                )
-            ),
-        }
-    )
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Knows only ``PLAIN_CLASSES`` and dtypes."""
 
     def find_class(self, module: str, name: str) -> Any:
         is_dtype = module == "torch" and isinstance(getattr(torch, name, None), torch.dtype)
-        if is_dtype or (module, name) in self._CLASSES:
+        if is_dtype or name in PLAIN_CLASSES.get(module, ()):
             return super().find_class(module, name)
         raise pickle.UnpicklingError(f"{module}.{name} is more than plain data")
 
 
 class _Spread:
-    """The tensors of a checkpoint that are spread over files, and where in it each belongs.
-
-    Attributes:
-        tensors: Each of them once, by its name in the files.
-        places: The name of the tensor at each place; tied weights have two places.
-    """
+    """The tensors of a checkpoint that are spread over files, and where in it each belongs."""
 
     def __init__(self, belongs: Callable[[Keys, Tensor], bool]) -> None:
         self.tensors: dict[str, Tensor] = {}
+        """Each of them once, by its name in the files."""
         self.places: dict[Keys, str] = {}
+        """The name of the tensor at each place; tied weights have two places."""
         self._belongs = belongs
         self._names: dict[Any, str] = {}
 
@@ -215,15 +214,9 @@ class _Spread:
         return None
 
 
-def _save_tensors(tensors: dict[str, Tensor], folder: Path) -> None:
-    with warnings.catch_warnings():  # that there is no process group is known
-        warnings.simplefilter("ignore")
-        dcp.save(tensors, storage_writer=_PlainWriter(folder))
-
-
 def _finish(rest: dict[str, Any], unfinished: Path, path: Path) -> None:
     """Adds what is not spread, and lets the folder take its place."""
-    for piece in PlainReader(unfinished).pieces():
+    for piece in _PlainReader(unfinished).pieces():
         if not (unfinished / piece.relative_path).is_file():
             raise OSError(
                 f"another machine wrote its part of {path} to a disk of its own: sharded "
@@ -239,13 +232,6 @@ def _finish(rest: dict[str, Any], unfinished: Path, path: Path) -> None:
         path.unlink(missing_ok=True)
         unfinished.rename(path)
     flush_folder(path.parent)
-
-
-def _put(checkpoint: Any, keys: Keys, tensor: Tensor) -> None:
-    *outer, last = keys
-    for key in outer:
-        checkpoint = checkpoint[key]
-    checkpoint[last] = tensor
 
 
 def _empty(held: TensorStorageMetadata | BytesStorageMetadata, mesh: DeviceMesh | None) -> Tensor:
@@ -264,10 +250,6 @@ def _is_whole_piece(folder: Path, piece: Any) -> bool:
         content = file.read(piece.length)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         return len(content) == piece.length and archive.testzip() is None
-
-
-def _is_first() -> bool:
-    return not dist.is_initialized() or dist.get_rank() == 0
 
 
 def _from_first(value: Any) -> Any:

@@ -1,17 +1,18 @@
-"""Splits a network over the processes of a run, layer by layer, with the weights of one process."""
+"""Tensors and networks that processes share, each with its rows; of plain tensors all is here."""
 
 from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.distributed as dist
+from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
-from torch.distributed.tensor import DTensor
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
+from torch.distributed.tensor import DTensor, Shard
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
-from qwen_pl.training.devices.dtensors import own_rows
 
 MakeNetwork = Callable[[Qwen3Config], Qwen3ForCausalLM]
 
@@ -30,7 +31,6 @@ def sharded_network(
 
     Args:
         make_network: ``Qwen3ForCausalLM``, or what reads published weights.
-        config: Sizes of the network.
         mesh: The processes, one dimension of them.
         precision: The Trainer's.
         change: What is done to the network before it is split.
@@ -89,8 +89,66 @@ class SameDraws(TorchDispatchMode):
         if not is_draw or not (args[0].is_meta or isinstance(args[0], DTensor)):
             return func(*args, **kwargs or {})
         tensor, *how = args
-        whole = torch.empty(tensor.shape, dtype=tensor.dtype, device=self.device)
-        func(whole, *how, **kwargs or {})
+        drawn = torch.empty(tensor.shape, dtype=tensor.dtype, device=self.device)
+        func(drawn, *how, **kwargs or {})
         if not tensor.is_meta:
-            tensor.to_local().copy_(own_rows(whole, tensor.device_mesh))
+            tensor.to_local().copy_(own_rows(drawn, tensor.device_mesh))
         return tensor
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """All of a tensor; where it is sharded, every process has to ask at the same time."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def own_rows(tensor: Tensor, mesh: DeviceMesh) -> Tensor:
+    """The rows of a whole tensor that this process has when it is sharded; a view, maybe empty."""
+    parts = tensor.chunk(mesh.size())
+    rank = mesh.get_local_rank()
+    return parts[rank] if rank < len(parts) else tensor[:0]
+
+
+def sharded_like(tensor: Tensor, other: Tensor) -> Tensor:
+    """This process's rows of a whole tensor that all of them have, as ``other`` has its own.
+
+    They are a copy, and all that goes to the device of ``other``. Where that is not sharded, it is
+    the whole tensor on that device, and no copy if it is there already.
+    """
+    if not isinstance(other, DTensor):
+        return tensor.to(other.device)
+    rows = own_rows(tensor, other.device_mesh).to(
+        other.to_local().device, copy=True, memory_format=torch.contiguous_format
+    )
+    return DTensor.from_local(
+        rows,
+        other.device_mesh,
+        [Shard(0)],
+        run_check=False,
+        shape=tensor.shape,
+        stride=torch.empty(tensor.shape, device="meta").stride(),  # row-major
+    )
+
+
+def own_weights(module: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """The named parameters of a module, as this process keeps them.
+
+    FSDP2 leaves some put together after a validation, as copies that may be read and not changed.
+    """
+    for part in module.modules():
+        if isinstance(part, FSDPModule):
+            part.reshard()
+    return list(module.named_parameters())
+
+
+def is_sharded(module: nn.Module) -> bool:
+    """Whether any weight of a module lies in parts on several processes."""
+    return any(isinstance(parameter, DTensor) for parameter in module.parameters())
+
+
+def of_all_processes(mine: Any) -> list[Any]:
+    """What each process has as ``mine``, which can be pickled, by rank; all of them have to ask."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return [mine]
+    values: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(values, mine)
+    return values

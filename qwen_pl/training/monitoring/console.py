@@ -82,9 +82,7 @@ class StepProgress(ProgressBar):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        if self._bar is None or trainer.sanity_checking:
-            return
-        if self._is_due():
+        if self._bar is not None and not trainer.sanity_checking and self._is_due():
             counts = trainer.num_val_batches
             done = sum(counts[:dataloader_idx]) + batch_idx + 1
             self._show(trainer, f"validating {done / sum(counts):.0%}")

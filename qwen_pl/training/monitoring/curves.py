@@ -7,13 +7,11 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-import torch.distributed as dist
 from torch import Tensor
 
 from qwen_pl.errors import InputError
-from qwen_pl.training.devices.dtensors import whole
-from qwen_pl.training.monitoring.flops import flops_per_token, peak_flops
-from qwen_pl.training.monitoring.memory_use import take_peak_memory
+from qwen_pl.training.devices.sharding import of_all_processes, whole
+from qwen_pl.training.monitoring.machine import flops_per_token, peak_flops, take_peak_memory
 from qwen_pl.training.step_facts import StepFacts
 from qwen_pl.training.training_data import seconds_waited
 
@@ -69,8 +67,7 @@ class TrainingCurves(pl.Callback):
         self.tokens_seen = 0
         self._smoothed_loss = SmoothedValue(smoothing_steps)
         self._restored_losses: list[float] = []
-        self._last_step = 0
-        self._validated_at = 0
+        self._last_step = self._validated_at = 0
         self._speed = _Speed()
         self._sums = _Sums()
 
@@ -105,7 +102,8 @@ class TrainingCurves(pl.Callback):
     ) -> None:
         # Lightning has divided the loss, so that the gradients of accumulated batches average.
         loss = outputs["loss"].detach().float() * trainer.accumulate_grad_batches
-        self._sums.add_batch(loss)
+        self._sums.step_loss += loss
+        self._sums.step_batches += 1
         tokens = batch["labels"].numel() * trainer.world_size
         self._speed.tokens += tokens
         self.tokens_seen += tokens
@@ -128,13 +126,8 @@ class TrainingCurves(pl.Callback):
             self._log(trainer, {k: float(v) for k, v in metrics if k.startswith(MEASURED)})
 
     def state_dict(self) -> dict[str, Any]:
-        mine = float(self._sums.loss)
-        losses: list[Any] = [mine]
-        if dist.is_available() and dist.is_initialized():
-            losses = [None] * dist.get_world_size()
-            dist.all_gather_object(losses, mine)
         return {
-            "losses": losses,
+            "losses": of_all_processes(float(self._sums.loss)),
             "batches": self._sums.batches,
             "steps": self._sums.steps,
             "tokens_seen": self.tokens_seen,
@@ -173,11 +166,9 @@ class TrainingCurves(pl.Callback):
             flops = flops_per_token(config, seq_len) * values["tokens_per_second"]
             values["mfu"] = flops / (self._peak * trainer.world_size)
         waited = seconds_waited(trainer)
-        values |= _of_all(
-            trainer,
-            take_peak_memory(trainer.strategy.root_device)
-            | {"data_wait": (waited - self._speed.waited_before) / seconds},
-        )
+        mine = take_peak_memory(trainer.strategy.root_device)
+        mine["data_wait"] = (waited - self._speed.waited_before) / seconds
+        values |= _largest(trainer, mine)
         self._log(trainer, values)
         self._sums = _Sums()
         self._speed = _Speed(waited)
@@ -203,11 +194,6 @@ class _Sums:
     gradient_norm: Tensor = field(default_factory=lambda: torch.tensor(math.nan))
     learning_rate: float = math.nan
 
-    def add_batch(self, loss: Tensor) -> None:
-        """Counts a batch of the step under way."""
-        self.step_loss += loss
-        self.step_batches += 1
-
     def end_step(self, *, counts: bool) -> None:
         """Counts the step, and its batches unless it was skipped.
 
@@ -220,13 +206,13 @@ class _Sums:
         self.step_loss, self.step_batches = 0.0, 0
 
 
+@dataclass
 class _Speed:
     """What has passed since the last time; not kept in checkpoints, whose time stands still."""
 
-    def __init__(self, waited_before: float = 0.0) -> None:
-        self.tokens = 0
-        self.started = time.perf_counter()
-        self.waited_before = waited_before
+    waited_before: float = 0.0
+    tokens: int = 0
+    started: float = field(default_factory=time.perf_counter)
 
 
 class SmoothedValue:
@@ -237,33 +223,24 @@ class SmoothedValue:
 
     Source: Kingma and Ba 2015, https://arxiv.org/abs/1412.6980, section 3, for the weight
 
-    Args:
-        steps: Steps after which a value counts 1/e of what it did.
-
     >>> smoothed = SmoothedValue(steps=10)
     >>> smoothed.add(5.0), round(smoothed.add(5.0, steps=3), 9)
     (5.0, 5.0)
-    >>> round(smoothed.add(3.0, steps=4), 3), smoothed.add(math.nan) == smoothed.value
-    (3.803, True)
+    >>> round(smoothed.add(3.0, steps=4), 3), round(smoothed.add(math.nan), 3)
+    (3.803, 3.803)
     """
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
-        self._sum = 0.0
-        self._weight = 0.0
-
-    @property
-    def value(self) -> float:
-        """The average so far; not a number before there is one."""
-        return self._sum / self._weight if self._weight else math.nan
+        self._sum = self._weight = 0.0
 
     def add(self, value: float, steps: int = 1) -> float:
-        """Takes in a value that stands for so many steps, and gives the average."""
+        """Takes in a value that stands for so many steps; gives the average, or nan before one."""
         if math.isfinite(value):
             kept = math.exp(-steps / self.steps)
             self._sum = kept * self._sum + (1 - kept) * value
             self._weight = kept * self._weight + (1 - kept)
-        return self.value
+        return self._sum / self._weight if self._weight else math.nan
 
     def state_dict(self) -> dict[str, float]:
         return {"sum": self._sum, "weight": self._weight}
@@ -281,12 +258,12 @@ def _known_peak(trainer: pl.Trainer) -> float | None:
     device = trainer.strategy.root_device
     if device.type != "cuda":
         return None
-    rounded = torch.get_float32_matmul_precision() != "highest"
+    rounds = torch.get_float32_matmul_precision() != "highest"
     name = torch.cuda.get_device_name(device)
-    return peak_flops(name, str(trainer.precision), allow_tf32=rounded)
+    return peak_flops(name, str(trainer.precision), allow_tf32=rounds)
 
 
-def _of_all(trainer: pl.Trainer, values: dict[str, float]) -> dict[str, float]:
+def _largest(trainer: pl.Trainer, values: dict[str, float]) -> dict[str, float]:
     """The largest of each value over all processes: the one that all others wait for."""
     if trainer.world_size == 1:
         return values

@@ -11,11 +11,7 @@ def measured_metrics(
     """The validation that is nearest to a checkpoint, not after it: its step and its values.
 
     A checkpoint is saved after the validation of the same step and knows it. Only one that a signal
-    made before it does not; then the curves may, if the run was resumed.
-
-    Args:
-        checkpoint: All but the weights.
-        folder: The run's, if it is known.
+    made before it does not; then the curves may, if the run was resumed and its folder is known.
     """
     step = checkpoint["global_step"]
     values = dict(checkpoint["qwen_pl"].get("measured") or {})

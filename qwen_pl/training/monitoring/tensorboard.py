@@ -1,17 +1,19 @@
 """What TensorBoard alone shows: which curves stand together, and histograms where asked for."""
 
 import sys
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
-from qwen_pl.training.devices.dtensors import whole
+from qwen_pl.training.devices.sharding import whole
 
 BINS = 64
 
-# Names are patterns, and one that is not ended would take in longer ones too.
+# On one page what belongs together. Names are patterns, and one that is not ended would take in
+# longer ones too.
 LAYOUT = {
     "learning": {
         "loss": ["Multiline", [r"train_loss$", r"train_loss_smoothed$", r"val_loss$"]],
@@ -42,8 +44,8 @@ class Histograms(pl.Callback):
         self._last_step = trainer.global_step
         has_place = any(isinstance(logger, TensorBoardLogger) for logger in trainer.loggers)
         if not has_place and trainer.is_global_zero:
-            told = "curves.histograms_every_n_steps: only TensorBoard shows histograms"
-            print(told, file=sys.stderr)
+            message = "curves.histograms_every_n_steps: only TensorBoard shows histograms"
+            print(message, file=sys.stderr)
 
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
@@ -53,15 +55,13 @@ class Histograms(pl.Callback):
                 if parameter.grad is not None:
                     self._log(trainer, f"gradients/{_short(name)}", parameter.grad, step)
 
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: object
-    ) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
         step = trainer.global_step
         if step == self._last_step:
             return  # gradients are still being accumulated
         self._last_step = step
         if step % self.every_n_steps == 0:
-            for name, parameter in pl_module.named_parameters():
+            for name, parameter in trainer.lightning_module.named_parameters():
                 self._log(trainer, f"weights/{_short(name)}", parameter.detach(), step)
 
     def _log(self, trainer: pl.Trainer, name: str, tensor: Tensor, step: int) -> None:
@@ -101,8 +101,3 @@ def histogram(tensor: Tensor) -> dict[str, object]:
         "bucket_limits": [first + width * (index + 1) for index in range(BINS)],
         "bucket_counts": counts.tolist(),
     }
-
-
-def log_layout(logger: TensorBoardLogger) -> None:
-    """Lets TensorBoard show on one page what belongs together; once in a run."""
-    logger.experiment.add_custom_scalars(LAYOUT)

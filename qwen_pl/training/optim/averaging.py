@@ -15,7 +15,7 @@ from torch import Tensor
 
 from qwen_pl.errors import InputError
 from qwen_pl.training.checkpoints.checkpoint import AVERAGED
-from qwen_pl.training.devices.dtensors import own_weights, sharded_like, whole
+from qwen_pl.training.devices.sharding import own_weights, sharded_like, whole
 from qwen_pl.training.step_facts import StepFacts
 
 
@@ -47,8 +47,7 @@ class WeightAveraging(pl.Callback):
         self.decay = decay
         self.step_facts = step_facts or StepFacts()
         self._averages: list[Tensor] | None = None
-        self._updates = 0
-        self._last_step = 0
+        self._updates = self._last_step = 0
         self._restored: dict[str, Tensor] | None = None
         self._trained: list[Tensor] | None = None
         """The network's own weights, while it holds the average."""
@@ -70,9 +69,7 @@ class WeightAveraging(pl.Callback):
         ]
 
     @torch.no_grad()
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any
-    ) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
         if self.decay is None or self._averages is None or trainer.global_step == self._last_step:
             return
         self._last_step = trainer.global_step
@@ -80,7 +77,8 @@ class WeightAveraging(pl.Callback):
             return
         decay = min(self.decay, (1 + self._updates) / (10 + self._updates))
         self._updates += 1
-        weights = [parameter.detach().float() for _, parameter in own_weights(pl_module)]
+        named = own_weights(trainer.lightning_module)
+        weights = [parameter.detach().float() for _, parameter in named]
         torch._foreach_lerp_(self._averages, weights, 1 - decay)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -100,9 +98,8 @@ class WeightAveraging(pl.Callback):
     ) -> None:
         if self._averages is None:
             return
-        names = [name for name, _ in own_weights(pl_module)]
-        averages = {}
-        for name, average in zip(names, self._averages, strict=True):
+        averages: dict[str, Tensor] = {}
+        for (name, _), average in zip(own_weights(pl_module), self._averages, strict=True):
             average = whole(average)  # every process takes part, the first one keeps it
             if trainer.is_global_zero:
                 averages[name] = average.cpu()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
-from qwen_pl.training.devices.dtensors import sharded_like, whole
+from qwen_pl.training.devices.sharding import sharded_like, whole
 
 MOMENTUM = 0.95
 RMS_OF_ADAMW = 0.2
@@ -39,12 +39,6 @@ class MuonAndAdamW(Optimizer):
 
     Source: Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/; the factor and the
     decay: Liu et al. 2025, "Muon is scalable for LLM training", https://arxiv.org/abs/2502.16982
-
-    Args:
-        matrices: Names and parameters, each of two dimensions.
-        adamw: Holds all other parameters.
-        lr: Learning rate of the matrices.
-        weight_decay: Of the matrices.
     """
 
     def __init__(

@@ -1,8 +1,7 @@
 """The optimizer of a config: AdamW, or Muon with AdamW for what Muon is not made for."""
 
 import math
-from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, get_args
 
 from torch import nn
 from torch.optim import AdamW, Optimizer
@@ -11,9 +10,7 @@ from qwen_pl.errors import InputError
 from qwen_pl.training.optim.muon import MuonAndAdamW
 
 OptimizerName = Literal["adamw", "muon"]
-NAMES = ("adamw", "muon")
-
-NamedParameters = list[tuple[str, nn.Parameter]]
+NAMES = get_args(OptimizerName)
 
 
 def check_optimizer(
@@ -49,15 +46,29 @@ def make_optimizer(
     and the head, which are looked up or scored row by row, and the vectors stay with AdamW.
 
     The groups hold the parameters' names, so that a saved state says which moment is whose.
+
+    Source: Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101, for the decay
     """
+
+    def is_for_muon(name: str) -> bool:
+        return kind == "muon" and ".layers." in f".{name}"
+
     parameters = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
     matrices = [(name, p) for name, p in parameters if p.ndim >= 2]
+    others = [(name, p) for name, p in matrices if not is_for_muon(name)]
     vectors = [(name, p) for name, p in parameters if p.ndim < 2]
+    groups = [
+        {"params": others, "weight_decay": weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    fused = all(p.device.type in ("cpu", "cuda") for _, p in [*others, *vectors])
+    adamw = AdamW(groups, lr=lr, betas=betas, fused=fused)
+    # A fused AdamW could unscale float16 gradients itself, and the Trainer then refuses to clip
+    # them. It unscales them before clipping, so nothing is left for the optimizer to unscale.
+    adamw._step_supports_amp_scaling = False
     if kind == "adamw":
-        return _adamw(matrices, vectors, lr=lr, weight_decay=weight_decay, betas=betas)
-    hidden = [(name, p) for name, p in matrices if _is_hidden(name)]
-    others = [(name, p) for name, p in matrices if not _is_hidden(name)]
-    adamw = _adamw(others, vectors, lr=lr, weight_decay=weight_decay, betas=betas)
+        return adamw
+    hidden = [(name, p) for name, p in matrices if is_for_muon(name)]
     return MuonAndAdamW(hidden, adamw, lr=lr, weight_decay=weight_decay)
 
 
@@ -68,35 +79,3 @@ def settings_of(optimizer: Optimizer) -> list[dict[str, object]]:
         {key: value for key, value in group.items() if key not in apart}
         for group in optimizer.param_groups
     ]
-
-
-def _adamw(
-    matrices: NamedParameters,
-    vectors: NamedParameters,
-    *,
-    lr: float,
-    weight_decay: float,
-    betas: tuple[float, float],
-) -> AdamW:
-    """AdamW that decays matrices and leaves vectors alone.
-
-    Source: Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101
-    """
-    groups = [
-        {"params": matrices, "weight_decay": weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    fused = _can_fuse(p for _, p in [*matrices, *vectors])
-    optimizer = AdamW(groups, lr=lr, betas=betas, fused=fused)
-    # A fused AdamW could unscale float16 gradients itself, and the Trainer then refuses to clip
-    # them. It unscales them before clipping, so nothing is left for the optimizer to unscale.
-    optimizer._step_supports_amp_scaling = False
-    return optimizer
-
-
-def _can_fuse(parameters: Iterable[nn.Parameter]) -> bool:
-    return all(p.device.type in ("cpu", "cuda") for p in parameters)
-
-
-def _is_hidden(name: str) -> bool:
-    return ".layers." in f".{name}"

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from qwen_pl.errors import InputError
 
@@ -56,7 +56,7 @@ class Schedule:
     decay_shape: DecayShape = "sqrt"
 
     def __post_init__(self) -> None:
-        if self.name not in ("cosine", "linear", "wsd"):
+        if self.name not in get_args(ScheduleName):
             raise InputError(f"model.schedule is {self.name}: give cosine, linear or wsd")
         if self.decay_shape not in SHAPES:
             raise InputError(f"model.decay_shape is {self.decay_shape}: give {', '.join(SHAPES)}")

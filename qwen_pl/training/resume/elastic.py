@@ -13,8 +13,7 @@ class ElasticAccumulation(pl.Callback):
     after a change would take fewer batches than the others, and validations would move.
     """
 
-    def __init__(self) -> None:
-        self._accumulated = 1
+    _accumulated = 1
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         self._accumulated = trainer.accumulate_grad_batches

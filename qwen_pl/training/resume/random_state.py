@@ -6,7 +6,8 @@ from typing import Any
 import lightning.pytorch as pl
 import numpy as np
 import torch
-import torch.distributed as dist
+
+from qwen_pl.training.devices.sharding import of_all_processes
 
 
 class RandomState(pl.Callback):
@@ -14,9 +15,7 @@ class RandomState(pl.Callback):
 
     Processes draw different numbers. A run that resumes on another number of them goes on with the
     generators of the first ones; processes that were not there before get their own from those.
-
-    Args:
-        restores: Whether a resumed run goes on with them: not where it is given another seed.
+    One that is given another seed restores nothing.
     """
 
     def __init__(self, restores: bool = True) -> None:
@@ -24,12 +23,7 @@ class RandomState(pl.Callback):
         self._restored: list[dict[str, Any]] = []
 
     def state_dict(self) -> dict[str, Any]:
-        mine = random_state()
-        if not (dist.is_available() and dist.is_initialized()):
-            return {"processes": [mine]}
-        states: list[Any] = [None] * dist.get_world_size()
-        dist.all_gather_object(states, mine)
-        return {"processes": states}
+        return {"processes": of_all_processes(random_state())}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._restored = state["processes"] if self.restores else []

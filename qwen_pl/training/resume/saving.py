@@ -1,5 +1,6 @@
 """When checkpoints are saved and which are kept: the newest, and the best by validation loss."""
 
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,8 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from qwen_pl.errors import InputError
-from qwen_pl.training.checkpoints.checkpoint import (
-    BEST,
-    FOLDER,
-    NAME,
-    is_whole,
-    load_facts,
-    numbered,
-)
+from qwen_pl.runs import CHECKPOINTS
+from qwen_pl.training.checkpoints.checkpoint import BEST, NAME, is_whole, load_facts, numbered
 from qwen_pl.training.optim.averaging import WeightAveraging
 from qwen_pl.training.resume.validating import (
     make_up_for_validation,
@@ -55,7 +50,7 @@ class StepCheckpoint(Checkpoint):
             raise InputError(
                 f"checkpoint.save_top_k is {save_top_k}: keep at least 1, or all with -1"
             )
-        self.dirpath = Path(dirpath or FOLDER).resolve()
+        self.dirpath = Path(dirpath or CHECKPOINTS).resolve()
         self.every_n_train_steps = every_n_train_steps
         self.save_top_k = save_top_k
         self._saved_step = 0  # before the first one there is nothing to save
@@ -63,8 +58,8 @@ class StepCheckpoint(Checkpoint):
         self._owes_validation = False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._saved_step = trainer.global_step  # a resumed run starts from this file
-        self._last_step = trainer.global_step
+        # A resumed run starts from the file of this step.
+        self._saved_step = self._last_step = trainer.global_step
         if trainer.is_global_zero:
             self._set_aside(trainer)
         self._owes_validation = owes_validation(trainer)
@@ -117,22 +112,20 @@ class StepCheckpoint(Checkpoint):
         self._saved_step = trainer.global_step
         if is_again:
             _write_out_logs(trainer)
-        # Only now that the new one is on the disk.
-        too_old = numbered(self.dirpath)[self.save_top_k :] if self.save_top_k > 0 else []
-        for _, old in too_old:
-            trainer.strategy.remove_checkpoint(old)
+        if self.save_top_k > 0:  # only now that the new one is on the disk
+            for _, old in numbered(self.dirpath)[self.save_top_k :]:
+                trainer.strategy.remove_checkpoint(old)
 
     def _set_aside(self, trainer: pl.Trainer) -> None:
         """Moves away the checkpoints that this run does not go on from.
 
         ``last`` would else mean them until the run has passed them, and the newest be lost to them.
         """
-        folder = self.dirpath
-        others = [path for step, path in numbered(folder) if step > trainer.global_step]
-        if trainer.ckpt_path is not None and not _goes_on_in(folder, trainer):
-            others = sorted(folder.glob("*.ckpt"))
+        others = [path for step, path in numbered(self.dirpath) if step > trainer.global_step]
+        if trainer.ckpt_path is not None and not _goes_on_in(self.dirpath, trainer):
+            others = sorted(self.dirpath.glob("*.ckpt"))
         for path in others:
-            place = _free_place(folder / SET_ASIDE / path.name)
+            place = _free_place(self.dirpath / SET_ASIDE / path.name)
             place.parent.mkdir(exist_ok=True)
             path.rename(place)
             print(f"{path} is not where this run goes on from: moved to {place}", file=sys.stderr)
@@ -144,21 +137,16 @@ class BestCheckpoint(Checkpoint):
     What counts is the file that is there: neither a kill nor going back to an earlier step makes
     anything but a lower loss replace it. Where weights are averaged, those were measured, and are
     kept.
-
-    Args:
-        dirpath: The run's checkpoint folder.
-        averaging: The average of the run.
     """
 
     def __init__(self, dirpath: Path, averaging: WeightAveraging) -> None:
         self.dirpath = dirpath.resolve()
         self.averaging = averaging
-        self._lowest = float("inf")
+        self._lowest = math.inf
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        lowest = float("inf")
-        if trainer.is_global_zero and _goes_on_in(self.dirpath, trainer):
-            lowest = _measured_loss(self.dirpath / BEST)
+        is_own = trainer.is_global_zero and _goes_on_in(self.dirpath, trainer)
+        lowest = _measured_loss(self.dirpath / BEST) if is_own else math.inf
         # It may be lower already, of weights that were measured before the first step.
         self._lowest = min(self._lowest, trainer.strategy.broadcast(lowest))
 
@@ -201,15 +189,14 @@ def _goes_on_in(folder: Path, trainer: pl.Trainer) -> bool:
 def _measured_loss(path: Path) -> float:
     """The validation loss of the weights in a checkpoint; infinite if they cannot be used."""
     if not path.exists():
-        return float("inf")
+        return math.inf
     if not is_whole(path):
         print(f"{path} is damaged, the next validation makes another", file=sys.stderr)
-        return float("inf")
+        return math.inf
     try:
-        measured = load_facts(path)["qwen_pl"]["measured"]
-        return float(measured["val_loss"])
+        return float(load_facts(path)["qwen_pl"]["measured"]["val_loss"])
     except (InputError, KeyError, TypeError):  # not one of ours
-        return float("inf")
+        return math.inf
 
 
 def _free_place(path: Path) -> Path:

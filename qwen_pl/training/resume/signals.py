@@ -30,10 +30,6 @@ class StopOnSignal(pl.Callback):
     All processes of a run stop at the same step, whichever got the signal. A second Ctrl-C ends the
     process at once. In a validation the run stops after the batch: the step before it is saved as
     it was then, and the resumed run begins with the validation.
-
-    Args:
-        checkpoint: What saves the step.
-        averaging: The average of the run, which a validation may be showing.
     """
 
     def __init__(self, checkpoint: StepCheckpoint, averaging: WeightAveraging) -> None:
@@ -43,8 +39,7 @@ class StopOnSignal(pl.Callback):
         self._received_at = 0.0
         self._last_step = 0
         self._at_step_end: dict[str, Any] = {}
-        """What a validation changes of the state of the run, as it was before; empty at most
-        times."""
+        """What a validation changes in the run's state, as it was before; empty at most times."""
         self._saves_step_end = False
         self._launcher: Any = None
         self._earlier: dict[int, Any] = {}
@@ -146,9 +141,8 @@ def stop_on_signals() -> Iterator[None]:
     """
     earlier = {}
     if threading.current_thread() is threading.main_thread():
-        for number in SIGNALS:
-            if number != signal.SIGINT:
-                earlier[number] = signal.signal(number, _stop)
+        others = [number for number in SIGNALS if number != signal.SIGINT]
+        earlier = {number: signal.signal(number, _stop) for number in others}
     try:
         yield
     finally:
@@ -163,17 +157,12 @@ def _stop(number: int, frame: Any) -> None:
 
 def _changing_state(trainer: pl.Trainer) -> dict[str, Any]:
     """What a checkpoint holds of loops and callbacks, in which a validation changes something."""
-    loops = {
-        "fit_loop": trainer.fit_loop,
-        "validate_loop": trainer.validate_loop,
-        "test_loop": trainer.test_loop,
-        "predict_loop": trainer.predict_loop,
-    }
+    loops = ("fit_loop", "validate_loop", "test_loop", "predict_loop")
     callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]  # a connector sets it
     states = {callback.state_key: callback.state_dict() for callback in callbacks}
     return copy.deepcopy(
         {
-            "loops": {name: loop.state_dict() for name, loop in loops.items()},
+            "loops": {name: getattr(trainer, name).state_dict() for name in loops},
             "callbacks": {key: state for key, state in states.items() if state},
         }
     )
@@ -194,7 +183,9 @@ def requeue() -> None:
 
     Outside of Slurm there is nothing to ask.
     """
-    job = _job_id()
+    job, array = os.environ.get("SLURM_JOB_ID"), os.environ.get("SLURM_ARRAY_JOB_ID")
+    if array is not None:  # of which this is one task
+        job = f"{array}_{os.environ.get('SLURM_ARRAY_TASK_ID', '0')}"
     if job is None:
         return
     try:
@@ -207,11 +198,3 @@ def requeue() -> None:
         print(f"asked Slurm to start job {job} again", file=sys.stderr)
     else:
         print(f"scontrol requeue {job} failed: {problem}; submit the job again", file=sys.stderr)
-
-
-def _job_id() -> str | None:
-    """The job as ``scontrol`` names it; of an array, the one task."""
-    array = os.environ.get("SLURM_ARRAY_JOB_ID")
-    if array is not None:
-        return f"{array}_{os.environ.get('SLURM_ARRAY_TASK_ID', '0')}"
-    return os.environ.get("SLURM_JOB_ID")

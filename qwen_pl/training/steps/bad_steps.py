@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from qwen_pl.errors import InputError, TrainingFailed
 from qwen_pl.training.checkpoints.checkpoint import newest_checkpoint
-from qwen_pl.training.devices.dtensors import own_weights, whole
+from qwen_pl.training.devices.sharding import own_weights, whole
 from qwen_pl.training.step_facts import StepFacts
 from qwen_pl.training.steps.provenance import SeenBatch, suspects
 from qwen_pl.training.training_data import samples_seen
@@ -68,9 +68,7 @@ class BadSteps(pl.Callback):
         self.spike_deviations = spike_deviations
         self.spike_warmup_steps = spike_warmup_steps
         self.step_facts = step_facts or StepFacts()
-        self.skipped_steps = 0
-        self.in_a_row = 0
-        self.loss_spikes = 0
+        self.skipped_steps = self.in_a_row = self.loss_spikes = 0
         self.usual = UsualLoss()
         self._losses: list[Tensor] = []
         self._batches: list[SeenBatch] = []
@@ -98,29 +96,21 @@ class BadSteps(pl.Callback):
         # The Trainer has divided each loss by the number of batches, so their sum is the mean.
         loss = trainer.strategy.reduce(torch.stack(self._losses).sum(), reduce_op="mean")
         values = torch.stack([loss, whole(norm).to(loss)]).tolist()  # here the host waits
-        self._judge(trainer, pl_module, optimizer, *values)
+        self._judge(trainer, optimizer, *values)
         self._losses, self._batches = [], []
 
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any
-    ) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
         if self._batches:
             return  # gradients are still being accumulated
         every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]  # a connector sets it
         if self._has_news or trainer.global_step % every == 0:
-            counts: dict[str, float] = {
-                "skipped_steps": self.skipped_steps,
-                "loss_spikes": self.loss_spikes,
-            }
+            counts = {"skipped_steps": self.skipped_steps, "loss_spikes": self.loss_spikes}
             for logger in trainer.loggers:
-                logger.log_metrics(counts, step=trainer.global_step)
+                logger.log_metrics(dict(counts), step=trainer.global_step)
         self._has_news = False
         if self.in_a_row >= self.max_in_a_row:
-            raise _failed(
-                trainer,
-                f"stopped at step {trainer.global_step:,}: {self.in_a_row} steps in a row had to "
-                "be skipped",
-            )
+            what = f"{self.in_a_row} steps in a row had to be skipped"
+            raise _failed(trainer, f"stopped at step {trainer.global_step:,}: {what}")
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -137,12 +127,7 @@ class BadSteps(pl.Callback):
         self.usual = UsualLoss(**state["usual"])
 
     def _judge(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        optimizer: torch.optim.Optimizer,
-        loss: float,
-        norm: float,
+        self, trainer: pl.Trainer, optimizer: torch.optim.Optimizer, loss: float, norm: float
     ) -> None:
         """Skips the step or lets it be, and tells what there is to tell."""
         scaler = getattr(trainer.precision_plugin, "scaler", None)
@@ -152,7 +137,7 @@ class BadSteps(pl.Callback):
         self.step_facts.was_skipped = not is_good
         if is_good:
             self.in_a_row = 0
-            self._look_for_spike(trainer, pl_module, loss)
+            self._look_for_spike(trainer, loss)
             return
         optimizer.zero_grad(set_to_none=True)  # without a gradient, an optimizer moves nothing
         if scaler is not None and math.isfinite(loss) and scale >= 1:
@@ -160,30 +145,22 @@ class BadSteps(pl.Callback):
         self.skipped_steps += 1
         self.in_a_row += 1
         what = f"loss is {loss}" if not math.isfinite(loss) else f"gradient norm is {norm}"
-        self._tell(trainer, pl_module, f"skipped, as its {what}", is_spike=False)
+        self._tell(trainer, f"skipped, as its {what}", is_spike=False)
 
-    def _look_for_spike(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, loss: float
-    ) -> None:
+    def _look_for_spike(self, trainer: pl.Trainer, loss: float) -> None:
         if self.spike_deviations is None:
             return
         usual, deviations = self.usual, self.usual.deviations(loss)
         if usual.count >= self.spike_warmup_steps and deviations > self.spike_deviations:
             self.loss_spikes += 1
-            self._tell(
-                trainer,
-                pl_module,
-                f"has loss {loss:.3f}, {deviations:.1f} deviations above {usual.mean:.3f}",
-                is_spike=True,
-            )
+            what = f"has loss {loss:.3f}, {deviations:.1f} deviations above {usual.mean:.3f}"
+            self._tell(trainer, what, is_spike=True)
         usual.add(loss, self.spike_deviations)
 
-    def _tell(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, what: str, *, is_spike: bool
-    ) -> None:
+    def _tell(self, trainer: pl.Trainer, what: str, *, is_spike: bool) -> None:
         """Prints a line with the pages of the samples that are, or may be, to blame."""
         self._has_news = True
-        where = suspects(trainer, pl_module, self._batches, self._losses, is_spike=is_spike)
+        where = suspects(trainer, self._batches, self._losses, is_spike=is_spike)
         if trainer.is_global_zero:
             line = f"step {trainer.global_step + 1:,} {what}" + (f": {where}" if where else "")
             tqdm.write(line, file=sys.stderr)

@@ -18,16 +18,14 @@ class SampleLedger(pl.Callback):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._per_step = 0
-        self._seen = 0
-        self._last_step = 0
+        self._per_step = self._seen = self._last_step = 0
         self._has_begun = False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._last_step, self._seen = trainer.global_step, samples_seen(trainer)
         batch_size = training_data(trainer).settings.batch_size
         self._per_step = batch_size * trainer.world_size * trainer.accumulate_grad_batches
-        self._append(trainer, self._per_step)
+        self._append(trainer)
         self._has_begun = True
 
     def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
@@ -36,7 +34,7 @@ class SampleLedger(pl.Callback):
         seen = samples_seen(trainer)
         if seen - self._seen != self._per_step:
             self._per_step = seen - self._seen
-            self._append(trainer, self._per_step)
+            self._append(trainer)
         self._last_step, self._seen = trainer.global_step, seen
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -47,24 +45,23 @@ class SampleLedger(pl.Callback):
     ) -> None:
         self._end(trainer)
 
-    def _append(self, trainer: pl.Trainer, samples_per_step: int) -> None:
+    def _append(self, trainer: pl.Trainer) -> None:
         """Notes the steps after the last one that was noted."""
         if not trainer.is_global_zero:
             return
         data = training_data(trainer)
-        settings, tokenizer_dir = data.settings, data.tokenizer_dir
         stretch = Stretch(
             from_step=self._last_step,
             to_step=trainer.max_steps,
             samples_seen=self._seen,
-            samples_per_step=samples_per_step,
-            seq_len=settings.seq_len,
-            stride=settings.stride,
-            seed=settings.seed,
+            samples_per_step=self._per_step,
+            seq_len=data.settings.seq_len,
+            stride=data.settings.stride,
+            seed=data.settings.seed,
             tokens=str(data.tokens.folder),
             tokens_fingerprint=data.tokens.fingerprint,
-            tokenizer=str(tokenizer_dir),
-            tokenizer_sha256=sha256(tokenizer_dir / "tokenizer.json"),
+            tokenizer=str(data.tokenizer_dir),
+            tokenizer_sha256=sha256(data.tokenizer_dir / "tokenizer.json"),
         )
         append_stretch(self.path, stretch)
 

@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import NamedTuple
 
 import lightning.pytorch as pl
 import torch
-import torch.distributed as dist
 from torch import Tensor
 
-from qwen_pl.training.devices.dtensors import is_sharded
+from qwen_pl.training.devices.sharding import is_sharded, of_all_processes
 from qwen_pl.training.training_data import TrainingData, data_or_none
 
 MOST_NAMED = 4
@@ -25,12 +25,7 @@ class SeenBatch(NamedTuple):
 
 
 def suspects(
-    trainer: pl.Trainer,
-    pl_module: pl.LightningModule,
-    seen: list[SeenBatch],
-    losses: list[Tensor],
-    *,
-    is_spike: bool,
+    trainer: pl.Trainer, seen: list[SeenBatch], losses: list[Tensor], *, is_spike: bool
 ) -> str:
     """Names the samples to blame, like ``sample 3 of 8, data/book.pdf, pages 27-28``.
 
@@ -46,18 +41,19 @@ def suspects(
     if data is None:
         return ""
     mine = torch.stack(losses).tolist()
-    highest = max(map(_badness, _gathered(mine)))
+    highest = max(map(_badness, chain.from_iterable(of_all_processes(mine))))
     is_clear = is_spike or math.isinf(highest)
     samples = [
         sample
         for batch, loss in zip(seen, mine, strict=True)
         if not is_clear or _badness(loss) == highest
-        for sample in _samples(trainer, pl_module, batch, is_spike=is_spike)
+        for sample in _samples(trainer, batch, is_spike=is_spike)
     ]
     samples_per_batch = data.settings.batch_size * trainer.world_size
     first = seen[0].samples_seen - samples_per_batch
     total = samples_per_batch * len(seen)
-    found = sorted(_gathered([(s, _pages(data, s)) for s in samples]))
+    here = [(sample, _pages(data, sample)) for sample in samples]
+    found = sorted(chain.from_iterable(of_all_processes(here)))
     named = [f"sample {s - first} of {total}, {pages}" for s, pages in found[:MOST_NAMED]]
     if len(found) > MOST_NAMED:
         step = trainer.global_step + 1
@@ -65,14 +61,12 @@ def suspects(
     return "; ".join(named)
 
 
-def _samples(
-    trainer: pl.Trainer, pl_module: pl.LightningModule, seen: SeenBatch, *, is_spike: bool
-) -> Iterator[int]:
+def _samples(trainer: pl.Trainer, seen: SeenBatch, *, is_spike: bool) -> Iterator[int]:
     """Positions of the samples of one batch that are to blame."""
     rows = len(seen.batch["input_ids"])
     chosen = list(range(rows))
-    if not is_sharded(pl_module):
-        badness = [_badness(loss) for loss in _losses_of_rows(trainer, pl_module, seen.batch)]
+    if not is_sharded(trainer.lightning_module):
+        badness = [_badness(loss) for loss in _losses_of_rows(trainer, seen.batch)]
         if is_spike or math.isinf(max(badness)):
             chosen = [row for row in chosen if badness[row] == max(badness)]
     first = seen.samples_seen - rows * trainer.world_size + trainer.global_rank
@@ -80,18 +74,13 @@ def _samples(
 
 
 @torch.no_grad()
-def _losses_of_rows(
-    trainer: pl.Trainer, pl_module: pl.LightningModule, batch: dict[str, Tensor]
-) -> list[float]:
-    inputs = [batch["input_ids"], batch["labels"]]
-    documents = batch.get("document_ids")
-    network, losses = pl_module.get_submodule("model"), []
+def _losses_of_rows(trainer: pl.Trainer, batch: dict[str, Tensor]) -> list[float]:
+    network, losses = trainer.lightning_module.get_submodule("model"), []
+    names = {"input_ids", "labels", "document_ids"} & batch.keys()
     # Compiled layers would be compiled again for a single row.
     with trainer.precision_plugin.forward_context(), torch.compiler.set_stance("force_eager"):
         for row in range(len(batch["input_ids"])):
-            one = slice(row, row + 1)
-            ids = None if documents is None else documents[one]
-            losses.append(network(*(x[one] for x in inputs), document_ids=ids))
+            losses.append(network(**{name: batch[name][row : row + 1] for name in names}))
     return torch.stack(losses).tolist()
 
 
@@ -107,12 +96,3 @@ def _pages(data: TrainingData, sample: int) -> str:
         else f"{p.source}, pages {p.first_page}-{p.last_page}"
         for p in data.passages_of(sample)
     )
-
-
-def _gathered(mine: list[Any]) -> list[Any]:
-    """The lists of all processes as one."""
-    if not (dist.is_available() and dist.is_initialized()):
-        return mine
-    lists: list[list[Any]] = [[] for _ in range(dist.get_world_size())]
-    dist.all_gather_object(lists, mine)
-    return [item for items in lists for item in items]

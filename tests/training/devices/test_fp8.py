@@ -8,7 +8,7 @@ import torch
 from qwen_pl.errors import InputError
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
-from qwen_pl.training.devices.fp8 import check_fp8, multiply_in_fp8
+from qwen_pl.training.devices.layers import check_fp8, multiply_in_fp8
 from qwen_pl.training.module import Qwen3Module
 
 SIZES = Qwen3Config(

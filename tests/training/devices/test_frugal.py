@@ -12,7 +12,7 @@ from torch.nn.modules.module import register_module_forward_hook
 from torch.nn.utils import parametrize, prune
 
 from qwen_pl.model.qwen3 import MLP, Qwen3ForCausalLM
-from qwen_pl.training.devices.frugal import make_frugal
+from qwen_pl.training.devices.layers import make_frugal
 
 KEPT = (2, 7, 56)
 """The shape of what is between the projections."""

@@ -18,8 +18,8 @@ from qwen_pl.errors import InputError
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 from qwen_pl.training.monitoring.curves import SmoothedValue, TrainingCurves
-from qwen_pl.training.monitoring.flops import flops_per_token, peak_flops
-from qwen_pl.training.monitoring.text_samples import TextSamples
+from qwen_pl.training.monitoring.machine import flops_per_token, peak_flops
+from qwen_pl.training.monitoring.texts import TextSamples
 
 BY_THE_CLOCK = {"tokens_per_second", "mfu", "device_memory_gb", "data_wait"}
 OPTIONS = (

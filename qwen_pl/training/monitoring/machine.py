@@ -1,7 +1,10 @@
-"""What MFU is made of: operations that a token costs, and those that a device reaches at most."""
+"""What a run asks of its machine: operations, of those it could reach at most, and memory."""
 
 import re
 from typing import NamedTuple
+
+import psutil
+import torch
 
 from qwen_pl.model.config import Qwen3Config
 
@@ -20,10 +23,6 @@ def flops_per_token(config: Qwen3Config, seq_len: int) -> int:
 
     >>> f"{flops_per_token(Qwen3Config(), seq_len=4096):,}"
     '6,394,478,592'
-    >>> tiny = Qwen3Config(num_hidden_layers=1, hidden_size=2, intermediate_size=3, vocab_size=5,
-    ...     num_attention_heads=4, num_key_value_heads=2, head_dim=6)
-    >>> flops_per_token(tiny, seq_len=7) == 6 * (10 + 2 * 2 * (24 + 12) + 3 * 6) + 12 * 24 * 7
-    True
     """
     query_size = config.num_attention_heads * config.head_dim
     key_value_size = config.num_key_value_heads * config.head_dim
@@ -92,22 +91,32 @@ _PEAKS = {
 def peak_flops(device_name: str, precision: str, *, allow_tf32: bool = False) -> float | None:
     """Operations per second that a device reaches at most; None where that is not known here.
 
-    Args:
-        device_name: As ``torch.cuda.get_device_name`` has it.
-        precision: The Trainer's, such as ``bf16-mixed``.
-        allow_tf32: Whether float32 products may be rounded to TensorFloat-32.
+    The name is that of ``torch.cuda.get_device_name``, the precision the Trainer's. With
+    ``allow_tf32``, float32 products may be rounded to TensorFloat-32.
 
-    >>> peak_flops("NVIDIA H200", "bf16-mixed")
-    989400000000000.0
     >>> peak_flops("NVIDIA A100-SXM4-80GB", "32-true", allow_tf32=True)
     156000000000000.0
     >>> peak_flops("NVIDIA A100-SXM4-80GB MIG 1g.10gb", "bf16-mixed") is None
     True
     """
-    matching = (peak for name, peak in _PEAKS.items() if re.fullmatch(name, device_name))
-    peak = next(matching, None)
     columns = {"bf16": "bf16", "16": "fp16", "32": "tf32" if allow_tf32 else "fp32"}
-    column = columns.get(precision.split("-")[0])
-    if peak is None or column is None or (value := getattr(peak, column)) is None:
-        return None
-    return round(value * 1e12, 0)
+    column = columns.get(precision.split("-")[0], "")
+    for name, peak in _PEAKS.items():
+        if re.fullmatch(name, device_name):
+            value = getattr(peak, column, None)
+            return None if value is None else round(value * 1e12, 0)
+    return None
+
+
+def take_peak_memory(device: torch.device) -> dict[str, float]:
+    """The peak of allocated memory since the last call, under the names of their curves.
+
+    On CUDA that is what tensors took, and the share of the device; elsewhere what the process
+    holds at this moment. Nothing waits for the device.
+    """
+    if device.type != "cuda":
+        return {"device_memory_gb": psutil.Process().memory_info().rss / 1e9}
+    peak = torch.cuda.max_memory_allocated(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    total = torch.cuda.get_device_properties(device).total_memory
+    return {"device_memory_gb": peak / 1e9, "device_memory_share": peak / total}
