@@ -142,14 +142,14 @@ TABLE = [
         "as above",
     ),
     PrivateName(
-        "training/devices/compiling.py",
+        "training/devices/layers.py",
         "_higher_order_ops",
         "torch",
         "the name of a logger that warns of changes in place, of which there are none",
         "its warning would be shown, nothing else",
     ),
     *(
-        PrivateName("training/devices/frugal.py", name, MODULE, HOOKS, HOOKS_FAIL)
+        PrivateName("training/devices/layers.py", name, MODULE, HOOKS, HOOKS_FAIL)
         for name in (
             "_backward_hooks",
             "_backward_pre_hooks",
@@ -158,7 +158,7 @@ TABLE = [
         )
     ),
     PrivateName(
-        "training/devices/frugal.py",
+        "training/devices/layers.py",
         "_has_any_global_hook",
         "torch.nn.modules.module",
         HOOKS,
@@ -172,7 +172,7 @@ TABLE = [
         "ImportError when a run begins",
     ),
     PrivateName(
-        "training/lightning_fixes/lr_finder.py",
+        "training/lightning_fixes.py",
         "_default_root_dir",
         "lightning.pytorch.trainer.connectors.callback_connector:_CallbackConnector",
         "the sweep keeps a checkpoint in the Trainer's folder, for which there is no setter",
