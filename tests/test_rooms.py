@@ -52,7 +52,7 @@ SUB_ROOMS = {
         "checkpoints": {"devices"},
         "optim": {"checkpoints", "devices", "step_facts"},
         "steps": {"checkpoints", "devices", "training_data", "step_facts"},
-        "monitoring": {"checkpoints", "devices", "resume", "training_data", "step_facts"},
+        "monitoring": {"checkpoints", "devices", "training_data", "step_facts"},
         "resume": {"checkpoints", "devices", "optim", "steps", "training_data"},
         "lightning_fixes": set(),
         "module": {"metrics", "optim", "checkpoints", "devices", "training_data", "step_facts"},

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 from qwen_pl.commands.options.arguments import VerbParser
 from qwen_pl.errors import InputError
 from qwen_pl.files import in_bytes
-from qwen_pl.runs import run_dir
+from qwen_pl.runs import CHECKPOINTS, run_dir
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
@@ -179,10 +179,10 @@ class ResumeCheck:
             self._tell_of_kill(**kills[-1])
 
     def _tell_of_kill(self, moment: str, step: int) -> None:
-        from qwen_pl.training.checkpoints.checkpoint import FOLDER, numbered
+        from qwen_pl.training.checkpoints.checkpoint import numbered
 
         self.num_killed += 1
-        saved = numbered(self._run_dir("killed") / FOLDER)
+        saved = numbered(self._run_dir("killed") / CHECKPOINTS)
         resumes_at = saved[0][0] if saved else 0
         told = f"  killed {_TOLD[moment]}, after step {step}; going on from step {resumes_at}"
         print(told, flush=True)

@@ -10,7 +10,7 @@ from qwen_pl.run.choices import RunPlan
 from qwen_pl.run.predicting import PredictionWriter
 from qwen_pl.run.results import SAMPLES
 from qwen_pl.run.saved_config import SaveRunConfig
-from qwen_pl.training.checkpoints.checkpoint import FOLDER
+from qwen_pl.runs import CHECKPOINTS
 from qwen_pl.training.lightning_fixes import mended_callbacks
 from qwen_pl.training.monitoring.console import RunSummary, StepProgress
 from qwen_pl.training.monitoring.tensorboard import Histograms
@@ -45,7 +45,7 @@ def run_callbacks(plan: RunPlan, parts: Namespace) -> list[Callback]:
         # stop, the others are to see.
         *named,
         # Before the steps' checkpoints, which are to know of the best one.
-        BestCheckpoint(plan.run_dir / FOLDER, parts.weight_averaging),
+        BestCheckpoint(plan.run_dir / CHECKPOINTS, parts.weight_averaging),
         parts.checkpoint,
         # Before those that measure: they are to see the averaged weights in a validation.
         parts.weight_averaging,

@@ -18,8 +18,8 @@ from qwen_pl.run.published_start import given_sizes, linked_sizes, tell_of_start
 from qwen_pl.run.reading import steps_to_train, tokenizer_of
 from qwen_pl.run.saved_config import compare_to_checkpoint, plain_config
 from qwen_pl.run.trainer_settings import check_trainer_settings, fitting_precision
-from qwen_pl.runs import checkpoints_in, run_dir
-from qwen_pl.training.checkpoints.checkpoint import FOLDER, find_checkpoint, has_begun, step_of
+from qwen_pl.runs import CHECKPOINTS, checkpoints_in, run_dir
+from qwen_pl.training.checkpoints.checkpoint import find_checkpoint, has_begun, step_of
 from qwen_pl.training.devices.sharding import MakeNetwork
 
 NONE = "none"
@@ -88,7 +88,7 @@ def make_plan(
     _fill_in(config, "trainer", fitting_launcher(config.trainer))
     config.run = config.run or _config_name(config)
     folder = run_dir(config.run, config.trainer.default_root_dir)
-    config.checkpoint.dirpath = str(folder / FOLDER)
+    config.checkpoint.dirpath = str(folder / CHECKPOINTS)
 
     shows_measures = verb in ("validate", "test") and config.verbose
     if shows_measures:
@@ -191,6 +191,6 @@ def _measured(verb: str, config: Namespace, folder: Path) -> str | None:
             f"--ckpt_path {NONE} measures the weights of model.from_pretrained, and {verb} has "
             "none: give last, best or a file"
         )
-    has_checkpoint = any((folder / FOLDER).glob("step=*.ckpt"))
+    has_checkpoint = any((folder / CHECKPOINTS).glob("step=*.ckpt"))
     is_published = has_published and (config.ckpt_path == NONE or not has_checkpoint)
     return None if is_published else "last"

@@ -10,7 +10,8 @@ from filelock import FileLock, Timeout
 from qwen_pl.errors import InputError
 from qwen_pl.files import chain, free_space, full_disk_in, remove_unfinished
 from qwen_pl.run.messages import missing_package
-from qwen_pl.training.checkpoints.checkpoint import FOLDER, how_to_go_on
+from qwen_pl.runs import CHECKPOINTS
+from qwen_pl.training.checkpoints.checkpoint import how_to_go_on
 from qwen_pl.training.steps.ledger import LEDGER
 
 
@@ -78,5 +79,5 @@ def _tell_of_mendable(error: Exception, run_dir: Path) -> None:
         raise told from None
     raise InputError(
         f"no space left to write {full.filename or run_dir}: {free_space(run_dir)} are free; "
-        f"{how_to_go_on(run_dir / FOLDER)}"
+        f"{how_to_go_on(run_dir / CHECKPOINTS)}"
     ) from None

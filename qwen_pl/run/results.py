@@ -7,7 +7,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
 
 from qwen_pl.data.prepare.prepare import Preparation
-from qwen_pl.training.checkpoints.checkpoint import FOLDER
+from qwen_pl.runs import CHECKPOINTS
 from qwen_pl.training.monitoring.loggers import place_of
 from qwen_pl.training.resume.validating import MeasuredStart
 
@@ -27,7 +27,7 @@ def print_results(
         was_finished: Whether the run had all its steps already when it was resumed.
     """
     run = run_dir.name
-    checkpoints = sorted((run_dir / FOLDER).glob("*.ckpt"))
+    checkpoints = sorted((run_dir / CHECKPOINTS).glob("*.ckpt"))
     print()
     if was_finished:
         print(f"{run} had all its {trainer.max_steps:,} steps: --trainer.max_steps adds more")

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qwen_pl.runs import CHECKPOINTS
+
 TIMED = ("tokens_per_second", "mfu", "data_wait", "memory", "seconds", "time")
 """How names begin, or what stands in them, of values that no two runs have in common."""
 VALIDATION = ("val_", "reference_")
@@ -130,14 +132,14 @@ def read_curves(run_dir: Path) -> dict[str, list[tuple[int, str]]]:
 
 def _compare_checkpoints(one: Path, other: Path, step: int) -> Iterator[Comparison]:
     """The checkpoints of a step, and of the lowest validation loss."""
-    from qwen_pl.training.checkpoints.checkpoint import BEST, FOLDER, NAME, load_checkpoint
+    from qwen_pl.training.checkpoints.checkpoint import BEST, NAME, load_checkpoint
 
     name = f"{NAME.format(step=step)}.ckpt"
-    missing = [run.name for run in (one, other) if not (run / FOLDER / name).exists()]
+    missing = [run.name for run in (one, other) if not (run / CHECKPOINTS / name).exists()]
     if missing:
         yield Comparison("checkpoint", False, f"{missing[0]} has none of step {step}")
         return
-    ours, theirs = (load_checkpoint(run / FOLDER / name) for run in (one, other))
+    ours, theirs = (load_checkpoint(run / CHECKPOINTS / name) for run in (one, other))
     keys = {"weights": ("state_dict",), "optimizer": ("optimizer_states",)}
     rest = tuple(key for key in ours if key not in ("state_dict", "optimizer_states"))
     for kind, names in (keys | {"all else": rest}).items():
@@ -145,9 +147,9 @@ def _compare_checkpoints(one: Path, other: Path, step: int) -> Iterator[Comparis
         his = dict(_leaves({key: theirs.get(key) for key in names}, other))
         difference = _difference(mine, his)
         yield Comparison(kind, not difference, difference or f"{_count(mine):,} values")
-    have_best = [(run / FOLDER / BEST).exists() for run in (one, other)]
+    have_best = [(run / CHECKPOINTS / BEST).exists() for run in (one, other)]
     if all(have_best):
-        ours, theirs = (load_checkpoint(run / FOLDER / BEST) for run in (one, other))
+        ours, theirs = (load_checkpoint(run / CHECKPOINTS / BEST) for run in (one, other))
         difference = _difference(ours["state_dict"], theirs["state_dict"])
         yield Comparison(BEST, not difference, difference or f"of step {ours['global_step']}")
     elif any(have_best):

@@ -15,11 +15,11 @@ from qwen_pl.errors import InputError, is_first_on_machine
 from qwen_pl.files import free_space, full_disk_in, in_bytes, whole_file
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
+from qwen_pl.runs import CHECKPOINTS
 from qwen_pl.training.checkpoints.checkpoint_file import file_is_whole, write_file
 from qwen_pl.training.checkpoints.download import fetched, is_address
 from qwen_pl.training.checkpoints.sharded_folder import UNSHARDED, is_whole_folder, load_sharded
 
-FOLDER = "checkpoints"
 NAME = "step={step:08d}"
 BEST = "best.ckpt"
 AVERAGED = "averaged_weights"
@@ -118,7 +118,7 @@ def find_checkpoint(given: str, run_dir: Path) -> Path:
         return newest_checkpoint(run_dir)
     if is_address(given):
         return fetched(given)
-    path = run_dir / FOLDER / BEST if given == "best" else Path(given)
+    path = run_dir / CHECKPOINTS / BEST if given == "best" else Path(given)
     if not path.exists():
         raise InputError(f"no checkpoint {path}: --ckpt_path takes last, best or a file")
     return path
@@ -130,7 +130,7 @@ def newest_checkpoint(run_dir: Path) -> Path:
     Raises:
         InputError: If there is none.
     """
-    found = numbered(run_dir / FOLDER)
+    found = numbered(run_dir / CHECKPOINTS)
     for _, path in found:
         if is_whole(path):
             return path
@@ -138,11 +138,11 @@ def newest_checkpoint(run_dir: Path) -> Path:
             print(f"{path} is damaged, going back to the one before", file=sys.stderr)
     if found:
         raise InputError(
-            f"every checkpoint in {run_dir / FOLDER} is damaged: put back a copy, or remove "
+            f"every checkpoint in {run_dir / CHECKPOINTS} is damaged: put back a copy, or remove "
             f"{run_dir} to start over"
         )
     raise InputError(
-        f"no checkpoint in {run_dir / FOLDER}: train that run first, without --ckpt_path"
+        f"no checkpoint in {run_dir / CHECKPOINTS}: train that run first, without --ckpt_path"
     )
 
 
@@ -204,7 +204,7 @@ def has_begun(run_dir: Path, every_n_train_steps: int) -> bool:
     What a run leaves that was killed before its first checkpoint is no beginning: a log, or the
     best weights of an early validation.
     """
-    folder = run_dir / FOLDER
+    folder = run_dir / CHECKPOINTS
     if any(path.name != BEST for path in folder.glob("*.ckpt")):
         return True
     if not (folder / BEST).exists():
