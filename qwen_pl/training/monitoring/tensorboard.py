@@ -47,11 +47,9 @@ class Histograms(pl.Callback):
             message = "curves.histograms_every_n_steps: only TensorBoard shows histograms"
             print(message, file=sys.stderr)
 
-    def on_before_optimizer_step(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
-    ) -> None:
+    def on_before_optimizer_step(self, trainer: pl.Trainer, *args: Any) -> None:
         if (step := trainer.global_step + 1) % self.every_n_steps == 0:
-            for name, parameter in pl_module.named_parameters():
+            for name, parameter in trainer.lightning_module.named_parameters():
                 if parameter.grad is not None:
                     self._log(trainer, f"gradients/{_short(name)}", parameter.grad, step)
 

@@ -87,12 +87,10 @@ class StopOnSignal(pl.Callback):
         if self._saves_step_end:
             checkpoint.update(self._at_step_end)
 
-    def on_exception(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
-    ) -> None:
+    def on_exception(self, *args: Any) -> None:
         self._give_back()
 
-    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+    def teardown(self, *args: Any) -> None:
         self._give_back()
 
     def _give_back(self) -> None:

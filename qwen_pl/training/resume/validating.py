@@ -92,7 +92,12 @@ class MeasuredStart(pl.Callback):
         if reference is None:
             return
         if trainer.global_step == 0 and pl_module.from_pretrained is not None:
-            self._measure(trainer)
+            with isolate_rng():  # a run trains the same, whether it is measured or not
+                validate_now(trainer)
+            self._values = {k: float(value) for k, value in trainer.callback_metrics.items()}
+            bits = [f"{k} {value:.4f}" for k, value in self._values.items() if "bits" in k]
+            if trainer.is_global_zero:
+                print(f"before training: {', '.join(bits)}", file=sys.stderr)
             self._reference = reference
         elif self._values and self._reference != reference and trainer.is_global_zero:
             print(
@@ -106,14 +111,6 @@ class MeasuredStart(pl.Callback):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._reference, self._values = state["reference"], state["values"]
-
-    def _measure(self, trainer: pl.Trainer) -> None:
-        with isolate_rng():  # a run trains the same, whether it is measured or not
-            validate_now(trainer)
-        self._values = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        bits = [f"{name} {value:.4f}" for name, value in self._values.items() if "bits" in name]
-        if trainer.is_global_zero:
-            print(f"before training: {', '.join(bits)}", file=sys.stderr)
 
 
 def _fingerprint(trainer: pl.Trainer) -> str | None:

@@ -19,31 +19,24 @@ class Stretch:
 
     Steps are counted from 1, as checkpoints and curves count them, samples from 0 over all
     processes and epochs.
-
-    Attributes:
-        from_step: The steps taken before it.
-        to_step: The last step that can belong to it.
-        samples_seen: The samples taken before it.
-        samples_per_step: Windows in a batch, times the processes and the batches accumulated.
-        seq_len: Tokens per window.
-        stride: Tokens between window starts in an epoch.
-        seed: Decides the order of the windows.
-        tokens: The folder of the token file.
-        tokens_fingerprint: Of that token file.
-        tokenizer: The folder of the tokenizer that made it.
-        tokenizer_sha256: Of its ``tokenizer.json``.
     """
 
     from_step: int
+    """The steps taken before it."""
     to_step: int
+    """The last step that can belong to it."""
     samples_seen: int
+    """The samples taken before it."""
     samples_per_step: int
+    """Windows in a batch, times the processes and the batches accumulated."""
     seq_len: int
     stride: int
     seed: int
     tokens: str
+    """The folder of the token file."""
     tokens_fingerprint: str
     tokenizer: str
+    """The folder of the tokenizer that made it."""
     tokenizer_sha256: str
 
     def samples_of(self, step: int) -> range:

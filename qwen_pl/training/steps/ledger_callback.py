@@ -40,9 +40,7 @@ class SampleLedger(pl.Callback):
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._end(trainer)
 
-    def on_exception(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
-    ) -> None:
+    def on_exception(self, trainer: pl.Trainer, *args: Any) -> None:
         self._end(trainer)
 
     def _append(self, trainer: pl.Trainer) -> None:
