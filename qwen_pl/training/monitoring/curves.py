@@ -258,9 +258,9 @@ def _known_peak(trainer: pl.Trainer) -> float | None:
     device = trainer.strategy.root_device
     if device.type != "cuda":
         return None
-    rounds = torch.get_float32_matmul_precision() != "highest"
+    rounded = torch.get_float32_matmul_precision() != "highest"
     name = torch.cuda.get_device_name(device)
-    return peak_flops(name, str(trainer.precision), allow_tf32=rounds)
+    return peak_flops(name, str(trainer.precision), allow_tf32=rounded)
 
 
 def _largest(trainer: pl.Trainer, values: dict[str, float]) -> dict[str, float]:

@@ -51,7 +51,7 @@ class Histograms(pl.Callback):
         if (step := trainer.global_step + 1) % self.every_n_steps == 0:
             for name, parameter in trainer.lightning_module.named_parameters():
                 if parameter.grad is not None:
-                    self._log(trainer, f"gradients/{_short(name)}", parameter.grad, step)
+                    self._log(trainer, "gradients", name, parameter.grad, step)
 
     def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
         step = trainer.global_step
@@ -60,17 +60,14 @@ class Histograms(pl.Callback):
         self._last_step = step
         if step % self.every_n_steps == 0:
             for name, parameter in trainer.lightning_module.named_parameters():
-                self._log(trainer, f"weights/{_short(name)}", parameter.detach(), step)
+                self._log(trainer, "weights", name, parameter.detach(), step)
 
-    def _log(self, trainer: pl.Trainer, name: str, tensor: Tensor, step: int) -> None:
+    def _log(self, trainer: pl.Trainer, kind: str, name: str, tensor: Tensor, step: int) -> None:
         tensor = whole(tensor)  # which takes all processes, where it is sharded
+        name = f"{kind}/{name.removeprefix('model.').removeprefix('model.')}"
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger) and trainer.is_global_zero:
                 logger.experiment.add_histogram_raw(name, **histogram(tensor), global_step=step)
-
-
-def _short(name: str) -> str:
-    return name.removeprefix("model.").removeprefix("model.")
 
 
 def histogram(tensor: Tensor) -> dict[str, object]:
