@@ -38,8 +38,7 @@ def run_callbacks(plan: RunPlan, parts: Namespace) -> list[Callback]:
     named = mended_callbacks(as_list(parts.trainer.callbacks), plan.run_dir)
     has_bar = any(isinstance(callback, ProgressBar) for callback in named)
     every = parts.curves.histograms_every_n_steps
-    parts.samples.path, parts.samples.generate = plan.run_dir / SAMPLES, generate
-    parts.samples.curves = parts.curves
+    parts.samples.join_run(plan.run_dir / SAMPLES, generate, parts.curves)
     return [
         # Those of the config come first: what they change, the learning rate or when the run is to
         # stop, the others are to see.

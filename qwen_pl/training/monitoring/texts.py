@@ -94,21 +94,27 @@ class TextSamples(pl.Callback):
         self.prompts = prompts
         self.max_new_tokens = max_new_tokens
         self.temperature = temperature
-        self.path: Path | None = None
-        """The file for the texts; the command line puts it here."""
-        self.generate: Callable[..., torch.Tensor] | None = None
-        """What writes, ``qwen_pl.generate``; the command line puts it here."""
-        self.curves: TrainingCurves | None = None
-        """Whose speeds leave out the time to write; the command line puts it here."""
+        self._path: Path | None = None
+        self._generate: Callable[..., torch.Tensor] | None = None
+        self._curves: TrainingCurves | None = None
         self._prompt_ids: list[list[int]] = []
         self._last_step = 0
+
+    def join_run(
+        self, path: Path, generate: Callable[..., torch.Tensor], curves: TrainingCurves
+    ) -> None:
+        """Takes the file for the texts, what writes (``qwen_pl.generate``), and what tells speeds.
+
+        The speeds leave out the time that is spent on writing.
+        """
+        self._path, self._generate, self._curves = path, generate, curves
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._last_step = trainer.global_step
         if self.every_n_steps:
             self._prompt_ids = self._find_prompts(training_data(trainer))
-            if self.path is not None and trainer.is_global_zero:
-                drop_later_texts(self.path, trainer.global_step)
+            if self._path is not None and trainer.is_global_zero:
+                drop_later_texts(self._path, trainer.global_step)
 
     def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
         step = trainer.global_step
@@ -130,8 +136,8 @@ class TextSamples(pl.Callback):
                 texts = self._write(network)
             if trainer.is_global_zero:
                 self._log(trainer, texts)
-        if self.curves is not None:
-            self.curves.leave_out(time.perf_counter() - started)
+        if self._curves is not None:
+            self._curves.leave_out(time.perf_counter() - started)
 
     def _find_prompts(self, data: TrainingData) -> list[list[int]]:
         if self.prompts is None:
@@ -145,12 +151,12 @@ class TextSamples(pl.Callback):
 
     def _write(self, network: torch.nn.Module) -> list[torch.Tensor]:
         """Each prompt and what is written after it, ``(1, T)``; as long on all processes."""
-        assert self.generate is not None, "set samples.generate = qwen_pl.generate"
+        assert self._generate is not None, "join_run says what writes"
         settings = {"max_new_tokens": self.max_new_tokens, "temperature": self.temperature}
         # Each with a seed of its own: the same chance would give beginnings that are alike. No
         # token ends a text, so that processes that compute together do so equally often.
         prompts = enumerate(self._prompt_ids)
-        return [self.generate(network, ids, seed=seed, **settings) for seed, ids in prompts]
+        return [self._generate(network, ids, seed=seed, **settings) for seed, ids in prompts]
 
     def _log(self, trainer: pl.Trainer, texts: Sequence[torch.Tensor]) -> None:
         tokenizer, step = training_data(trainer).tokenizer, trainer.global_step
@@ -163,8 +169,8 @@ class TextSamples(pl.Callback):
             begin = tokenizer.decode(prompt)
             # Decoded as one, since a character may begin in the prompt and end in the text.
             pairs.append((begin, tokenizer.decode(prompt + new).removeprefix(begin)))
-        if self.path is not None:
-            append_texts(self.path, step, pairs)
+        if self._path is not None:
+            append_texts(self._path, step, pairs)
         markdown = "\n\n---\n\n".join(
             f"**{plain(begin).strip()}**{plain(text)}" if begin.strip() else plain(text)
             for begin, text in pairs

@@ -104,9 +104,12 @@ class BadSteps(pl.Callback):
             return  # gradients are still being accumulated
         every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]  # a connector sets it
         if self._has_news or trainer.global_step % every == 0:
-            counts = {"skipped_steps": self.skipped_steps, "loss_spikes": self.loss_spikes}
+            counts: dict[str, float] = {
+                "skipped_steps": self.skipped_steps,
+                "loss_spikes": self.loss_spikes,
+            }
             for logger in trainer.loggers:
-                logger.log_metrics(dict(counts), step=trainer.global_step)
+                logger.log_metrics(counts, step=trainer.global_step)
         self._has_news = False
         if self.in_a_row >= self.max_in_a_row:
             what = f"{self.in_a_row} steps in a row had to be skipped"
