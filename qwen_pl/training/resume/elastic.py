@@ -33,18 +33,8 @@ class ElasticAccumulation(pl.Callback):
         before = state.get("accumulate_grad_batches", per_step) or 1
         if before != trainer.accumulate_grad_batches:
             for counts in (batches["total"], batches["current"]):
-                recount(counts, before, trainer.accumulate_grad_batches)
-
-
-def recount(counts: dict[str, int], before: int, after: int) -> None:
-    """Counts batches of whole steps anew; those under way keep their distance.
-
-    >>> counts = {"ready": 20, "started": 20, "processed": 20, "completed": 19}
-    >>> recount(counts, before=4, after=1)
-    >>> counts
-    {'ready': 5, 'started': 5, 'processed': 5, 'completed': 4}
-    """
-    steps = -(-counts["processed"] // before)
-    moved = steps * after - counts["processed"]
-    for name in counts:
-        counts[name] += moved
+                # Those of whole steps are counted anew, those under way keep their distance.
+                steps = -(-counts["processed"] // before)
+                moved = steps * trainer.accumulate_grad_batches - counts["processed"]
+                for name in counts:
+                    counts[name] += moved

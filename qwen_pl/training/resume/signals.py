@@ -90,7 +90,7 @@ class StopOnSignal(pl.Callback):
     def on_exception(self, *args: Any) -> None:
         self._give_back()
 
-    def teardown(self, *args: Any) -> None:
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         self._give_back()
 
     def _give_back(self) -> None:
