@@ -5,6 +5,7 @@ It stands apart from ``windows.py``, so that a sample can be looked up without l
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 
 import numpy as np
 
@@ -45,12 +46,8 @@ class WindowOrder:
         """The first tokens of the windows that come at these positions."""
         found: list[int] = []
         per_epoch = self.per_epoch
-        while positions:
-            epoch = positions[0] // per_epoch
-            reached = -(-((epoch + 1) * per_epoch - positions[0]) // positions.step)
-            numbers = np.array(positions[:reached]) - epoch * per_epoch
-            found += self._shuffled(epoch)[numbers].tolist()
-            positions = positions[reached:]
+        for epoch, own in groupby(positions, key=lambda position: position // per_epoch):
+            found += self._shuffled(epoch)[np.array([*own]) % per_epoch].tolist()
         return found
 
     @cached_property

@@ -39,17 +39,13 @@ class Hit:
 def find_text(documents: Sequence[Document], text: str, *, exact: bool) -> Iterator[Hit]:
     """Yields where ``text`` occurs, in order; a sentence may go on in the next paragraph.
 
-    White space counts as one blank, and characters that are made up of several as one. The text of
-    the corpus is read a chunk at a time and never in memory as a whole.
-
-    Args:
-        exact: Whether capitals, and the kinds of quotation marks and dashes, have to be the same.
+    White space counts as one blank, and characters that are made up of several as one; capitals,
+    and the kinds of quotation marks and dashes, count only if it is to be exact. The text of the
+    corpus is read a chunk at a time and never in memory as a whole.
     """
     wanted = normal(text)
-    if exact:
-        pattern = re.compile(re.escape(wanted))
-    else:
-        pattern = re.compile("".join(map(_any_alike, wanted)), re.IGNORECASE)
+    alike = "".join(map(_any_alike, wanted))
+    pattern = re.compile(re.escape(wanted)) if exact else re.compile(alike, re.IGNORECASE)
     for number, document in enumerate(documents):
         yield from _find(document, number, pattern, len(wanted))
 

@@ -200,11 +200,8 @@ class _Search:
         return (inner / name for inner, names in self._walk(folder) for name in names)
 
     def _walk(self, top: Path) -> Iterator[tuple[Path, list[str]]]:
-        """A folder and those in it to any depth, with their files that are not hidden.
-
-        Each comes once though links may form a circle, and caches are passed over.
-        """
-        seen: set[str] = set()
+        """A folder and those in it to any depth but for caches, with their files not hidden."""
+        seen: set[str] = set()  # each comes once, though links may form a circle
         tops = deque([top])  # links come last: a folder is rather known by its name than by a link
         while tops:
             for name, inner, files in os.walk(tops.popleft(), onerror=self._tell):
@@ -250,10 +247,7 @@ def _not_found(name: str, path: Path) -> str:
 
 
 def _fits(name: str, pattern: str) -> bool:
-    """Whether a file's name fits one part of a pattern.
-
-    An accented letter may be one character or two, which no one can see.
-    """
+    """Whether a file's name fits one part of a pattern."""
     if name.startswith(".") and not pattern.startswith("."):
         return False
     stem, dot, suffix = pattern.rpartition(".")
@@ -261,6 +255,7 @@ def _fits(name: str, pattern: str) -> bool:
         name_stem, name_dot, name_suffix = name.rpartition(".")
         name = name_stem + name_dot + name_suffix.lower()
         pattern = stem + dot + suffix.lower()
+    # An accented letter may be one character or two, which no one can see.
     return fnmatch(normalize("NFC", name), normalize("NFC", pattern))
 
 

@@ -70,11 +70,7 @@ class Slurm:
 
 
 def check_engine(cluster: str) -> None:
-    """Raises an InputError if a package that runs the tasks is missing.
-
-    Args:
-        cluster: local, slurm or ray.
-    """
+    """Raises an InputError if a package is missing that runs tasks on local, slurm or ray."""
     needed = {"datatrove": "datatrove>=0.10,<1"} | ({"ray": "ray"} if cluster == "ray" else {})
     for name, package in needed.items():
         if importlib.util.find_spec(name) is None:
@@ -138,8 +134,7 @@ def prepare_in_tasks(
 def submit(recipe: Recipe, cache_dir: Path, cluster: Cluster, slurm: Slurm) -> Preparation | Path:
     """Hands what ``prepare`` has to do over to Slurm, less the tasks that are done.
 
-    Returns:
-        What is prepared, if all is done; else the folder that says how far it is.
+    What is prepared comes back if all is done; else the folder that says how far it is.
 
     Raises:
         InputError: If jobs of the same preparation are still queued, if Slurm takes no job, or if

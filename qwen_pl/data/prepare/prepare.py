@@ -209,11 +209,7 @@ def prepare_tokenizer(
 def sample_paragraphs(
     documents: Sequence[Document], pieces: Sequence[Piece], share: float
 ) -> Iterator[str]:
-    """A share of the text of ``pieces``, spread evenly over them and over each document.
-
-    Args:
-        share: From 0 to 1, in bytes; with 1, every paragraph comes.
-    """
+    """A share of the text of ``pieces``, in bytes, spread evenly over them and each document."""
     due = 0.0  # bytes that should have come by now, less those that have
     for text_file, rows in _paragraphs(documents, pieces):
         chosen = []

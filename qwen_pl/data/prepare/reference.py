@@ -16,11 +16,7 @@ _FEWEST_TOKENS = 2  # one to read and one to predict
 
 
 def check_reference(source: str | Sequence[str]) -> None:
-    """Looks whether there is anything to read, before the hours that a corpus may take.
-
-    Raises:
-        InputError: If ``source`` names nothing that can be read.
-    """
+    """Raises an InputError if nothing can be read, before the hours that a corpus may take."""
     try:
         find_sources(source, on_problem=lambda problem: None)
     except InputError as error:

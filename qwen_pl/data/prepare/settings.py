@@ -91,19 +91,15 @@ class DataSettings:
             strict=strict,
         )
         self.cache_dir = Path(cache_dir)
-        self.seq_len = _at_least_one("seq_len", seq_len)
-        self.stride = _at_least_one("stride", seq_len if stride is None else stride)
+        self.seq_len = seq_len
+        self.stride = seq_len if stride is None else stride
         self.mask_documents = mask_documents
-        self.batch_size = _at_least_one("batch_size", batch_size)
+        self.batch_size = batch_size
         self.num_workers = num_workers
-        cores = available_cores() if num_proc is None else num_proc
-        self.num_proc = _at_least_one("num_proc", cores)
+        self.num_proc = available_cores() if num_proc is None else num_proc
         self.seed = seed
         self.reference_text = reference_text
         self.prompts = prompts
-
-
-def _at_least_one(name: str, value: int) -> int:
-    if value < 1:
-        raise InputError(f"data.{name} is {value}: it has to be at least 1")
-    return value
+        for name in ("seq_len", "stride", "batch_size", "num_proc"):
+            if (value := getattr(self, name)) < 1:
+                raise InputError(f"data.{name} is {value}: it has to be at least 1")

@@ -27,11 +27,7 @@ _NOT_SHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
 def write_report(
     folder: Path, reports: Sequence[FileReport], *, facts: Mapping[str, str] | None = None
 ) -> None:
-    """Writes ``report.json``, in the order of ``reports``, and ``report.html`` into ``folder``.
-
-    Args:
-        facts: More to tell about the corpus as a whole, by name.
-    """
+    """Writes ``report.json``, in the order of ``reports``, and ``report.html``; facts by name."""
     facts, entry = dict(facts or {}), CorpusEntry(folder)
     head = json.dumps({"facts": facts, "totals": totals(reports)}, ensure_ascii=False, indent=1)
     # Without the excerpts, which report.html has: those of 10,000 files would be 50 MB.
