@@ -41,7 +41,7 @@ MODULE = "torch.nn:Module"
 
 TABLE = [
     PrivateName(
-        "commands/options/arguments.py",
+        "commands/options.py",
         "_get_help_string",
         "argparse:ArgumentDefaultsHelpFormatter",
         "the one method of the formatter that says which defaults are shown",

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from qwen_pl.commands.options.arguments import VerbParser
+from qwen_pl.commands.options import VerbParser
 from qwen_pl.errors import InputError
 from qwen_pl.files import in_bytes
 from qwen_pl.runs import CHECKPOINTS, run_dir

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from qwen_pl.commands.options.arguments import VerbParser
+from qwen_pl.commands.options import VerbParser
 from qwen_pl.errors import InputError
 from qwen_pl.files import in_bytes, size_of
 

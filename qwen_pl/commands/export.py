@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qwen_pl.commands.options.arguments import (
+from qwen_pl.commands.options import (
     VerbParser,
     add_checkpoint_options,
     checkpoint_of,

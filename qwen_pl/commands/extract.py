@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import IO
 
-from qwen_pl.commands.options.arguments import VerbParser, add_corpus_options, corpus_of
+from qwen_pl.commands.options import VerbParser, add_corpus_options, corpus_of
 from qwen_pl.errors import InputError
 from qwen_pl.files import whole_file
 

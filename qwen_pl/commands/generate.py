@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from qwen_pl.commands.options.arguments import (
+from qwen_pl.commands.options import (
     VerbParser,
     add_checkpoint_options,
     checkpoint_of,

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qwen_pl.commands.options.arguments import VerbParser, add_checkpoint_options, checkpoint_of
+from qwen_pl.commands.options import VerbParser, add_checkpoint_options, checkpoint_of
 from qwen_pl.errors import InputError
 from qwen_pl.files import in_bytes, size_of
 

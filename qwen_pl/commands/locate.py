@@ -5,8 +5,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qwen_pl.commands.options.arguments import VerbParser
-from qwen_pl.commands.options.data_settings import data_settings
+from qwen_pl.commands.options import VerbParser, checked_data_settings, data_settings_alone
 from qwen_pl.errors import InputError
 from qwen_pl.runs import CONFIG, newest_run, run_dir
 
@@ -149,7 +148,7 @@ def _show_text(text: str, config: Path) -> None:
         raise InputError("--text is empty: give the sentence to look for")
     if not config.is_file():
         raise InputError(f"no such file: {config}")
-    settings = data_settings(str(config), [])
+    settings = data_settings_alone(str(config), []) or checked_data_settings(str(config), [])
     recipe = settings.recipe
     corpus = read_corpus(
         recipe.source,

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qwen_pl.commands.options.arguments import VerbParser
+from qwen_pl.commands.options import VerbParser
 from qwen_pl.errors import InputError
 from qwen_pl.files import write_text
 

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qwen_pl import __version__
-from qwen_pl.commands.options.arguments import VerbParser
-from qwen_pl.commands.options.data_settings import checked_data_settings, data_settings_alone
+from qwen_pl.commands.options import VerbParser, checked_data_settings, data_settings_alone
 from qwen_pl.errors import InputError
 from qwen_pl.files import fingerprint, write_text
 

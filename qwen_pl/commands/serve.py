@@ -7,7 +7,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from qwen_pl.commands.options.arguments import (
+from qwen_pl.commands.options import (
     VerbParser,
     add_checkpoint_options,
     checkpoint_of,

@@ -5,7 +5,7 @@ import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qwen_pl.commands.options.arguments import VerbParser
+from qwen_pl.commands.options import VerbParser
 from qwen_pl.errors import InputError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _tokenizer(run: str | None, name: str | None) -> "Tokenizer":
     from qwen_pl.data.tokens.tokenizer import load_tokenizer
 
     if run is not None:
-        from qwen_pl.commands.options.arguments import load_trained
+        from qwen_pl.commands.options import load_trained
         from qwen_pl.runs import run_dir
         from qwen_pl.training.checkpoints.checkpoint import newest_checkpoint
 

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from qwen_pl.commands.options.arguments import VerbParser, add_corpus_options, corpus_of
+from qwen_pl.commands.options import VerbParser, add_corpus_options, corpus_of
 from qwen_pl.errors import InputError
 
 

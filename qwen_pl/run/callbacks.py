@@ -7,8 +7,8 @@ from lightning.pytorch.callbacks import Callback, ProgressBar
 
 from qwen_pl.generation.generate import generate
 from qwen_pl.run.choices import RunPlan
+from qwen_pl.run.folder import SAMPLES
 from qwen_pl.run.predicting import PredictionWriter
-from qwen_pl.run.results import SAMPLES
 from qwen_pl.run.saved_config import SaveRunConfig
 from qwen_pl.runs import CHECKPOINTS
 from qwen_pl.training.lightning_fixes import mended_callbacks
@@ -28,8 +28,7 @@ def run_callbacks(plan: RunPlan, parts: Namespace) -> list[Callback]:
     """The callbacks of a run. The Trainer calls them in this order, but those that save last.
 
     Args:
-        plan: What the run is to be.
-        parts: What its config describes, the callbacks with settings of their own among it.
+        parts: What the config of the run describes, callbacks with settings of their own among it.
 
     Raises:
         InputError: If one that the config names cannot work here.

@@ -12,12 +12,11 @@ from qwen_pl.errors import InputError, is_first_on_machine
 from qwen_pl.export.pretrained import find_pretrained
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
-from qwen_pl.run.launcher import fitting_launcher
+from qwen_pl.run.machine import fitting_launcher, fitting_precision
 from qwen_pl.run.predicting import predictions_file, settings_of_checkpoint
 from qwen_pl.run.published_start import given_sizes, linked_sizes, tell_of_start
 from qwen_pl.run.reading import steps_to_train, tokenizer_of
 from qwen_pl.run.saved_config import compare_to_checkpoint, plain_config
-from qwen_pl.run.trainer_settings import check_trainer_settings, fitting_precision
 from qwen_pl.runs import CHECKPOINTS, checkpoints_in, run_dir
 from qwen_pl.training.checkpoints.checkpoint import find_checkpoint, has_begun, step_of
 from qwen_pl.training.devices.sharding import MakeNetwork
@@ -31,7 +30,7 @@ class RunPlan:
     """All that a run is to be.
 
     Attributes:
-        verb: What is done: fit, validate, test or predict.
+        verb: fit, validate, test or predict.
         run_dir: The folder of the run, whose name is also that of the run.
         config: All settings, with what the user left open.
         config_text: The same as YAML for the run's folder: without how this fit was begun, which is
@@ -75,7 +74,6 @@ def make_plan(
     This is the one place where settings change after they were read.
 
     Args:
-        verb: What is to be done.
         given: The settings as they were read.
         published: The sizes of the network that ``model.from_pretrained`` names, if it does.
         dump: Writes settings as YAML.
@@ -85,35 +83,37 @@ def make_plan(
     """
     config = given.clone()
     config.data.tokenizer = tokenizer_of(config)
-    _fill_in(config, "trainer", fitting_launcher(config.trainer))
-    config.run = config.run or _config_name(config)
+    _fill_in(config.trainer, fitting_launcher(config.trainer))
+    first_file, *_ = config.config or ["default"]
+    config.run = config.run or Path(str(first_file)).stem
     folder = run_dir(config.run, config.trainer.default_root_dir)
     config.checkpoint.dirpath = str(folder / CHECKPOINTS)
 
     shows_measures = verb in ("validate", "test") and config.verbose
     if shows_measures:
         config.verbose = False  # Lightning's table would show each value once for every loader
-    checkpoint = _checkpoint_of(verb, config, folder)
+    asked = _resumed_from(config, folder) if verb == "fit" else _measured(verb, config, folder)
+    checkpoint = None if asked is None else find_checkpoint(asked, folder)
     config.ckpt_path = None if checkpoint is None else str(checkpoint)
 
     predictions = None
     if verb == "predict":
         predictions = predictions_file(config, folder)
-        _fill_in(config, "", settings_of_checkpoint(config))
+        _fill_in(config, settings_of_checkpoint(config))
         published = None  # the checkpoint holds all of it
-    check_trainer_settings(config.trainer)
+    _check_trainer(config.trainer)
     if config.trainer.precision is None:
         config.trainer.precision = fitting_precision(config.trainer.accelerator)
 
     make_network: MakeNetwork | None = None
     if published is not None:
-        asked = given_sizes(config, published)
-        _fill_in(config, "model.config", linked_sizes(config, asked, published))
+        sizes = given_sizes(config, published)
+        _fill_in(config.model.config, linked_sizes(config, sizes, published))
         make_network = Qwen3ForCausalLM  # a run that resumes has its weights in the checkpoint
         if checkpoint is None:
             make_network = find_pretrained(config.model.from_pretrained).network
             if is_first_on_machine():
-                tell_of_start(verb, config, published, asked)
+                tell_of_start(verb, config, published, sizes)
 
     plain = plain_config(dump(config))
     has_other_seed = False
@@ -133,20 +133,31 @@ def make_plan(
     )
 
 
-def _fill_in(config: Namespace, key: str, settings: Mapping[str, Any]) -> None:
+def _fill_in(config: Namespace, settings: Mapping[str, Any]) -> None:
     for name, value in settings.items():
-        config[f"{key}.{name}" if key else name] = value
+        config[name] = value
 
 
-def _config_name(config: Namespace) -> str:
-    files = config.config or []
-    return Path(str(files[0])).stem if files else "default"
+def _check_trainer(trainer: Namespace) -> None:
+    """Refuses what the Trainer takes and then fails at, in the middle of a run.
 
-
-def _checkpoint_of(verb: str, config: Namespace, folder: Path) -> Path | None:
-    """The checkpoint that is resumed from, measured or written with, if there is to be one."""
-    asked = _resumed_from(config, folder) if verb == "fit" else _measured(verb, config, folder)
-    return None if asked is None else Path(find_checkpoint(asked, folder))
+    Raises:
+        InputError: If a setting cannot be used.
+    """
+    for name, least in (("accumulate_grad_batches", 1), ("val_check_interval", 0)):
+        value = getattr(trainer, name)
+        if isinstance(value, int | float) and (value < least or value == 0):
+            raise InputError(f"trainer.{name} is {value}: it has to be at least 1")
+    if trainer.gradient_clip_val is not None and trainer.gradient_clip_val < 0:
+        raise InputError(
+            f"trainer.gradient_clip_val is {trainer.gradient_clip_val}: it has to be positive, or "
+            "0 for no clipping"
+        )
+    if trainer.precision == "16-true":
+        raise InputError(
+            "trainer.precision is 16-true, and AdamW's moments are too small for float16: give "
+            "16-mixed, or bf16-true"
+        )
 
 
 def _resumed_from(config: Namespace, folder: Path) -> str | None:

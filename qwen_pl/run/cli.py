@@ -13,19 +13,13 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from qwen_pl.data.datamodule import PDFDataModule
 from qwen_pl.errors import Stopped
-from qwen_pl.run.arguments import run_parser, verb_settings
 from qwen_pl.run.callbacks import as_list, run_callbacks
 from qwen_pl.run.choices import RunPlan, make_plan
-from qwen_pl.run.folder import taken, tidy_end
-from qwen_pl.run.launcher import end_with_parent
-from qwen_pl.run.messages import (
-    quieten,
-    refused_classes_in_one_line,
-    refused_trainer_in_one_line,
-)
+from qwen_pl.run.folder import print_measures, print_results, taken, tidy_end
+from qwen_pl.run.machine import end_with_parent
+from qwen_pl.run.messages import quieten, refused_classes_in_one_line, refused_trainer_in_one_line
 from qwen_pl.run.predicting import completer
-from qwen_pl.run.reading import make_parts, read_config
-from qwen_pl.run.results import print_measures, print_results
+from qwen_pl.run.reading import make_parts, read_config, run_parser, verb_settings
 from qwen_pl.training.checkpoints.checkpoint_io import WholeCheckpointIO
 from qwen_pl.training.module import Qwen3Module
 from qwen_pl.training.monitoring.loggers import begin, run_loggers

@@ -1,42 +1,26 @@
-"""A run's folder: one process at a time trains into it, and no run that failed at once stays."""
+"""A run's folder: taken while one process trains into it, and tidied and told of at the end."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import Callback
 
+from qwen_pl.data.prepare.prepare import Preparation
 from qwen_pl.errors import InputError
 from qwen_pl.files import chain, free_space, full_disk_in, remove_unfinished
 from qwen_pl.run.messages import missing_package
 from qwen_pl.runs import CHECKPOINTS
 from qwen_pl.training.checkpoints.checkpoint import how_to_go_on
+from qwen_pl.training.monitoring.loggers import place_of
+from qwen_pl.training.resume.validating import MeasuredStart
 from qwen_pl.training.steps.ledger import LEDGER
 
-
-@contextmanager
-def tidy_end(run_dir: Path) -> Iterator[None]:
-    """Leaves no folder of a run that came to nothing, and makes a line of what its user can mend.
-
-    Raises:
-        InputError: Where a missing package or a full disk is behind an error in the block.
-        KeyboardInterrupt: Where Lightning has made an exit of it.
-    """
-    is_new = not run_dir.exists()
-    try:
-        yield
-    except InputError:
-        if is_new and not (run_dir / LEDGER).exists():
-            shutil.rmtree(run_dir, ignore_errors=True)  # nothing came of it
-        raise
-    except Exception as error:
-        _tell_of_mendable(error, run_dir)
-        raise
-    except SystemExit as ended:
-        if isinstance(ended.__context__, KeyboardInterrupt):
-            raise KeyboardInterrupt from None  # which Lightning has turned into an exit code 1
-        raise
+SAMPLES = "samples.txt"
+"""What the network writes while it learns."""
 
 
 @contextmanager
@@ -63,12 +47,32 @@ def taken(run_dir: Path) -> Iterator[None]:
         lock.release()
 
 
-def _tell_of_mendable(error: Exception, run_dir: Path) -> None:
-    """Makes a line of an error with a missing package or a full disk behind it; else does nothing.
+@contextmanager
+def tidy_end(run_dir: Path) -> Iterator[None]:
+    """Leaves no folder of a run that came to nothing, and makes a line of what its user can mend.
 
     Raises:
-        InputError: If there is one.
+        InputError: Where a missing package or a full disk is behind an error in the block.
+        KeyboardInterrupt: Where Lightning has made an exit of it.
     """
+    is_new = not run_dir.exists()
+    try:
+        yield
+    except InputError:
+        if is_new and not (run_dir / LEDGER).exists():
+            shutil.rmtree(run_dir, ignore_errors=True)  # nothing came of it
+        raise
+    except Exception as error:
+        _tell_of_mendable(error, run_dir)
+        raise
+    except SystemExit as ended:
+        if isinstance(ended.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None  # which Lightning has turned into an exit code 1
+        raise
+
+
+def _tell_of_mendable(error: Exception, run_dir: Path) -> None:
+    """Makes an InputError of an error with a missing package or a full disk behind it."""
     if (reason := missing_package(error)) is not None:
         raise InputError(reason) from None
     full = full_disk_in(error)
@@ -81,3 +85,51 @@ def _tell_of_mendable(error: Exception, run_dir: Path) -> None:
         f"no space left to write {full.filename or run_dir}: {free_space(run_dir)} are free; "
         f"{how_to_go_on(run_dir / CHECKPOINTS)}"
     ) from None
+
+
+def print_results(
+    trainer: Trainer, prepared: Preparation, run_dir: Path, *, was_finished: bool
+) -> None:
+    """Prints after ``fit`` what was measured, where everything is, and what to do next.
+
+    Args:
+        was_finished: Whether the run had all its steps already when it was resumed.
+    """
+    run, samples = run_dir.name, run_dir / SAMPLES
+    print()
+    if was_finished:
+        print(f"{run} had all its {trainer.max_steps:,} steps: --trainer.max_steps adds more")
+    _print_rows(
+        [
+            *_measures(trainer),
+            *(("text", document.text_file) for document in prepared.documents[:3]),
+            ("tokenizer", prepared.tokenizer_dir),
+            *(("checkpoint", path) for path in sorted((run_dir / CHECKPOINTS).glob("*.ckpt"))),
+            *([("samples", samples)] if samples.is_file() else []),
+            *(("curves", place_of(logger)) for logger in trainer.loggers),
+            ("write", f'python -m qwen_pl generate --run {run} --prompt "..."'),
+        ]
+    )
+
+
+def print_measures(trainer: Trainer) -> None:
+    """Prints what was measured, after ``validate`` and ``test``."""
+    _print_rows(_measures(trainer))
+
+
+def _measures(trainer: Trainer) -> list[tuple[str, str]]:
+    """What was measured last, and beside it what the weights of others knew before training."""
+    callbacks: Sequence[Callback] = trainer.callbacks  # type: ignore[attr-defined] # a connector's
+    start = next(c for c in callbacks if isinstance(c, MeasuredStart))
+    before = {n: f" ({value:.4f} before training)" for n, value in start.values(trainer).items()}
+    return [
+        (name, f"{value:.4f}{before.get(name, '')}")
+        for name, value in trainer.callback_metrics.items()
+        if name.startswith(("val_", "reference_", "test_"))  # and not what else callbacks log
+    ]
+
+
+def _print_rows(rows: Sequence[tuple[str, object]]) -> None:
+    width = max(17, *(len(name) for name, _ in rows))
+    for name, value in rows:
+        print(f"{name:<{width}} {value}")

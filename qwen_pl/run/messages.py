@@ -115,11 +115,7 @@ def _class_not_found(line: str) -> str | None:
 
 @contextmanager
 def refused_classes_in_one_line() -> Iterator[None]:
-    """Makes what a class says of the settings that a config gives it an error of the user's.
-
-    Raises:
-        InputError: If one could not be made.
-    """
+    """Makes what a class says of the settings that a config gives it an error of the user's."""
     try:
         yield
     except InputError:
@@ -132,11 +128,7 @@ def refused_classes_in_one_line() -> Iterator[None]:
 
 @contextmanager
 def refused_trainer_in_one_line() -> Iterator[None]:
-    """Makes what the Trainer says of settings that it cannot take an error of the user's.
-
-    Raises:
-        InputError: If it could not be made.
-    """
+    """Makes what the Trainer says of settings that it cannot take an error of the user's."""
     try:
         yield
     except InputError:

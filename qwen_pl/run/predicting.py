@@ -1,8 +1,9 @@
 """How ``predict`` is told what to complete, how it completes it, and how that is written."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,7 @@ from qwen_pl.files import write_text
 from qwen_pl.generation.sampling import Sampling
 from qwen_pl.generation.writer import Writer, samples_of
 from qwen_pl.training.checkpoints.checkpoint import load_checkpoint
-
-Complete = Callable[[Any, list[str]], list[list[dict[str, Any]]]]
+from qwen_pl.training.module import Complete
 
 LINE_ENDS = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
 """Letters that JSON may hold as they are, but at which some readers would end a line."""
@@ -41,13 +41,9 @@ def predictions_file(config: Namespace, run_dir: Path) -> Path:
 
 
 def settings_of_checkpoint(config: Namespace) -> dict[str, Any]:
-    """What it takes to write comes from the checkpoint: a config need not repeat it.
+    """What it takes to write comes from the checkpoint, by the names of the settings it replaces.
 
-    Args:
-        config: That of ``predict``, which names the checkpoint.
-
-    Returns:
-        The settings that it has instead of those of the config, by their names.
+    A config of ``predict`` need not repeat it.
     """
     settings: dict[str, Any] = {"model.from_pretrained": None}
     if config.data.tokenizer == config.model.from_pretrained:
@@ -81,27 +77,20 @@ def completer(data: PDFDataModule, sampling: Sampling, num_samples: int) -> Comp
             writer = Writer(network, data.tokenizer, max_batch_size=data.settings.batch_size)
             # Of all processes, so that none waits for one that has refused.
             writer.check(read_prompts(data.settings.prompts), sampling)
-        return _lines(writer, prompts, sampling, num_samples)
+        lines = [
+            {
+                "prompt": completion.prompt,
+                "sample": index % num_samples,
+                "completion": completion.text,
+                "finish_reason": completion.finish_reason,
+                "num_prompt_tokens": completion.num_prompt_tokens,
+                "num_tokens": completion.num_tokens,
+            }
+            for index, completion in enumerate(writer.write(prompts, sampling, num_samples))
+        ]
+        return [lines[i : i + num_samples] for i in range(0, len(lines), num_samples)]
 
     return complete
-
-
-def _lines(
-    writer: Writer, prompts: list[str], sampling: Sampling, num_samples: int
-) -> list[list[dict[str, Any]]]:
-    completions = writer.write(prompts, sampling, num_samples)
-    lines = [
-        {
-            "prompt": completion.prompt,
-            "sample": index % num_samples,
-            "completion": completion.text,
-            "finish_reason": completion.finish_reason,
-            "num_prompt_tokens": completion.num_prompt_tokens,
-            "num_tokens": completion.num_tokens,
-        }
-        for index, completion in enumerate(completions)
-    ]
-    return [lines[i : i + num_samples] for i in range(0, len(lines), num_samples)]
 
 
 class PredictionWriter(BasePredictionWriter):
@@ -127,8 +116,7 @@ class PredictionWriter(BasePredictionWriter):
             shares = [[] for _ in range(trainer.world_size)]
             dist.all_gather_object(shares, mine)
         # Process r holds the prompts r, r + world_size, ..., and for each its lines.
-        longest = max(map(len, shares))
-        prompts = [share[i] for i in range(longest) for share in shares if i < len(share)]
+        prompts = chain.from_iterable(zip_longest(*shares, fillvalue=()))
         lines = [line for lines_of_prompt in prompts for line in lines_of_prompt]
         if trainer.is_global_zero:
             text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)

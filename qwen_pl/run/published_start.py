@@ -8,9 +8,7 @@ from jsonargparse import Namespace
 from qwen_pl.data.tokens.tokenizer import load_tokenizer
 from qwen_pl.errors import InputError
 from qwen_pl.model.config import Qwen3Config, check_architecture
-
-VOCABULARY_MULTIPLE = 64  # matrix kernels like sizes that divide
-LINKED_SIZES = ("vocab_size", "max_position_embeddings")  # these follow from the data
+from qwen_pl.run.reading import LINKED_SIZES, padded
 
 
 def given_sizes(config: Namespace, published: Qwen3Config) -> Qwen3Config:
@@ -47,15 +45,6 @@ def linked_sizes(config: Namespace, given: Qwen3Config, published: Qwen3Config) 
     if (yarn := given.rope_scaling) is not None and yarn != published.rope_scaling:
         longest = max(longest, int(yarn.factor * yarn.original_max_position_embeddings))
     return {"vocab_size": vocab_size, "max_position_embeddings": longest}
-
-
-def padded(vocab_size: int) -> int:
-    """Rows of an embedding for so many ids.
-
-    >>> padded(4090), padded(4096)
-    (4096, 4096)
-    """
-    return -(-vocab_size // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE
 
 
 def tell_of_start(verb: str, config: Namespace, published: Qwen3Config, given: Qwen3Config) -> None:

@@ -32,10 +32,10 @@ _NO_CHANGE = {
     "trainer.enable_progress_bar",
 }
 """What names things or places, or is none of training's business."""
-_NOTES = {
-    "seed_everything": "the samples come in another order from here: until the next epoch some "
-    "come twice and some are left out",
-}
+_NOTE_ON_SEED = (
+    " (the samples come in another order from here: until the next epoch some come twice and some "
+    "are left out)"
+)
 _LONGEST = 80  # characters of a value
 
 
@@ -46,14 +46,10 @@ class SaveRunConfig(pl.Callback):
 
     Args:
         config: As YAML, without how this fit was begun, which is not how the next one is to be.
-        folder: The run's.
-        resumes: Whether it goes on from a checkpoint.
     """
 
     def __init__(self, config: str, folder: Path, *, resumes: bool) -> None:
-        self.config = config
-        self.folder = folder
-        self.resumes = resumes
+        self.config, self.folder, self.resumes = config, folder, resumes
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         if stage == "fit" and not self.resumes and trainer.is_global_zero:
@@ -95,7 +91,6 @@ def compare_to_checkpoint(path: Path, config: dict[str, Any]) -> bool:
     """Says what a resumed run goes on from, and which settings are not those it had.
 
     Args:
-        path: The checkpoint.
         config: The whole config as it goes into checkpoints.
 
     Returns:
@@ -108,8 +103,8 @@ def compare_to_checkpoint(path: Path, config: dict[str, Any]) -> bool:
     ours = checkpoint.get("qwen_pl", {})  # else the module complains
     theirs = ours.get("run_config") or {}
     data = theirs.get("data") or checkpoint.get("PDFDataModule", {})
-    check_windows(data, config["data"])
-    differing = changes(theirs, config) if theirs else []
+    _check_windows(data, config["data"])
+    differing = [*_changes(theirs, config)] if theirs else []
     if is_first_on_machine():
         print(f"resuming {path}", file=sys.stderr)
         for line in differing:
@@ -117,28 +112,8 @@ def compare_to_checkpoint(path: Path, config: dict[str, Any]) -> bool:
     return any(line.startswith("seed_everything ") for line in differing)
 
 
-def changes(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]:
-    """One line for each setting that is not as it was.
-
-    >>> changes({"model": {"lr": 0.002}, "run": "a"}, {"model": {"lr": 0.001}, "run": "b"})
-    ['model.lr 0.002 -> 0.001']
-    """
-    return [
-        f"{name} {_shown(before)} -> {_shown(after)}{_noted(name)}"
-        for name, before, after in _differing(theirs, ours)
-    ]
-
-
-def check_windows(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
-    """Refuses other windows: the position in their order is all that a checkpoint knows of them.
-
-    Args:
-        theirs: What the checkpoint knows of ``data.seq_len`` and ``data.stride``.
-        ours: The same of the config.
-
-    Raises:
-        InputError: If one has changed.
-    """
+def _check_windows(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
+    """Refuses other windows: the position in their order is all that a checkpoint knows of them."""
     for name in ("seq_len", "stride"):
         before, after = (data.get(name) or data.get("seq_len") for data in (theirs, ours))
         if before is not None and before != after:
@@ -149,23 +124,22 @@ def check_windows(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
             )
 
 
-def _differing(
-    theirs: Mapping[str, Any], ours: Mapping[str, Any], above: str = ""
-) -> Iterator[tuple[str, Any, Any]]:
-    """The settings that are not as they were, by their full names, in the order of the config."""
+def _changes(theirs: Mapping[str, Any], ours: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """One line for each setting that is not as it was, in the order of the config.
+
+    >>> [*_changes({"model": {"lr": 0.002}, "run": "a"}, {"model": {"lr": 0.001}, "run": "b"})]
+    ['model.lr 0.002 -> 0.001']
+    """
     for key in dict.fromkeys([*ours, *theirs]):
         name = f"{above}{key}"
         before, after = theirs.get(key), ours.get(key)
         if name in _NO_CHANGE or before == after:
             continue
         if isinstance(before, Mapping) and isinstance(after, Mapping):
-            yield from _differing(before, after, f"{name}.")
+            yield from _changes(before, after, f"{name}.")
         else:
-            yield name, before, after
-
-
-def _noted(name: str) -> str:
-    return f" ({_NOTES[name]})" if name in _NOTES else ""
+            note = _NOTE_ON_SEED if name == "seed_everything" else ""
+            yield f"{name} {_shown(before)} -> {_shown(after)}{note}"
 
 
 def _shown(value: Any) -> str:

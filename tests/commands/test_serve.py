@@ -13,7 +13,7 @@ from own_process import OwnProcess
 from running_server import small_writer
 
 from qwen_pl.commands import serve
-from qwen_pl.commands.options.arguments import Trained
+from qwen_pl.commands.options import Trained
 
 
 @pytest.fixture

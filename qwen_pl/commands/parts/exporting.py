@@ -6,7 +6,7 @@ from typing import Any
 import torch
 import yaml
 
-from qwen_pl.commands.options.arguments import Trained
+from qwen_pl.commands.options import Trained
 from qwen_pl.data.tokens.splits import SPLITS
 from qwen_pl.data.tokens.token_file import TokenFile
 from qwen_pl.data.tokens.tokenizer import write_tokenizer

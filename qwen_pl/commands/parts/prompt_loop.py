@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qwen_pl.commands.options.arguments import unescaped
+from qwen_pl.commands.options import unescaped
 from qwen_pl.errors import InputError
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What started this process: torchrun and SLURM say how many processes there are, and where."""
+"""What a machine gives a run: the processes that were started on it, and its fastest precision."""
 
 import os
 import threading
@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import torch
 from jsonargparse import Namespace
 
 from qwen_pl.errors import InputError
@@ -50,7 +51,8 @@ def fitting_launcher(trainer: Namespace) -> dict[str, Any]:
     found = launched()
     if found is None:
         return {}
-    if not _is_open(trainer.devices) and (asked := _count(trainer.devices)) != found.per_machine:
+    leaves_open = trainer.devices in (None, "auto", -1, "-1")
+    if not leaves_open and (asked := _count(trainer.devices)) != found.per_machine:
         raise InputError(
             f"trainer.devices is {asked}, but {found.by} started {found.per_machine} processes on "
             "this machine: leave one of the two to the other"
@@ -63,29 +65,8 @@ def fitting_launcher(trainer: Namespace) -> dict[str, Any]:
     if found.by == "srun":
         # Lightning wants to be told what it could have counted.
         os.environ.setdefault("SLURM_NTASKS_PER_NODE", str(found.per_machine))
-    devices = {"devices": found.per_machine} if _is_open(trainer.devices) else {}
+    devices = {"devices": found.per_machine} if leaves_open else {}
     return devices | {"num_nodes": found.machines}
-
-
-def end_with_parent(seconds: float = 2.0) -> None:
-    """Lets a process that Lightning has started end soon after the first one, however that ended.
-
-    It would else wait for it, on GPUs for half an hour. torchrun and SLURM see to that themselves.
-    """
-    if os.name == "nt" or "LOCAL_RANK" not in os.environ or launched() is not None:
-        return
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(seconds)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True, name="parent-watch").start()
-
-
-def _is_open(devices: Any) -> bool:
-    return devices in (None, "auto", -1, "-1")
 
 
 def _count(devices: Any) -> int:
@@ -98,3 +79,34 @@ def _count(devices: Any) -> int:
         return len(devices)
     text = str(devices)
     return len([part for part in text.split(",") if part]) if "," in text else int(text)
+
+
+def fitting_precision(accelerator: str) -> str:
+    """bfloat16 where the hardware multiplies in it, else float32, which is then the faster one.
+
+    ``benchmarks/precision.py`` compares the two on the machine at hand.
+    """
+    has_bfloat16 = False
+    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+        has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif accelerator == "cpu" or (accelerator == "auto" and not torch.backends.mps.is_available()):
+        capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+        has_bfloat16 = any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
+    return "bf16-mixed" if has_bfloat16 else "32-true"
+
+
+def end_with_parent() -> None:
+    """Lets a process that Lightning has started end soon after the first one, however that ended.
+
+    It would else wait for it, on GPUs for half an hour. torchrun and SLURM see to that themselves.
+    """
+    if os.name == "nt" or "LOCAL_RANK" not in os.environ or launched() is not None:
+        return
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(2)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="parent-watch").start()

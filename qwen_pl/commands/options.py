@@ -1,4 +1,4 @@
-"""The parser of the verbs, and options that several have: for a corpus, for a trained model."""
+"""The parser of the verbs, and options that several have: for data, for a trained model."""
 
 import argparse
 from pathlib import Path
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from qwen_pl.data.corpus.corpus import Corpus
     from qwen_pl.data.corpus.duplicates import Duplicates
+    from qwen_pl.data.prepare.settings import DataSettings
     from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 
 
@@ -84,6 +85,41 @@ def corpus_of(options: argparse.Namespace, duplicates: "Duplicates") -> "Corpus"
         num_proc=num_proc,
         progress=True,
     )
+
+
+def data_settings_alone(config: str, overrides: list[str]) -> "DataSettings | None":
+    """The data settings of a config, without the seconds that PyTorch and Lightning take to load.
+
+    None where anything is unclear; then the whole config is to be read, with all its checks.
+    """
+    import yaml
+    from jsonargparse import ArgumentParser
+
+    from qwen_pl.data.prepare.settings import DataSettings
+
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(DataSettings, "data")
+    try:
+        values = yaml.safe_load(Path(config).read_text(encoding="utf-8"))
+        if (values.get("model") or {}).get("from_pretrained"):
+            return None  # its tokenizer may be meant
+        given = parser.parse_object({"data": values.get("data", {})})
+        given = parser.parse_args(overrides, namespace=given)
+        return parser.instantiate(given).data
+    except Exception:  # whatever it is, the whole reading has the better words for it
+        return None
+
+
+def checked_data_settings(config: str, overrides: list[str]) -> "DataSettings":
+    """The data settings of a config that is checked to the last key, as ``fit`` does.
+
+    Raises:
+        InputError: If a setting cannot be used; a misspelt one ends the process with a line.
+    """
+    from qwen_pl.run.reading import read_without_run
+
+    _, parts = read_without_run(["--config", config, *overrides])
+    return parts.data.settings
 
 
 def add_checkpoint_options(parser: argparse.ArgumentParser, purpose: str) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from qwen_pl.run.trainer_settings import fitting_precision
+from qwen_pl.run.machine import fitting_precision
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,0 @@
-"""Which words do several verbs take?"""
