@@ -24,13 +24,6 @@ def whole_file(path: Path, *, flush: bool = True) -> Iterator[IO[bytes]]:
     Args:
         flush: Whether a power cut may do no harm either. That takes milliseconds a file; without
             it, whoever reads the file has to notice that it is not what was written.
-
-    >>> import tempfile
-    >>> target = Path(tempfile.mkdtemp()) / "deep" / "file.txt"
-    >>> with whole_file(target) as file:
-    ...     _ = file.write(b"all of it")
-    >>> target.read_bytes()
-    b'all of it'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = _beside(path, "tmp")

@@ -12,10 +12,10 @@ import yaml
 from own_process import in_ranks
 
 from qwen_pl.__main__ import main
-from qwen_pl.commands.parts.compare_runs import read_curves
 from qwen_pl.commands.parts.rehearsal import read_notes
 from qwen_pl.data.batches.order import WindowOrder, with_gaps
 from qwen_pl.data.tokens.token_file import TokenFile
+from qwen_pl.training.monitoring.recorded import read_curves
 from qwen_pl.training.steps.ledger import read_ledger, stretch_of
 
 STEPS = 9

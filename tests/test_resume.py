@@ -10,8 +10,9 @@ import torch
 from command_line import Run
 from own_process import in_own_process
 
-from qwen_pl.commands.parts.compare_runs import compare_runs, read_curves
+from qwen_pl.commands.parts.compare_runs import compare_runs
 from qwen_pl.training.module import Qwen3Module
+from qwen_pl.training.monitoring.recorded import read_curves
 
 
 @pytest.fixture

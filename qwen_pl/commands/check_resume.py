@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from qwen_pl.commands.options import VerbParser
 from qwen_pl.errors import InputError
@@ -86,11 +86,8 @@ class ResumeCheck:
     """Two short runs of one config in a folder, one of which is killed.
 
     Args:
-        folder: For the runs; they are never anywhere else.
         given: The options of ``fit`` that the user gave.
         config: What they come to.
-        steps: Optimizer steps of each run.
-        kills: How often the second one is killed.
     """
 
     def __init__(
@@ -155,23 +152,25 @@ class ResumeCheck:
         Raises:
             InputError: If it ends otherwise.
         """
-        from qwen_pl.commands.parts.rehearsal import rehearsal_options
+        from qwen_pl.commands.parts.rehearsal import read_notes, rehearsal_options
 
+        notes = run_dir(run, self.folder) / "notes"
         command = [sys.executable, "-m", "qwen_pl", *self.command, "--run", run]
         command += ["--ckpt_path", "last"]
         command += rehearsal_options(
-            notes=self._run_dir(run) / "notes",
+            notes=notes,
             until=self.steps,
             moment=moment,
             step=step,
             within_seconds=0.0,  # small steps are fast, and it must not come after the last
         )
-        before = len(self._kills(run))
+        before = len(read_notes(notes, "kills.jsonl"))
         with (self.folder / "log.txt").open("wb+") as log:
             code = _run_alone(command, log)
             log.seek(0)
             said = log.read().decode(errors="replace").strip()
-        if code != 0 and len(kills := self._kills(run)) == before:
+        kills = read_notes(notes, "kills.jsonl")
+        if code != 0 and len(kills) == before:
             lines = said.splitlines() or [f"exit code {code}"]
             reason = next((line for line in lines if line.startswith("error: ")), lines[-1])
             raise InputError(f"the {run} run failed: {reason.removeprefix('error: ')}")
@@ -182,7 +181,7 @@ class ResumeCheck:
         from qwen_pl.training.checkpoints.checkpoint import numbered
 
         self.num_killed += 1
-        saved = numbered(self._run_dir("killed") / CHECKPOINTS)
+        saved = numbered(run_dir("killed", self.folder) / CHECKPOINTS)
         resumes_at = saved[0][0] if saved else 0
         told = f"  killed {_TOLD[moment]}, after step {step}; going on from step {resumes_at}"
         print(told, flush=True)
@@ -202,15 +201,8 @@ class ResumeCheck:
         """Everything of a run beside the one that was not killed."""
         from qwen_pl.commands.parts.compare_runs import compare_runs
 
-        return compare_runs(self._run_dir("unbroken"), self._run_dir(run), self.steps)
-
-    def _run_dir(self, run: str) -> Path:
-        return run_dir(run, self.folder)
-
-    def _kills(self, run: str) -> list[dict[str, Any]]:
-        from qwen_pl.commands.parts.rehearsal import read_notes
-
-        return read_notes(self._run_dir(run) / "notes", "kills.jsonl")
+        unbroken, other = (run_dir(name, self.folder) for name in ("unbroken", run))
+        return compare_runs(unbroken, other, self.steps)
 
 
 def _prepared_config(given: list[str]) -> "Namespace":

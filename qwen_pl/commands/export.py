@@ -110,11 +110,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check_packages(is_gguf: bool, check: bool) -> str:
-    """Complains of what is not installed before any work is done; how the check reads the files.
-
-    Raises:
-        InputError: If something is not.
-    """
+    """Complains of what is not installed before any work is done; how the check reads the files."""
     if is_gguf:
         from qwen_pl.export.gguf import import_gguf
 
@@ -139,11 +135,7 @@ def _dtype(given: str | None, is_gguf: bool) -> str | None:
 
 
 def _check_out(out: Path, checkpoint: Path, *, overwrite: bool) -> None:
-    """Refuses a folder that cannot be written, or that would take more with it than an export.
-
-    Raises:
-        InputError: If it is one.
-    """
+    """Refuses a folder that cannot be written, or that would take more with it than an export."""
     if out.suffix == ".gguf":
         raise InputError(f"--out is {out}: give a folder, the file gets its name from the run")
     if out.exists() and not out.is_dir():
@@ -151,9 +143,7 @@ def _check_out(out: Path, checkpoint: Path, *, overwrite: bool) -> None:
     for precious in (Path.cwd(), Path.home(), checkpoint.resolve()):
         if precious == out or out in precious.parents:
             raise InputError(f"--out is {out}, which holds {precious}: give a new folder")
-    if not out.exists() or not any(out.iterdir()):
-        return
-    if not overwrite and not _is_export(out):
+    if out.exists() and any(out.iterdir()) and not overwrite and not _is_export(out):
         raise InputError(
             f"{out} holds other things than an export: give another --out, or --overwrite to "
             "replace all of it"

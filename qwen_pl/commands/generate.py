@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from qwen_pl.commands.options import (
@@ -36,7 +37,7 @@ def main(args: list[str]) -> None:
         metavar="DIR|REPOSITORY",
         help="a tokenizer that has to be the checkpoint's own, which is used without it",
     )
-    add_sampling_options(parser)
+    _add_sampling_options(parser)
     parser.add_argument("--num_samples", type=int, default=1, help="texts to write, all at once")
     options = parser.parse_args(args)
     is_asking = options.prompt is None and sys.stdin is not None and sys.stdin.isatty()
@@ -44,7 +45,7 @@ def main(args: list[str]) -> None:
 
     from qwen_pl.generation.writer import Writer, samples_of
 
-    sampling = sampling_of(options)
+    sampling = _sampling_of(options)
     samples_of(sampling, options.num_samples)  # told now, and not when the network is loaded
     checkpoint = checkpoint_of(options)
     network, tokenizer, _ = load_writer(checkpoint, options.tokenizer)
@@ -58,8 +59,7 @@ def main(args: list[str]) -> None:
         print_texts(writer, prompt, sampling, options.num_samples)
 
 
-def add_sampling_options(parser: argparse.ArgumentParser) -> None:
-    """The options that say how much to write, and how freely."""
+def _add_sampling_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--max_new_tokens", type=int, default=128, help="when to stop")
     add("--temperature", type=float, default=0.8, help="0 takes the likeliest")
@@ -88,33 +88,15 @@ def add_sampling_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def sampling_of(options: argparse.Namespace) -> "Sampling":
-    """What ``add_sampling_options`` describe.
-
-    Raises:
-        InputError: If a setting cannot be used.
-    """
+def _sampling_of(options: argparse.Namespace) -> "Sampling":
     from qwen_pl.generation.sampling import Sampling
 
-    return Sampling(
-        max_new_tokens=options.max_new_tokens,
-        temperature=options.temperature,
-        top_k=options.top_k,
-        top_p=options.top_p,
-        min_p=options.min_p,
-        repetition_penalty=options.repetition_penalty,
-        stop=tuple(unescaped(text) for text in options.stop),
-        seed=options.seed,
-        when_full=options.when_full,
-    )
+    given = {field.name: getattr(options, field.name) for field in fields(Sampling)}
+    return Sampling(**given | {"stop": tuple(map(unescaped, options.stop))})
 
 
 def _read_prompt() -> str:
-    """The prompt that is piped in, less the new line that echo adds.
-
-    Raises:
-        InputError: If there is none, or it is not UTF-8.
-    """
+    """The prompt that is piped in, less the new line that echo adds."""
     try:
         data = sys.stdin.buffer.read()
         text = data.decode() if isinstance(data, bytes) else data

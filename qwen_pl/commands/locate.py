@@ -1,6 +1,5 @@
 """``locate``: leads from a training step to the pages it saw, and from a sentence to its page."""
 
-from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +9,6 @@ from qwen_pl.errors import InputError
 from qwen_pl.runs import CONFIG, newest_run, run_dir
 
 if TYPE_CHECKING:
-    from qwen_pl.data.corpus.search import Hit
-    from qwen_pl.data.tokens.splits import Piece
     from qwen_pl.data.tokens.token_file import TokenFile
     from qwen_pl.training.steps.ledger import Stretch
 
@@ -125,13 +122,14 @@ def _tokens(folder: Path, stretch: "Stretch") -> "TokenFile":
     for file in (tokens / "tokens.bin", tokens / "index.json", tokenizer):
         if not file.is_file():
             raise InputError(f"{file} is gone: {again}")
-    if TokenFile(tokens).fingerprint != stretch.tokens_fingerprint:
+    found = TokenFile(tokens)
+    if found.fingerprint != stretch.tokens_fingerprint:
         raise InputError(
             f"{tokens} does not hold the tokens of the run any more: remove it, then {again}"
         )
     if sha256(tokenizer) != stretch.tokenizer_sha256:
         raise InputError(f"{tokenizer} is not the tokenizer of the run any more: restore it")
-    return TokenFile(tokens)
+    return found
 
 
 def _pages(first: int, last: int) -> str:
@@ -168,21 +166,14 @@ def _show_text(text: str, config: Path) -> None:
     else:
         count = f"{len(documents):,} document{'' if len(documents) == 1 else 's'}"
         raise InputError(f"not in the text of the {count} of {config}: {normal(text)[:80]}")
-    sides = _sides(Preparation(recipe, corpus, settings.cache_dir).pieces, listed)
-    for hit, side in zip(listed, sides, strict=True):
-        pages = _pages(hit.page, hit.last_page)
-        print(f"{documents[hit.document].source}, {pages} ({side}): {hit.context}")
-    if more := sum(1 for _ in hits):
-        print(f"and {more:,} more")
-
-
-def _sides(pieces: Sequence["Piece"], hits: Sequence["Hit"]) -> list[str]:
-    """The split that each hit lies in."""
-    return [
-        next(
+    pieces = Preparation(recipe, corpus, settings.cache_dir).pieces
+    for hit in listed:
+        split = next(
             piece.split
             for piece in pieces
             if piece.document == hit.document and piece.first <= hit.paragraph < piece.end
         )
-        for hit in hits
-    ]
+        pages = _pages(hit.page, hit.last_page)
+        print(f"{documents[hit.document].source}, {pages} ({split}): {hit.context}")
+    if more := sum(1 for _ in hits):
+        print(f"and {more:,} more")

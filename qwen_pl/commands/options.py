@@ -62,11 +62,7 @@ def add_corpus_options(parser: argparse.ArgumentParser) -> None:
 
 
 def corpus_of(options: argparse.Namespace, duplicates: "Duplicates") -> "Corpus":
-    """The corpus that ``add_corpus_options`` describe, read or found in the cache.
-
-    Raises:
-        InputError: If it cannot be read.
-    """
+    """The corpus that ``add_corpus_options`` describe, read or found in the cache."""
     from qwen_pl.data.corpus.corpus import read_corpus
     from qwen_pl.data.corpus.reading import ReadingSettings
     from qwen_pl.data.pdf.readers import check_reader
@@ -126,19 +122,12 @@ def add_checkpoint_options(parser: argparse.ArgumentParser, purpose: str) -> Non
     """The options of verbs that use a trained model; ``purpose`` reads like "to write with"."""
     parser.add_argument("--run", metavar="NAME", help="the run; without it the newest one")
     parser.add_argument(
-        "--ckpt_path",
-        default="last",
-        metavar="last|best|FILE",
-        help=f"the checkpoint {purpose}",
+        "--ckpt_path", default="last", metavar="last|best|FILE", help=f"the checkpoint {purpose}"
     )
 
 
 def checkpoint_of(options: argparse.Namespace) -> Path:
-    """The file that ``add_checkpoint_options`` describe.
-
-    Raises:
-        InputError: If there is none.
-    """
+    """The file that ``add_checkpoint_options`` describe."""
     from qwen_pl.training.checkpoints.checkpoint import find_checkpoint
 
     if options.run is not None:
@@ -189,11 +178,7 @@ def load_trained(checkpoint: Path, tokenizer: str | None = None, *, mmap: bool =
 
 
 def load_writer(checkpoint: Path, tokenizer: str | None = None) -> Trained:
-    """``load_trained`` with the network on the fastest device there is.
-
-    Raises:
-        InputError: As ``load_trained`` does.
-    """
+    """``load_trained`` with the network on the fastest device there is."""
     import torch
 
     trained = load_trained(checkpoint, tokenizer)

@@ -90,11 +90,7 @@ def _add_cluster_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _check_cluster_options(options: argparse.Namespace) -> None:
-    """Complains of options that lead nowhere, before anything is read.
-
-    Raises:
-        InputError: If there are any, or if the engine is not installed.
-    """
+    """Complains of options that lead nowhere, before anything is read."""
     if options.cluster != "slurm":
         need = "--cluster slurm" if options.cluster else "--cluster"
         for name in SLURM_OPTIONS if options.cluster else TASK_OPTIONS:
@@ -112,11 +108,7 @@ def _check_cluster_options(options: argparse.Namespace) -> None:
 def _prepare_in_tasks(
     options: argparse.Namespace, settings: "DataSettings"
 ) -> "Preparation | None":
-    """Prepares as the options of the cluster say; None where it was left to Slurm.
-
-    Raises:
-        InputError: As ``prepare`` does, or if a task died.
-    """
+    """Prepares as the options of the cluster say; None where it was left to Slurm."""
     from qwen_pl.data.prepare.cluster import Slurm, prepare_in_tasks, run_here, run_on_ray, submit
     from qwen_pl.data.prepare.prepare import Preparation
 

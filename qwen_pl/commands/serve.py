@@ -47,14 +47,17 @@ def main(args: list[str]) -> None:
         writer = Writer(trained.network, trained.tokenizer, max_batch_size=options.max_batch_size)
         worker = Worker(writer)
         created = int(checkpoint.stat().st_mtime)
+        own = socket.gethostname().lower()
         app = Guard(
             make_app(worker, name=_name(checkpoint), created=created),
             is_loopback=is_loopback(listener),
-            names=_names(options.host),
+            names=frozenset({options.host.lower(), own, f"{own}.local"}),  # beside the addresses
             api_key=api_key,
         )
         if not is_loopback(listener):
-            _warn(options.host, api_key)
+            whom = "everyone who can reach it may use the model: give an --api_key"
+            whom = "whoever has the API key may use the model" if api_key else whom
+            print(f"warning: {options.host} is not this machine alone; {whom}", file=sys.stderr)
         print(f"{checkpoint}: {url_of(listener)} (Ctrl-C ends it)", flush=True)
         try:
             Server(app, worker, access_log=options.access_log).run(sockets=[listener])
@@ -84,19 +87,7 @@ def _api_key(given: str | None) -> str | None:
     return key
 
 
-def _names(host: str) -> frozenset[str]:
-    """What a browser may call this machine, beside its addresses."""
-    own = socket.gethostname().lower()
-    return frozenset({host.lower(), own, f"{own}.local"})
-
-
 def _name(checkpoint: Path) -> str:
     """What the model is called: its run, or the file where that is no run's."""
     run = run_of(checkpoint)
     return checkpoint.stem if run is None else run.name
-
-
-def _warn(host: str, api_key: str | None) -> None:
-    whom = "everyone who can reach it may use the model: give an --api_key"
-    whom = "whoever has the API key may use the model" if api_key else whom
-    print(f"warning: {host} is not this machine alone; {whom}", file=sys.stderr)

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
+from lightning.pytorch import callbacks, loggers
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from qwen_pl.errors import InputError
@@ -97,8 +98,6 @@ def _wrong_value(line: str) -> str | None:
 
 def _class_not_found(line: str) -> str | None:
     """What to say where a name that is to be a class is none."""
-    from lightning.pytorch import callbacks, loggers
-
     pattern = r'Parser key "([\w.]+)".*?(?:dot import path string:|given class_path) \'?([\w.]+)'
     found = re.search(pattern, line)
     kinds = {"trainer.logger": loggers, "trainer.callbacks": callbacks}

@@ -1,17 +1,21 @@
 """Compares two runs to the last bit: what they end with, and what they saw and logged."""
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from qwen_pl.commands.parts.rehearsal import read_notes
 from qwen_pl.runs import CHECKPOINTS
+from qwen_pl.training.checkpoints.checkpoint import BEST, NAME, load_checkpoint
+from qwen_pl.training.monitoring.curves import MEASURED
+from qwen_pl.training.monitoring.recorded import read_curves
+from qwen_pl.training.steps.ledger import LEDGER, read_ledger, stretch_of
 
 TIMED = ("tokens_per_second", "mfu", "data_wait", "memory", "seconds", "time")
 """How names begin, or what stands in them, of values that no two runs have in common."""
-VALIDATION = ("val_", "reference_")
-
 _NAMES_RUN = ("run_config", "RunTexts")
 """What of a checkpoint has the name of its run in it."""
 
@@ -47,8 +51,6 @@ def compare_runs(one: Path, other: Path, step: int) -> list[Comparison]:
 
 def _compare_samples(one: Path, other: Path, step: int) -> Comparison:
     """What every process saw and lost in each step, also in those that were taken twice."""
-    from qwen_pl.commands.parts.rehearsal import read_notes
-
     names = sorted(file.name for file in (one / "notes").glob("rank-*.jsonl"))
     steps = 0
     for name in names:
@@ -68,8 +70,6 @@ def _compare_samples(one: Path, other: Path, step: int) -> Comparison:
 
 def _compare_ledgers(one: Path, other: Path, step: int) -> Comparison:
     """Which samples the ledgers give each step."""
-    from qwen_pl.training.steps.ledger import LEDGER, read_ledger, stretch_of
-
     ours, theirs = read_ledger(one / LEDGER), read_ledger(other / LEDGER)
     for number in range(1, step + 1):
         mine, his = stretch_of(ours, number), stretch_of(theirs, number)
@@ -80,11 +80,15 @@ def _compare_ledgers(one: Path, other: Path, step: int) -> Comparison:
 
 def _compare_curves(one: Path, other: Path, step: int) -> Iterator[Comparison]:
     """The scalars that TensorBoard shows, but for those that measure time."""
-    ours, theirs = read_curves(one), read_curves(other)
+    # Written out, what is not a number is equal to itself.
+    ours, theirs = (
+        {name: [(at, repr(value)) for at, value in points] for name, points in curves.items()}
+        for curves in (read_curves(one), read_curves(other))
+    )
     names = [name for name in ours | theirs if not _is_timed(name)]
     for kind, chosen in (
-        ("training curves", [name for name in names if not name.startswith(VALIDATION)]),
-        ("validation curves", [name for name in names if name.startswith(VALIDATION)]),
+        ("training curves", [name for name in names if not name.startswith(MEASURED)]),
+        ("validation curves", [name for name in names if name.startswith(MEASURED)]),
     ):
         differing = []
         for name in chosen:
@@ -107,33 +111,13 @@ def _first_difference(ours: Sequence[tuple], theirs: Sequence[tuple]) -> tuple[i
     for step in sorted({step for step, _ in [*ours, *theirs]}):
         mine, his = ([value for at, value in c if at == step] for c in (ours, theirs))
         if mine != his:
-            return step, f"{_values(mine)} unbroken, {_values(his)} resumed"
+            words = (" and ".join(values) or "no value" for values in (mine, his))
+            return step, "{} unbroken, {} resumed".format(*words)
     raise AssertionError("the curves are the same")
-
-
-def _values(values: Sequence[str]) -> str:
-    return " and ".join(values) or "no value"
-
-
-def read_curves(run_dir: Path) -> dict[str, list[tuple[int, str]]]:
-    """The scalars of a run as TensorBoard shows them: step and value, written out."""
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    if not any(run_dir.glob("events.out.tfevents.*")):
-        return {}
-    logging.getLogger("tensorboard").setLevel(logging.ERROR)  # it tells of each purged event
-    events = EventAccumulator(str(run_dir), size_guidance={"scalars": 0})  # 0 keeps every one
-    events.Reload()
-    return {
-        name: [(event.step, repr(event.value)) for event in events.Scalars(name)]
-        for name in events.Tags()["scalars"]
-    }
 
 
 def _compare_checkpoints(one: Path, other: Path, step: int) -> Iterator[Comparison]:
     """The checkpoints of a step, and of the lowest validation loss."""
-    from qwen_pl.training.checkpoints.checkpoint import BEST, NAME, load_checkpoint
-
     name = f"{NAME.format(step=step)}.ckpt"
     missing = [run.name for run in (one, other) if not (run / CHECKPOINTS / name).exists()]
     if missing:
@@ -178,8 +162,6 @@ def _leaves(nest: Any, run_dir: Path, name: str = "") -> Iterator[tuple[str, Any
 
 def _difference(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
     """Where two sets of tensors and plain values differ first, and how; empty if nowhere."""
-    import torch
-
     for name in {**ours, **theirs}:
         if name not in ours or name not in theirs:
             return f"{name} is in one of them"
@@ -195,16 +177,12 @@ def _difference(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
     return ""
 
 
-def _bits(tensor: Any) -> Any:
+def _bits(tensor: torch.Tensor) -> torch.Tensor:
     """The bytes of a tensor: what is not a number is then equal to itself, and -0 is not 0."""
-    import torch
-
     return tensor.contiguous().reshape(-1).view(torch.uint8)
 
 
 def _count(leaves: Mapping[str, Any]) -> int:
-    import torch
-
     return sum(leaf.numel() if isinstance(leaf, torch.Tensor) else 1 for leaf in leaves.values())
 
 

@@ -96,7 +96,9 @@ def card_facts(trained: Trained, checkpoint: Path, *, name: str, dtype: str) -> 
     folder = run_of(checkpoint)
     data, steps = trained.rest["PDFDataModule"], trained.rest["global_step"]
     metrics_step, metrics = measured_metrics(trained.rest, folder)
-    documents = data.get("documents") or _names(data.get("source"))
+    source = data.get("source") or []
+    sources = [source] if isinstance(source, str) else source
+    documents = data.get("documents") or [Path(item).name or item for item in sources]
     return CardFacts(
         name=name,
         version=trained.rest["qwen_pl"].get("version", "of an unknown version"),
@@ -135,19 +137,11 @@ def texts_of_data(trained: Trained, checkpoint: Path) -> list[str]:
     return [trained.tokenizer.decode(piece, skip_special_tokens=False) for piece in pieces]
 
 
-def _names(source: str | list[str] | None) -> list[str]:
-    """File names of what a config gives as ``data.source``."""
-    sources = [source] if isinstance(source, str) else source or []
-    return [Path(item).name or item for item in sources]
-
-
 def _config(folder: Path, steps: int) -> dict[str, Any] | None:
     """The config that was in force at a step: that of the start, or of the last resume before."""
     file = config_in_force(folder, max(1, steps))
-    if file is None:
-        return None
     try:
-        config = yaml.safe_load(file.read_text(encoding="utf-8"))
+        config = yaml.safe_load(file.read_text(encoding="utf-8")) if file else None
     except (OSError, ValueError, yaml.YAMLError):  # edited since, maybe
         return None
     return config if isinstance(config, dict) else None

@@ -30,6 +30,15 @@ SETTINGS: dict[str, Callable[[str], Any]] = {
 }
 """Settings that can be changed inside, and what reads their values."""
 
+_WITHOUT_EFFECT: dict[str, Any] = {
+    "top_k": None,
+    "top_p": None,
+    "min_p": None,
+    "repetition_penalty": 1.0,
+    "stop": (),
+    "seed": None,
+}
+
 HELP = f"""a line is a prompt, and what is written after it follows; Ctrl-C ends a text, Ctrl-D all
 /SETTING VALUE    changes one of {", ".join(SETTINGS)}, num_samples;
                   none as value takes it away
@@ -76,17 +85,10 @@ class PromptLoop:
 
     Lines go into a history that the up arrow brings back, also in a later loop, where Python has
     readline.
-
-    Args:
-        writer: What writes.
-        sampling: The settings at the start.
-        num_samples: Texts to a prompt.
     """
 
-    def __init__(self, writer: "Writer", sampling: "Sampling", num_samples: int = 1) -> None:
-        self.writer = writer
-        self.sampling = sampling
-        self.num_samples = num_samples
+    def __init__(self, writer: "Writer", sampling: "Sampling", num_samples: int) -> None:
+        self.writer, self.sampling, self.num_samples = writer, sampling, num_samples
 
     def run(self) -> None:
         """Goes on until Ctrl-D."""
@@ -108,11 +110,7 @@ class PromptLoop:
                     print(f"error: {error}", file=sys.stderr, flush=True)
 
     def _obey(self, name: str = "help", value: str | None = None) -> None:
-        """Does what stands after a slash.
-
-        Raises:
-            InputError: If it is not known or the value cannot be used.
-        """
+        """Does what stands after a slash."""
         if name == "settings":
             known = {setting: getattr(self.sampling, setting) for setting in SETTINGS}
             for setting, now in (known | {"num_samples": self.num_samples}).items():
@@ -128,7 +126,8 @@ class PromptLoop:
 
     def _set(self, name: str, value: str) -> None:
         try:
-            read = SETTINGS.get(name, int)(value) if value != "none" else _unset(name)
+            is_unset = value == "none" and name in _WITHOUT_EFFECT
+            read = _WITHOUT_EFFECT[name] if is_unset else SETTINGS.get(name, int)(value)
         except ValueError:
             raise InputError(f"/{name} {value}: the value is not a number") from None
         if name == "num_samples":
@@ -137,16 +136,6 @@ class PromptLoop:
             self.num_samples = read
         else:
             self.sampling = replace(self.sampling, **{name: read})
-
-
-def _unset(name: str) -> Any:
-    """The value that has no effect."""
-    empty = {"top_k": None, "top_p": None, "min_p": None, "seed": None, "stop": ()}
-    if name == "repetition_penalty":
-        return 1.0
-    if name not in empty:
-        raise InputError(f"{name} needs a value")
-    return empty[name]
 
 
 def _ask() -> str:
@@ -165,7 +154,8 @@ def _history() -> Iterator[None]:
     except ImportError:  # as on Windows
         yield
         return
-    file = _history_file()
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
+    file = Path(state) / "qwen_pl/prompts"
     with contextlib.suppress(OSError):
         readline.read_history_file(file)
     readline.set_history_length(HISTORY_LINES)
@@ -175,8 +165,3 @@ def _history() -> Iterator[None]:
         with contextlib.suppress(OSError):
             file.parent.mkdir(parents=True, exist_ok=True)
             readline.write_history_file(file)
-
-
-def _history_file() -> Path:
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
-    return Path(state) / "qwen_pl/prompts"

@@ -1,5 +1,6 @@
 """Rehearses a crash: notes what every step saw, and ends the process at a chosen moment."""
 
+import contextlib
 import json
 import os
 import random
@@ -68,7 +69,9 @@ class Rehearsal(pl.Callback):
                 self._end(trainer, "until")
             time.sleep(60)  # the end comes from the first process
         if self._is_time(trainer, "anywhere"):
-            self._end_soon(trainer)
+            self.moment, self._is_ending = "never", True
+            delay = random.Random(os.urandom(8)).uniform(0, self.within_seconds)
+            threading.Timer(delay, self._end, [trainer, "anywhere"]).start()
 
     def on_train_batch_end(
         self,
@@ -108,11 +111,6 @@ class Rehearsal(pl.Callback):
     def _is_time(self, trainer: pl.Trainer, moment: str) -> bool:
         due = moment == self.moment and trainer.global_step >= self.step
         return due and trainer.is_global_zero
-
-    def _end_soon(self, trainer: pl.Trainer) -> None:
-        self.moment, self._is_ending = "never", True
-        delay = random.Random(os.urandom(8)).uniform(0, self.within_seconds)
-        threading.Timer(delay, self._end, [trainer, "anywhere"]).start()
 
     def _end_in_save(self, trainer: pl.Trainer) -> None:
         """Waits for the unfinished file beside the checkpoint; it is there for milliseconds."""
@@ -160,8 +158,6 @@ def read_notes(folder: Path, name: str) -> list[dict[str, Any]]:
     file = folder / name
     lines = []
     for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else []:
-        try:
+        with contextlib.suppress(ValueError):
             lines.append(json.loads(line))
-        except ValueError:
-            continue
     return lines

@@ -1,7 +1,9 @@
 """Loggers that a config names: where they write, and how they go on when a run resumes."""
 
+import contextlib
 import csv
 import inspect
+import io
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -21,7 +23,7 @@ from lightning.pytorch.loggers.logger import rank_zero_experiment
 from torch import Tensor
 
 from qwen_pl.errors import InputError
-from qwen_pl.files import whole_file, write_text
+from qwen_pl.files import write_text
 
 IDS = "loggers.json"
 """In a run's folder: under which ids services know the run, so that it goes on there."""
@@ -38,7 +40,6 @@ def run_loggers(given: Any, run_dir: Path, resumed_at: int | None) -> list[Logge
     Args:
         given: What ``trainer.logger`` says: false for none, what jsonargparse knows of one or of
             several, or nothing for TensorBoard.
-        run_dir: The folder of the run, which is also its name.
         resumed_at: The step of the checkpoint that the run resumes from; None for a new one.
 
     Raises:
@@ -64,14 +65,7 @@ def make_logger(
     """A logger with what the user has set, and with what a run has to say to the rest.
 
     Args:
-        kind: Its class.
         settings: Arguments of the class, those that were left at their defaults too.
-        run_dir: The folder of the run, which is also its name.
-        resumed_at: The step of the checkpoint that the run resumes from; None for a new one.
-
-    Raises:
-        InputError: If the logger refuses its settings.
-        ModuleNotFoundError: If it needs a package that is not installed.
     """
     parameters = inspect.signature(kind).parameters.items()
     # The parser gives "" for a folder that a class has no default for.
@@ -81,8 +75,11 @@ def make_logger(
         for key, value in _of_run(kind, run_dir, resumed_at).items()
         if key not in settings or settings[key] == defaults.get(key)  # left open
     }
+    made: type[Logger] = kind
+    if issubclass(kind, CSVLogger):
+        made = type(f"Continued{kind.__name__}", (_GoesOn, kind), {})
     try:
-        return _going_on(kind)(**{**settings, **own})
+        return made(**{**settings, **own})
     except (TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"trainer.logger {kind.__name__}: {reason}") from None
@@ -140,7 +137,6 @@ class ContinuedRows:
         path = self.folder / TABLE
         if names != self._names:
             earlier = read_rows(path)[0] if path.is_file() else []
-            self.folder.mkdir(parents=True, exist_ok=True)
             write_rows(path, [*earlier, *self.metrics], names)
         elif self.metrics:
             with path.open("a", newline="", encoding="utf-8") as file:
@@ -166,13 +162,6 @@ class _GoesOn:
             self._rows.save()
 
 
-def _going_on(kind: type[Logger]) -> type[Logger]:
-    """The class that is made for ``kind``."""
-    if not issubclass(kind, CSVLogger):
-        return kind
-    return type(f"Continued{kind.__name__}", (_GoesOn, kind), {})
-
-
 def _of_run(kind: type[Logger], run_dir: Path, resumed_at: int | None) -> dict[str, Any]:
     """What a run gives to a logger that leaves it open."""
     name, folder = run_dir.name, run_dir.parent
@@ -188,21 +177,16 @@ def _of_run(kind: type[Logger], run_dir: Path, resumed_at: int | None) -> dict[s
         if issubclass(kind, MLFlowLogger):
             # A folder of files, Lightning's default, is refused by MLflow 3.
             database = f"sqlite:///{(run_dir / 'mlflow.db').as_posix()}"
-            own = {"tracking_uri": os.environ.get("MLFLOW_TRACKING_URI", database)}
-            own |= {
+            own = {
+                "tracking_uri": os.environ.get("MLFLOW_TRACKING_URI", database),
                 "run_name": name,
                 "artifact_location": (run_dir / "artifacts").resolve().as_uri(),
             }
-        known = None if resumed_at is None else _known_ids(run_dir).get(kind.__name__)
-        return own | {_ID_SETTINGS[kind]: known}
+        known: dict[str, str] = {}
+        with contextlib.suppress(OSError, ValueError):
+            known = {} if resumed_at is None else json.loads((run_dir / IDS).read_bytes())
+        return own | {_ID_SETTINGS[kind]: known.get(kind.__name__)}
     return {}
-
-
-def _known_ids(run_dir: Path) -> dict[str, str]:
-    try:
-        return json.loads((run_dir / IDS).read_bytes())
-    except (OSError, ValueError):
-        return {}
 
 
 def read_rows(path: Path) -> tuple[list[dict[str, str]], list[str]]:
@@ -214,13 +198,8 @@ def read_rows(path: Path) -> tuple[list[dict[str, str]], list[str]]:
 
 def write_rows(path: Path, rows: Sequence[dict[str, str]], names: Sequence[str]) -> None:
     """Writes a logger's CSV file anew, whole or not at all."""
-    lines: list[str] = []
-
-    class Lines:
-        write = staticmethod(lines.append)
-
-    writer = csv.DictWriter(Lines, names, extrasaction="ignore")
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, names, extrasaction="ignore")
     writer.writeheader()
     writer.writerows(rows)
-    with whole_file(path) as file:
-        file.write("".join(lines).encode())
+    write_text(path, text.getvalue())

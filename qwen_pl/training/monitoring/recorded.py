@@ -1,5 +1,6 @@
 """What a run has measured so far, read from its checkpoints and its event files."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,15 @@ def measured_metrics(
     step = checkpoint["global_step"]
     values = dict(checkpoint["qwen_pl"].get("measured") or {})
     measured_at = values.pop("step", None)
-    if measured_at != step and folder is not None and (curves := _curves(folder, step)):
-        measured_at, values = step, curves
+    if measured_at != step and folder is not None:
+        curves = {
+            name: value
+            for name, points in read_curves(folder).items()
+            if name.startswith(("val_", "reference_"))
+            for at, value in points
+            if at == step
+        }
+        measured_at, values = (step, curves) if curves else (measured_at, values)
     return measured_at, values
 
 
@@ -31,18 +39,16 @@ def tokens_seen(checkpoint: Mapping[str, Any]) -> int | None:
         return None
 
 
-def _curves(folder: Path, step: int) -> dict[str, float]:
-    """What validation measured at one step, where TensorBoard was the logger."""
+def read_curves(run_dir: Path) -> dict[str, list[tuple[int, float]]]:
+    """The scalars of a run as TensorBoard shows them, steps and values, where it was the logger."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    if not any(folder.glob("events.out.tfevents.*")):
+    if not any(run_dir.glob("events.out.tfevents.*")):
         return {}
-    events = EventAccumulator(str(folder), size_guidance={"scalars": 0})  # 0 keeps every one
+    logging.getLogger("tensorboard").setLevel(logging.ERROR)  # it tells of each purged event
+    events = EventAccumulator(str(run_dir), size_guidance={"scalars": 0})  # 0 keeps every one
     events.Reload()
     return {
-        name: event.value
+        name: [(event.step, event.value) for event in events.Scalars(name)]
         for name in events.Tags()["scalars"]
-        if name.startswith(("val_", "reference_"))
-        for event in events.Scalars(name)
-        if event.step == step
     }

@@ -1,9 +1,7 @@
 """Takes back what a run logged after the step that it resumes from, since it comes again."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
@@ -85,24 +83,18 @@ def _records(path: Path) -> Iterator[bytes]:
 
 
 def _rewind_table(logger: CSVLogger, step: int, validated: bool) -> None:
+    def is_kept(row: Mapping[str, str | None]) -> bool:
+        at = row.get("step") or ""
+        if not at.isdecimal() or None in row.values():
+            return False  # a kill cut it off
+        if int(at) == step and not validated:
+            return not any(name.startswith(MEASURED) and value for name, value in row.items())
+        return int(at) <= step
+
     path = Path(logger.log_dir) / TABLE
     if not path.is_file():
         return
     rows, names = read_rows(path)
-    kept = [
-        row
-        for row in rows
-        if _step_of(row) < step or (_step_of(row) == step and (validated or not _is_measured(row)))
-    ]
+    kept = [row for row in rows if is_kept(row)]
     if len(kept) < len(rows):
         write_rows(path, kept, names)
-
-
-def _step_of(row: Mapping[Any, str | None]) -> float:
-    """The step of a row; one that a kill cut off comes after all others."""
-    value = row.get("step") or ""
-    return int(value) if value.isdecimal() and None not in row.values() else math.inf
-
-
-def _is_measured(row: dict[str, str]) -> bool:
-    return any(name.startswith(MEASURED) and value for name, value in row.items())
