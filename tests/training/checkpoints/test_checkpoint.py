@@ -9,9 +9,9 @@ import torch
 from small_networks import random_checkpoint
 
 from qwen_pl.errors import InputError
+from qwen_pl.runs import CHECKPOINTS
 from qwen_pl.training.checkpoints.checkpoint import (
     BEST,
-    FOLDER,
     has_begun,
     load_checkpoint,
     load_network,
@@ -35,7 +35,7 @@ def test_a_run_has_begun_once_it_has_saved_a_step(
     tmp_path: Path, left: dict[str, int | None], begun: bool
 ) -> None:
     for name, step in left.items():
-        path = tmp_path / FOLDER / name
+        path = tmp_path / CHECKPOINTS / name
         path.parent.mkdir(exist_ok=True)
         if step is None:
             path.write_bytes(b"damaged")
