@@ -71,7 +71,8 @@ def make_plan(
 ) -> RunPlan:
     """Fills in what the user left open, and refuses what no run can be.
 
-    This is the one place where settings change after they were read.
+    This is the one place where settings change after they were read, and as long as it is so that
+    they are seen to change in their order: each choice needs the ones before it.
 
     Args:
         given: The settings as they were read.
