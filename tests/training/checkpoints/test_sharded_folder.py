@@ -36,6 +36,7 @@ def folder(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.filterwarnings("error")
 def test_it_holds_what_was_saved_and_tied_weights_once(folder: Path) -> None:
     read, saved = load_checkpoint(folder), checkpoint(0.5)
     assert torch.equal(read["state_dict"]["head"], saved["state_dict"]["head"])

@@ -52,6 +52,14 @@ def test_a_resumed_run_replaces_only_a_worse_best(
     assert load_checkpoint(best)["global_step"] == 16
 
 
+def test_no_step_is_saved_for_a_validation_alone(
+    qwen_pl: Run, config: Path, checkpoints: Path
+) -> None:
+    qwen_pl("fit", "--config", config, "--checkpoint.save_top_k", "-1")  # validates at 4, 8 and 12
+    steps = {f"step={step:08d}.ckpt" for step in (5, 10, 12)}
+    assert names(checkpoints) == {*steps, "best.ckpt"}
+
+
 def test_the_newest_two_are_kept_whatever_a_resumed_run_changes(
     qwen_pl: Run, config: Path, checkpoints: Path
 ) -> None:
