@@ -1,7 +1,6 @@
 """The check of an exported folder: it passes what is right and finds what is not."""
 
 import json
-import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -61,16 +60,7 @@ def edit(file: Path, **changes: Any) -> None:
     file.write_text(json.dumps(values | changes), encoding="utf-8")
 
 
-in_bfloat16 = pytest.param(
-    torch.bfloat16,
-    marks=pytest.mark.skipif(
-        "ATEN_CPU_CAPABILITY" in os.environ,
-        reason="torch's attention asks the CPU what it can, and not this variable",
-    ),
-)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, in_bfloat16, torch.float16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_an_untouched_export_agrees(folder: Path, tokenizer: Tokenizer, dtype: torch.dtype) -> None:
     network = random_network(vocab_size=320)
     write_hugging_face(network, folder, **settings(tokenizer, dtype))
