@@ -8,9 +8,11 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
+
+from qwen_pl.errors import InputError
 
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
@@ -55,9 +57,11 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     unfinished.mkdir()
     try:
         yield unfinished
-        for file in unfinished.iterdir():
-            with file.open("rb+") as handle:
-                os.fsync(handle.fileno())
+        for inner, _, names in os.walk(unfinished, topdown=False):
+            for name in names:
+                with Path(inner, name).open("rb+") as handle:
+                    os.fsync(handle.fileno())
+            flush_folder(Path(inner))
         if replace and path.exists():
             take_place(unfinished, path)
         else:
@@ -85,10 +89,25 @@ def _beside(path: Path, kind: str) -> Path:
     return path.with_name(f"{path.name}.{kind}-{os.getpid()}-{secrets.token_hex(3)}")
 
 
+def remove(path: Path) -> None:
+    """Removes a file, or a folder with all that is in it, if there is one.
+
+    Raises:
+        InputError: If the system does not let us.
+    """
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot remove {path} ({error.strerror}): remove it yourself") from None
+
+
 def remove_unfinished(folder: Path, *, seconds: float = 3600) -> None:
-    """Removes what killed writers left in the folders of a folder, if it is older than that."""
+    """Removes what killed writers left in a folder at any depth, if it is older than that."""
     newest = time.time() - seconds
-    for path in folder.glob("*/*.tmp-*"):
+    for path in folder.rglob("*.tmp-*"):
         with contextlib.suppress(OSError):
             if path.stat().st_mtime < newest:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -100,12 +119,13 @@ def write_text(path: Path, text: str, *, flush: bool = True) -> None:
         file.write(text.encode())
 
 
-def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file's content, read in pieces."""
-    digest = hashlib.sha256()  # hashlib.file_digest would do, but needs Python 3.11
+def sha256(path: Path, on_bytes: Callable[[int], object] = lambda count: None) -> str:
+    """Hexadecimal SHA-256 of a file's content, read in pieces, whose sizes ``on_bytes`` is told."""
+    digest = hashlib.sha256()
     with path.open("rb") as file:
         while piece := file.read(1 << 20):
             digest.update(piece)
+            on_bytes(len(piece))
     return digest.hexdigest()
 
 

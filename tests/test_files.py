@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from command_line import REPOSITORY
 
-from qwen_pl.files import sha256, size_of, whole_file, whole_folder, write_text
+from qwen_pl.files import remove, sha256, size_of, whole_file, whole_folder, write_text
 
 
 def test_a_file_stays_as_it_was_when_writing_fails(tmp_path: Path) -> None:
@@ -45,6 +45,39 @@ def test_a_folder_is_replaced_by_a_full_one_and_by_no_other(tmp_path: Path) -> N
         (unfinished / "new").write_text("2")
     assert [file.name for file in target.iterdir()] == ["new"]
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_all_of_a_folder_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that a power cut leaves no folder of files that are empty or not there."""
+    flushed: set[int] = set()
+    monkeypatch.setattr(os, "fsync", lambda number: flushed.add(os.fstat(number).st_ino))
+    rename = Path.rename
+
+    def flushed_first(unfinished: Path, target: Path) -> Path:
+        inside = {unfinished, *unfinished.rglob("*")}
+        if os.name == "nt":  # which cannot flush folders
+            inside = {path for path in inside if path.is_file()}
+        assert {path.stat().st_ino for path in inside} <= flushed
+        return rename(unfinished, target)
+
+    monkeypatch.setattr(Path, "rename", flushed_first)
+    with whole_folder(tmp_path / "folder") as unfinished:
+        (unfinished / "deep/er").mkdir(parents=True)
+        for name in ("one", "deep/two", "deep/er/three"):
+            (unfinished / name).write_text(name)
+    assert tmp_path.stat().st_ino in flushed or os.name == "nt"
+
+
+def test_what_is_there_is_removed_whatever_it_is(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("1")
+    (tmp_path / "folder/deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "folder")
+    for name in ("link", "file", "folder", "nothing"):
+        remove(tmp_path / name)
+        assert (tmp_path / "folder").exists() == (name in ("link", "file"))
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
