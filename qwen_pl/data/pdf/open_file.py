@@ -9,7 +9,10 @@ Place = tuple[float, float, float]
 """x, y and font size, in points."""
 
 NOWHERE: Place = (0.0, 0.0, 0.0)
-_FARTHEST = 1e6  # points from the corner of a page within which a place can be meant
+FARTHEST = 1e6
+"""Points from the corner of a page within which a place can be meant."""
+MOST_PAGES = 1_000_000
+"""Pages of a file that is read."""
 _RAISED_DIGITS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -44,7 +47,7 @@ def upright(x: float, y: float, size: float, right: tuple[float, float]) -> Plac
         x, y = (y, -x) if right[1] > 0 else (-y, x)
     elif right[0] < 0:
         x, y = -x, -y
-    if not (abs(x) < _FARTHEST and abs(y) < _FARTHEST and size < _FARTHEST):
+    if not (abs(x) < FARTHEST and abs(y) < FARTHEST and size < FARTHEST):
         return NOWHERE
     return round(x, 2), round(y, 2), round(size, 2)
 

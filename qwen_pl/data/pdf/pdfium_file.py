@@ -3,6 +3,7 @@
 The lines have the places and sizes that pypdf's lines have.
 """
 
+import ctypes
 import re
 from itertools import pairwise
 from typing import NamedTuple
@@ -46,9 +47,17 @@ def open_file(source: str | bytes, password: str) -> OpenFile:
         raise
     return OpenFile(
         num_pages=len(document),
-        producer=valid_unicode(document.get_metadata_value("Producer")),
+        producer=_producer(document),
         lines=lambda index: _page_lines(document, index),
     )
+
+
+def _producer(document: pypdfium2.PdfDocument) -> str:
+    """As the file says; pypdfium2 itself refuses a text with half a surrogate pair."""
+    size = pdfium.FPDF_GetMetaText(document, b"Producer", None, 0)
+    buffer = ctypes.create_string_buffer(size)
+    pdfium.FPDF_GetMetaText(document, b"Producer", buffer, size)
+    return buffer.raw[: max(0, size - 2)].decode("utf-16-le", "replace")  # it ends with a zero
 
 
 class _Run(NamedTuple):

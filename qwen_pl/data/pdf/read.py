@@ -3,13 +3,13 @@
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from qwen_pl.data.page.legibility import MAYBE_GLUED, glued_ratio
-from qwen_pl.data.page.line import Line, Page
-from qwen_pl.data.pdf.child import ChildStopped, Status, child_messages
+from qwen_pl.data.page.line import Page
+from qwen_pl.data.pdf.child import ChildStopped, Status
+from qwen_pl.data.pdf.messages import Opened, PageRead, messages
 from qwen_pl.data.pdf.readers import check_reader, installed_version
 from qwen_pl.errors import InputError
 
@@ -17,6 +17,8 @@ MAX_LOST_PAGES = 3
 """Pages that may end the child process before the rest of the file is given up."""
 
 _CLEARLY_MORE = 1.005  # times the letters
+_FIRST_SHARE = 0.75  # of the time, where two readers share it: pdfium needs a tenth of pypdf's
+_MOST_LINES = 3_000_000  # of a file; each takes memory, however short it is
 
 OnPage = Callable[[int, int], None]
 
@@ -26,7 +28,8 @@ class PdfLimits:
     """What reading one PDF may cost before it is stopped."""
 
     page_seconds: float = 20
-    """Seconds for one page; opening the file counts as a page."""
+    """Seconds for one page; opening the file counts as a page. Pages that are lost may take no more
+    than twice that together."""
     file_seconds: float = 600
     """Seconds for one file."""
     memory_mb: int = 2048
@@ -79,10 +82,11 @@ def read_pdf(
 
     The file is parsed in a child process that is ended when it exceeds ``limits``. A page that ends
     the child costs that page only: a new child goes on after it, up to ``MAX_LOST_PAGES`` times.
+    Each of those has less time than the one before, so that a file of nothing but such pages ends.
 
     Args:
         password: Opens an encrypted file; many need none although they are encrypted.
-        limits: What reading may cost; with ``auto``, what each of the two readers may.
+        limits: What reading may cost; with ``auto``, what the two readers may together.
         reader: ``pypdf``; ``pdfium``, which is fast; or ``auto``: pypdf, then pdfium where that
             loses pages or the spaces between words, and the better of both.
         on_page: Called after each page with the number of pages read and that of the file; a second
@@ -98,17 +102,28 @@ def read_pdf(
     path = Path(path)
     if not path.is_file():
         raise InputError(f"no such file: {path}")
-    first = _read(path, "pypdf" if reader == "auto" else reader, password, limits, on_page)
-    if reader != "auto" or not _is_doubtful(first):
+    started = time.monotonic()
+    if reader != "auto":
+        return _read(path, reader, password, limits, on_page)
+    first = _read(path, "pypdf", password, _shared(limits, _FIRST_SHARE), on_page)
+    if not _is_doubtful(first):
         return first
     if not installed_version("pdfium"):
         hint = "pdfium could be tried too: pip install pypdfium2"
         first.reason = f"{first.reason}; {hint}" if first.reason else hint
         return first
-    second = _read(path, "pdfium", password, limits, on_page)
+    left = limits.file_seconds - (time.monotonic() - started)
+    rest = replace(_shared(limits, 1 - _FIRST_SHARE), file_seconds=left)
+    second = _read(path, "pdfium", password, rest, on_page)
     better = second if _is_better(second, first) else first
     better.seconds = first.seconds + second.seconds
     return better
+
+
+def _shared(limits: PdfLimits, share: float) -> PdfLimits:
+    """What one of two readers may take."""
+    page_seconds, file_seconds = share * limits.page_seconds, share * limits.file_seconds
+    return replace(limits, page_seconds=page_seconds, file_seconds=file_seconds)
 
 
 def _read(
@@ -161,7 +176,10 @@ class _PageCollector:
     limits: PdfLimits
     deadline: float
     on_page: OnPage | None
+    spare: float = 0.0
+    """Seconds that pages may yet be lost in."""
     characters: int = 0
+    num_lines: int = 0
     lost: list[tuple[int, ChildStopped]] = field(default_factory=list)
     """Pages, counted from 1, and why."""
     caveat: str = ""
@@ -169,9 +187,10 @@ class _PageCollector:
 
     def collect(self) -> None:
         """Reads to the end of the file or to what stops it for good, then judges the result."""
+        self.spare = 2 * self.limits.page_seconds
         stopped = self._read_on()
         for _ in range(MAX_LOST_PAGES):
-            is_over = self._too_much_text() or time.monotonic() >= self.deadline
+            is_over = self._too_much_text() or time.monotonic() >= self.deadline or self.spare < 0
             if stopped is None or is_over or not self._unread_pages():
                 break  # or else one page may be to blame, rather than the file as a whole
             self._add_page([], lost=stopped)
@@ -187,35 +206,37 @@ class _PageCollector:
             "first_page": len(self.result.pages),
             "memory_mb": self.limits.memory_mb,
         }
+        heard = time.monotonic()
         try:
-            messages = child_messages(job, self.limits.page_seconds, self.deadline)
-            with closing(messages):
-                for message in messages:
-                    self._take(message)
+            with closing(messages(job, self.spare / 2, self.deadline)) as heard_of:
+                for message in heard_of:
+                    self._take(message, time.monotonic() - heard)
+                    if isinstance(message, PageRead) or not self.result.pages:
+                        heard = time.monotonic()  # to open it again counts as to lose a page
         except ChildStopped as stopped:
+            self.spare -= time.monotonic() - heard
             return stopped
         return None
 
-    def _take(self, message: dict[str, Any]) -> None:
-        """Believes the child nothing but text and numbers."""
-        try:
-            if message["type"] == "opened":
-                self.result.num_pages = int(message["num_pages"])
-                self.result.producer = str(message["producer"])
-                self.caveat = str(message["caveat"])
-                self.damage = str(message["damage"])
-                return
-            page = [Line(str(text), *map(float, place)) for text, *place in message["lines"]]
-            lost = ChildStopped("corrupt", str(message["error"])) if "error" in message else None
-        except (KeyError, TypeError, ValueError):
-            raise ChildStopped("crashed", "the reading process sent no page") from None
-        self._add_page(page, lost)
-        if self._too_much_text():
-            raise ChildStopped("timeout", f"gave more than {self.limits.text_mb} MB of text")
+    def _take(self, message: Opened | PageRead, seconds: float) -> None:
+        if isinstance(message, PageRead):
+            lost = ChildStopped("corrupt", message.error) if message.error else None
+            self._add_page(message.lines, lost)
+            self.spare -= seconds if lost else 0.0
+            if self.spare < 0:
+                allowed = 2 * self.limits.page_seconds
+                raise ChildStopped("timeout", f"lost pages took more than {allowed:g} s")
+            if self._too_much_text():
+                raise ChildStopped("timeout", f"gave more than {self.limits.text_mb} MB of text")
+            return
+        if self.result.pages and message.num_pages != self.result.num_pages:
+            raise ChildStopped("crashed", "has another number of pages when opened again")
+        self.result.num_pages, self.result.producer, self.caveat, self.damage = message
 
     def _add_page(self, page: Page, lost: ChildStopped | None) -> None:
         self.result.pages.append(page)
         self.characters += sum(len(line.text) for line in page)
+        self.num_lines += len(page)
         if lost is not None:
             self.lost.append((len(self.result.pages), lost))
         if self.on_page is not None:
@@ -225,7 +246,7 @@ class _PageCollector:
         return len(self.result.pages) < self.result.num_pages
 
     def _too_much_text(self) -> bool:
-        return self.characters > self.limits.text_mb * 1e6
+        return self.characters > self.limits.text_mb * 1e6 or self.num_lines > _MOST_LINES
 
     def _judge(self, stopped: ChildStopped | None) -> None:
         """Sets status and reason from the pages lost and from what ended the reading early."""
