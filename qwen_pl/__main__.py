@@ -8,6 +8,7 @@ from importlib import import_module
 
 from qwen_pl import __version__
 from qwen_pl.errors import InputError, Stopped, TrainingFailed, is_first_on_machine
+from qwen_pl.terminal import tell
 
 RUN_VERBS = {
     "fit": "train, or resume with --ckpt_path last",
@@ -33,15 +34,16 @@ COMMANDS = {
 
 def main() -> None:
     """Runs one verb; what the user can mend ends in one line and exit code 2."""
-    if os.name == "nt":  # where what is not a console gets a code page that lacks most letters
-        for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, io.TextIOWrapper):
-                stream.reconfigure(encoding="utf-8")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Windows gives what is not a console a code page that lacks most letters.
+            encoding = "utf-8" if os.name == "nt" else None
+            stream.reconfigure(encoding=encoding, errors="backslashreplace")
     verb = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if verb in ("-h", "--help"):
-        print(_usage())
+        tell(*_usage().split("\n"))
     elif verb == "--version":
-        print(f"qwen_pl {__version__}")
+        tell(f"qwen_pl {__version__}")
     elif verb in RUN_VERBS or verb in COMMANDS:
         sys.exit(_run(verb))
     else:
@@ -71,7 +73,7 @@ def _run(verb: str) -> int:
         # gloo's words where another process has ended, which says why by itself.
         if "Connection closed by peer" not in str(error) and "Connection reset" not in str(error):
             raise
-        print("error: another process of this run has ended", file=sys.stderr)
+        tell("error: another process of this run has ended", file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader of our output, head for one, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -82,12 +84,12 @@ def _run(verb: str) -> int:
 def _say(line: str) -> None:
     """Prints a line once, where several processes have the same to say."""
     if is_first_on_machine():
-        print(f"\n{line}", file=sys.stderr)
+        tell("", line, file=sys.stderr)
 
 
 def _complain(message: str) -> int:
     if is_first_on_machine():
-        print(f"error: {' '.join(message.split())}", file=sys.stderr)
+        tell(f"error: {' '.join(message.split())}", file=sys.stderr)
     return 2
 
 

@@ -14,6 +14,7 @@ from qwen_pl.commands.options import VerbParser
 from qwen_pl.errors import InputError
 from qwen_pl.files import in_bytes
 from qwen_pl.runs import CHECKPOINTS, run_dir
+from qwen_pl.terminal import tell
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
@@ -75,7 +76,7 @@ def main(args: list[str]) -> None:
         is_same = check.run()
     finally:
         if options.keep:
-            print(f"kept {folder}")
+            tell(f"kept {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
     if not is_same:
@@ -103,20 +104,20 @@ class ResumeCheck:
 
     def run(self) -> bool:
         """Trains both, prints the verdict, and tells whether they are the same."""
-        print(f"{self.name}: {self.steps} steps, unbroken and with {self.kills} kills", flush=True)
+        tell(f"{self.name}: {self.steps} steps, unbroken and with {self.kills} kills")
         self._live("unbroken")
         for number, moment in enumerate(self._moments()):
             self._live("killed", moment, self.steps * (number + 1) // (self.kills + 1))
         self._live("killed")
         comparisons = self._compared("killed")
-        print(*comparisons, sep="\n")
+        tell(*comparisons)
         is_same = all(comparison.is_same for comparison in comparisons)
         if not is_same:
             self._explain()
         elif self.num_killed == 0:
             raise InputError("no kill came to pass: give more --steps")
         else:
-            print(f"exact: {self.name} resumes as if it had never been killed")
+            tell(f"exact: {self.name} resumes as if it had never been killed")
         return is_same
 
     def _changes(self, config: "Namespace") -> Iterator[str]:
@@ -184,15 +185,15 @@ class ResumeCheck:
         saved = numbered(run_dir("killed", self.folder) / CHECKPOINTS)
         resumes_at = saved[0][0] if saved else 0
         told = f"  killed {_TOLD[moment]}, after step {step}; going on from step {resumes_at}"
-        print(told, flush=True)
+        tell(told)
 
     def _explain(self) -> None:
         """Trains unbroken once more: a machine that computes by chance is not resume's fault."""
         self._live("control")
         if all(comparison.is_same for comparison in self._compared("control")):
-            print("not exact: a resumed run differs, and two unbroken ones do not")
+            tell("not exact: a resumed run differs, and two unbroken ones do not")
         else:
-            print(
+            tell(
                 "not to be told: two unbroken runs differ here too; --trainer.deterministic true "
                 "makes a device compute the same each time"
             )

@@ -5,6 +5,7 @@ from pathlib import Path
 from qwen_pl.commands.options import VerbParser
 from qwen_pl.errors import InputError
 from qwen_pl.files import in_bytes, size_of
+from qwen_pl.terminal import tell
 
 
 def main(args: list[str]) -> None:
@@ -25,7 +26,7 @@ def main(args: list[str]) -> None:
     target = _target(options.source, options.target)
     consolidate(options.source, target)
     form = "sharded" if target.is_dir() else "a single file"
-    print(f"{options.source} -> {target}, {form} of {in_bytes(size_of(target))}")
+    tell(f"{options.source} -> {target}, {form} of {in_bytes(size_of(target))}")
 
 
 def consolidate(source: Path, target: Path) -> None:

@@ -16,6 +16,7 @@ from qwen_pl.commands.options import (
 from qwen_pl.errors import InputError
 from qwen_pl.files import in_bytes, size_of, whole_folder
 from qwen_pl.runs import run_of
+from qwen_pl.terminal import tell
 
 if TYPE_CHECKING:
     from qwen_pl.export.findings import Finding
@@ -66,7 +67,7 @@ def main(args: list[str]) -> None:
     from qwen_pl.export.hugging_face import dtype_name
 
     trained = load_trained(checkpoint, mmap=True)
-    print(f"{checkpoint}:", file=sys.stderr, flush=True)
+    tell(f"{checkpoint}:", file=sys.stderr)
     dtype = dtype or dtype_name(trained.network.lm_head.weight.dtype)
     if is_gguf:
         dtype = next(short for short, name in DTYPES.items() if name == dtype)
@@ -82,7 +83,7 @@ def main(args: list[str]) -> None:
             texts = exporting.texts_of_data(trained, checkpoint)
             _judge(check(folder, trained, facts, texts), how_checked)
     parameters = f"{facts.network.num_parameters():,} parameters in {dtype}"
-    print(f"{parameters}, {in_bytes(size_of(out))} -> {options.out}")
+    tell(f"{parameters}, {in_bytes(size_of(out))} -> {options.out}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -175,9 +176,9 @@ def _whole_export(out: Path) -> Iterator[Path]:
 
 def _judge(findings: "list[Finding]", how: str) -> None:
     """Shows what was compared, and ends the program where something differs."""
-    print(f"{how} and compared:", *findings, sep="\n", flush=True)
+    tell(f"{how} and compared:", *findings)
     if differing := [finding.what for finding in findings if not finding.agrees]:
-        print(
+        tell(
             f"error: what was written is not the checkpoint's: {', '.join(differing)} differ; "
             "nothing is left of it, --no-check writes it all the same",
             file=sys.stderr,

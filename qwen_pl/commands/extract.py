@@ -10,6 +10,7 @@ from typing import IO
 from qwen_pl.commands.options import VerbParser, add_corpus_options, corpus_of
 from qwen_pl.errors import InputError
 from qwen_pl.files import whole_file
+from qwen_pl.terminal import tell
 
 SINGLE = (".txt", ".md")
 _LISTED = 20
@@ -49,17 +50,17 @@ def main(args: list[str]) -> None:
         else:
             with whole_file(target) as file:
                 _join(texts, file)
-            print(target)
+            tell(target)
     if options.out is not None:
         folder = options.out if options.out.is_dir() else options.out.parent
         entry = CorpusEntry(corpus.folder)
         for report in (entry.report_json, entry.report_html):
             with whole_file(folder / report.name) as file:
                 file.write(report.read_bytes())
-        print(folder / corpus.report_file.name)
+        tell(folder / corpus.report_file.name)
     elif problems := [line for line in map(problem, corpus.reports) if line]:
-        print("\n".join(problems[:_LISTED]), file=sys.stderr)
-    print(status_table(corpus.reports), file=sys.stderr)
+        tell(*problems[:_LISTED], file=sys.stderr)
+    tell(*status_table(corpus.reports), file=sys.stderr)
 
 
 def _join(texts: Iterable[Path], out: IO[bytes]) -> None:

@@ -14,6 +14,7 @@ from qwen_pl.commands.options import (
 )
 from qwen_pl.commands.parts.prompt_loop import PromptLoop, print_texts
 from qwen_pl.errors import InputError
+from qwen_pl.terminal import tell
 
 if TYPE_CHECKING:
     from qwen_pl.generation.sampling import Sampling
@@ -50,9 +51,7 @@ def main(args: list[str]) -> None:
     checkpoint = checkpoint_of(options)
     network, tokenizer, _ = load_writer(checkpoint, options.tokenizer)
     writer = Writer(network, tokenizer)
-    print(f"{checkpoint}:", file=sys.stderr, flush=True)
-    if hasattr(sys.stdout, "reconfigure"):  # a terminal may lack letters that the model knows
-        sys.stdout.reconfigure(errors="replace")
+    tell(f"{checkpoint}:", file=sys.stderr)
     if is_asking:
         PromptLoop(writer, sampling, options.num_samples).run()
     else:

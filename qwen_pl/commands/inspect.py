@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from qwen_pl.commands.options import VerbParser, add_checkpoint_options, checkpoint_of
 from qwen_pl.errors import InputError
 from qwen_pl.files import in_bytes, size_of
+from qwen_pl.terminal import show, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,10 +39,10 @@ def main(args: list[str]) -> None:
         config = checkpoint["qwen_pl"].get("run_config")
         if config is None:
             raise InputError(f"{path} holds no config: it is of an earlier version")
-        print(yaml.safe_dump(config, sort_keys=False), end="")
+        show(yaml.safe_dump(config, sort_keys=False))
         return
     for name, value in _rows(path, checkpoint):
-        print(f"{name:<12} {value}")
+        tell(f"{name:<12} {value}")
 
 
 def _rows(path: Path, checkpoint: dict[str, Any]) -> "Iterator[tuple[str, str]]":

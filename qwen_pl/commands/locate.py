@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qwen_pl.commands.options import VerbParser, checked_data_settings, data_settings_alone
 from qwen_pl.errors import InputError
 from qwen_pl.runs import CONFIG, newest_run, run_dir
+from qwen_pl.terminal import show, tell
 
 if TYPE_CHECKING:
     from qwen_pl.data.tokens.token_file import TokenFile
@@ -80,11 +81,11 @@ def _show_step(folder: Path, step: int, only: int | None) -> None:
             for passage in tokens.passages(first, end)
         )
         sample = f"step {step:,}, sample {number} of {len(samples):,}"
-        print(f"{sample}: {where}, tokens {first:,}-{end - 1:,}")
+        tell(f"{sample}: {where}, tokens {first:,}-{end - 1:,}")
         text = tokenizer.decode(tokens.tokens[first:end].tolist(), skip_special_tokens=False)
         if only is None and len(text) > _SHORTENED:
             text = text[:_SHORTENED].rstrip() + "…"
-        print(text if only is not None else f"{text}\n")
+        show(f"{text}\n" if only is not None else f"{text}\n\n")
 
 
 def _stretch(folder: Path, step: int) -> "Stretch":
@@ -174,6 +175,6 @@ def _show_text(text: str, config: Path) -> None:
             if piece.document == hit.document and piece.first <= hit.paragraph < piece.end
         )
         pages = _pages(hit.page, hit.last_page)
-        print(f"{documents[hit.document].source}, {pages} ({split}): {hit.context}")
+        tell(f"{documents[hit.document].source}, {pages} ({split}): {hit.context}")
     if more := sum(1 for _ in hits):
-        print(f"and {more:,} more")
+        tell(f"and {more:,} more")

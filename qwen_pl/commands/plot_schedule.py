@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qwen_pl.commands.options import VerbParser
 from qwen_pl.errors import InputError
 from qwen_pl.files import write_text
+from qwen_pl.terminal import tell
 
 if TYPE_CHECKING:
     from qwen_pl.training.optim.schedule import Schedule, ScheduleName
@@ -46,10 +47,10 @@ def main(args: list[str]) -> None:
     max_steps = steps_to_train(config)
     schedule, lr = parts.model.schedule, parts.model.lr
     write_text(options.out, schedule_svg(schedule, lr=lr, max_steps=max_steps))
-    print("step        learning rate")
+    tell("step        learning rate")
     for step in sorted({round((max_steps - 1) * i / 8) for i in range(9)}):
-        print(f"{step + 1:<11,} {lr * schedule.share(step, max_steps):.3g}")
-    print(options.out)
+        tell(f"{step + 1:<11,} {lr * schedule.share(step, max_steps):.3g}")
+    tell(options.out)
 
 
 def schedule_svg(schedule: "Schedule", *, lr: float, max_steps: int) -> str:

@@ -8,6 +8,7 @@ from qwen_pl import __version__
 from qwen_pl.commands.options import VerbParser, checked_data_settings, data_settings_alone
 from qwen_pl.errors import InputError
 from qwen_pl.files import fingerprint, write_text
+from qwen_pl.terminal import tell
 
 if TYPE_CHECKING:
     from qwen_pl.data.prepare.cluster import Cluster
@@ -124,8 +125,8 @@ def _prepare_in_tasks(
     result = submit(settings.recipe, settings.cache_dir, cluster, slurm)
     if isinstance(result, Preparation):
         return result
-    print(f"the jobs are with Slurm (squeue shows them); logs and what is done: {result}")
-    print("the same command afterwards shows the result, or runs again the tasks that died")
+    tell(f"the jobs are with Slurm (squeue shows them); logs and what is done: {result}")
+    tell("the same command afterwards shows the result, or runs again the tasks that died")
     return None
 
 
@@ -153,23 +154,23 @@ def _named(option: str) -> tuple[str, str]:
     return name, value
 
 
-def _show(prepared: "Preparation", reference: "Preparation | None", table: str) -> None:
+def _show(prepared: "Preparation", reference: "Preparation | None", table: list[str]) -> None:
     """What there is and where it lies."""
     tokens = prepared.tokens
     for document in prepared.documents[:_LISTED]:
-        print(f"text       {document.text_file}")
+        tell(f"text       {document.text_file}")
     if (more := len(prepared.documents) - _LISTED) > 0:
-        print(f"           and {more:,} more in the same folder")
+        tell(f"           and {more:,} more in the same folder")
     size = prepared.tokenizer().get_vocab_size()
-    print(f"tokenizer  {prepared.tokenizer_dir} ({size:,} tokens)")
-    print(f"tokens     {tokens.folder}")
+    tell(f"tokenizer  {prepared.tokenizer_dir} ({size:,} tokens)")
+    tell(f"tokens     {tokens.folder}")
     for name in ("train", "val", "test"):
         count = tokens.num_documents(name)
         documents = f"{count:,} document{'' if count == 1 else 's'}"
-        print(f"  {name:<8} {tokens.num_tokens(name):>14,} tokens of {documents}")
-    print(f"  {tokens.bytes_per_token:.2f} bytes per token of held-out text")
+        tell(f"  {name:<8} {tokens.num_tokens(name):>14,} tokens of {documents}")
+    tell(f"  {tokens.bytes_per_token:.2f} bytes per token of held-out text")
     if reference is not None:
         count = reference.tokens.num_tokens("train")
-        print(f"reference  {reference.tokens.folder} ({count:,} tokens)")
-    print(f"report     {prepared.corpus.report_file}")
-    print(f"\n{table}")
+        tell(f"reference  {reference.tokens.folder} ({count:,} tokens)")
+    tell(f"report     {prepared.corpus.report_file}")
+    tell("", *table)

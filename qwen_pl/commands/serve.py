@@ -15,6 +15,7 @@ from qwen_pl.commands.options import (
 )
 from qwen_pl.errors import InputError
 from qwen_pl.runs import run_of
+from qwen_pl.terminal import tell
 
 KEY_VARIABLE = "QWEN_PL_API_KEY"
 
@@ -57,12 +58,12 @@ def main(args: list[str]) -> None:
         if not is_loopback(listener):
             whom = "everyone who can reach it may use the model: give an --api_key"
             whom = "whoever has the API key may use the model" if api_key else whom
-            print(f"warning: {options.host} is not this machine alone; {whom}", file=sys.stderr)
-        print(f"{checkpoint}: {url_of(listener)} (Ctrl-C ends it)", flush=True)
+            tell(f"warning: {options.host} is not this machine alone; {whom}", file=sys.stderr)
+        tell(f"{checkpoint}: {url_of(listener)} (Ctrl-C ends it)")
         try:
             Server(app, worker, access_log=options.access_log).run(sockets=[listener])
         except KeyboardInterrupt:  # the way to end it, so no failure
-            print("stopped", file=sys.stderr)
+            tell("stopped", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

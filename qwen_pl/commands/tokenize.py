@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qwen_pl.commands.options import VerbParser
 from qwen_pl.errors import InputError
+from qwen_pl.terminal import tell
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -37,12 +38,12 @@ def main(args: list[str]) -> None:
     encoded = tokenizer.encode(text)
     decoded = tokenizer.decode(encoded.ids, skip_special_tokens=False)
     num_bytes = len(text.encode())
-    print("ids:   ", *encoded.ids)
-    print("pieces:", " | ".join(_piece(tokenizer, i) for i in encoded.ids))
+    tell(f"ids:    {' '.join(map(str, encoded.ids))}")
+    tell(f"pieces: {' | '.join(_piece(tokenizer, i) for i in encoded.ids)}")
     per_token = f", {num_bytes / len(encoded.ids):.2f} bytes per token" if encoded.ids else ""
-    print(f"{len(encoded.ids)} tokens for {num_bytes} bytes{per_token}")
+    tell(f"{len(encoded.ids)} tokens for {num_bytes} bytes{per_token}")
     whole = decoded == unicodedata.normalize("NFC", text)
-    print("round trip:", "exact" if whole else f"differs: {decoded!r}")
+    tell(f"round trip: {'exact' if whole else f'differs: {decoded!r}'}")
 
 
 def _piece(tokenizer: "Tokenizer", token_id: int) -> str:
@@ -72,6 +73,6 @@ def _tokenizer(run: str | None, name: str | None) -> "Tokenizer":
             raise InputError(
                 "no tokenizer yet: run prepare or train-tokenizer, or give --tokenizer"
             )
-        print(f"tokenizer: {folder}", file=sys.stderr)
+        tell(f"tokenizer: {folder}", file=sys.stderr)
         name = str(folder)
     return load_tokenizer(name)

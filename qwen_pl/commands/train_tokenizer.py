@@ -5,6 +5,7 @@ from pathlib import Path
 
 from qwen_pl.commands.options import VerbParser, add_corpus_options, corpus_of
 from qwen_pl.errors import InputError
+from qwen_pl.terminal import tell
 
 
 def main(args: list[str]) -> None:
@@ -34,5 +35,5 @@ def main(args: list[str]) -> None:
     save_tokenizer(tokenizer, options.out)
     size = tokenizer.get_vocab_size()
     if size < options.vocab_size:
-        print(unfilled(size, options.vocab_size), file=sys.stderr)
-    print(f"{size:,} tokens -> {options.out}")
+        tell(unfilled(size, options.vocab_size), file=sys.stderr)
+    tell(f"{size:,} tokens -> {options.out}")

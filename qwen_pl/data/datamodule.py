@@ -23,6 +23,7 @@ from qwen_pl.data.tokens.splits import SPLITS
 from qwen_pl.data.tokens.token_file import Passage, Span, TokenFile
 from qwen_pl.data.tokens.tokenizer import check_same_tokenizer, load_tokenizer, tokenizer_state
 from qwen_pl.errors import InputError
+from qwen_pl.terminal import tell
 
 _TOLD_SHARE = 0.005  # of the reference text, from which it is told that it is trained on too
 _MOST_NAMED = 20  # documents that a checkpoint names; of a large corpus it tells the number
@@ -62,7 +63,7 @@ class PDFDataModule(pl.LightningDataModule):
             self._refusal = error
             return
         _show_report(self._prepared)
-        print(self.tokens.splits_line(), flush=True)
+        tell(self.tokens.splits_line())
         if self.reference is not None:
             _show_report(self.reference)
             self._tell_of(self.reference)
@@ -93,14 +94,13 @@ class PDFDataModule(pl.LightningDataModule):
         tokens = reference.tokens
         count = tokens.num_documents("train")
         documents = f"{count:,} document{'' if count == 1 else 's'}"
-        print(f"reference {tokens.num_tokens('train'):,} tokens in {documents}", flush=True)
+        tell(f"reference {tokens.num_tokens('train'):,} tokens in {documents}")
         share = share_in_training(reference, self.prepared)
         if share >= _TOLD_SHARE:
-            print(
+            tell(
                 f"{share:.0%} of data.reference_text {self.settings.reference_text} is in the "
                 "training text too: there it measures what is learned, not what is forgotten",
                 file=sys.stderr,
-                flush=True,
             )
 
     def train_dataloader(self) -> loader.TrainingLoader:
@@ -199,8 +199,8 @@ class PDFDataModule(pl.LightningDataModule):
             f"{self.tokens.bytes_per_token:.2f} bytes per token of held-out text",
             f"report `{corpus.report_file}`",
         ]
-        table = f"```\n{status_table(corpus.reports)}\n```"
-        return "\n".join([*(f"- {fact}" for fact in facts), "", table])
+        table = ["```", *status_table(corpus.reports), "```"]
+        return "\n".join([*(f"- {fact}" for fact in facts), "", *table])
 
     @property
     def tokenizer_dir(self) -> Path:
@@ -282,4 +282,4 @@ def _show_report(prepared: Preparation) -> None:
     """The table of a corpus that is new or in trouble."""
     corpus = prepared.corpus
     if corpus.is_new or any(report.status != "ok" for report in corpus.reports):
-        print(f"{status_table(corpus.reports)}\nreport: {corpus.report_file}")
+        tell(*status_table(corpus.reports), f"report: {corpus.report_file}")

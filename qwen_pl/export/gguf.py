@@ -17,6 +17,7 @@ from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 from qwen_pl.model.yarn import attention_factor
 from qwen_pl.qwen_tokenizer import END_OF_TEXT
+from qwen_pl.terminal import tell
 
 if TYPE_CHECKING:
     import numpy as np
@@ -238,7 +239,7 @@ def _say_what_stays(tensors: list[GGUFTensor], dtype: str) -> None:
     """Names the matrices whose rows cannot be cut into blocks."""
     rows = [t.weight.shape[-1] for t in tensors if dtype == "q8_0" and t.kind.name == "F16"]
     if rows:
-        print(
+        tell(
             f"{len(rows)} matrices are in f16, not q8_0: their rows of "
             f"{', '.join(map(str, sorted(set(rows))))} are no multiple of {BLOCK}",
             file=sys.stderr,

@@ -18,6 +18,7 @@ from qwen_pl.run.published_start import given_sizes, linked_sizes, tell_of_start
 from qwen_pl.run.reading import steps_to_train, tokenizer_of
 from qwen_pl.run.saved_config import compare_to_checkpoint, plain_config
 from qwen_pl.runs import CHECKPOINTS, checkpoints_in, run_dir
+from qwen_pl.terminal import tell
 from qwen_pl.training.checkpoints.checkpoint import find_checkpoint, has_begun, step_of
 from qwen_pl.training.devices.sharding import MakeNetwork
 
@@ -186,7 +187,7 @@ def _tell_of_new_run(folder: Path) -> None:
     if is_first_on_machine():
         others = sorted({path.parents[1].name for path in checkpoints_in(folder.parent)})
         known = f" (runs with checkpoints here: {', '.join(others[:5])})" if others else ""
-        print(f"no checkpoint in {folder} yet: starting{known}", file=sys.stderr)
+        tell(f"no checkpoint in {folder} yet: starting{known}", file=sys.stderr)
 
 
 def _measured(verb: str, config: Namespace, folder: Path) -> str | None:

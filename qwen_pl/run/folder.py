@@ -14,6 +14,7 @@ from qwen_pl.errors import InputError
 from qwen_pl.files import chain, free_space, full_disk_in, remove_unfinished
 from qwen_pl.run.messages import missing_package
 from qwen_pl.runs import CHECKPOINTS
+from qwen_pl.terminal import tell
 from qwen_pl.training.checkpoints.checkpoint import how_to_go_on
 from qwen_pl.training.monitoring.loggers import place_of
 from qwen_pl.training.resume.validating import MeasuredStart
@@ -96,9 +97,9 @@ def print_results(
         was_finished: Whether the run had all its steps already when it was resumed.
     """
     run, samples = run_dir.name, run_dir / SAMPLES
-    print()
+    tell("")
     if was_finished:
-        print(f"{run} had all its {trainer.max_steps:,} steps: --trainer.max_steps adds more")
+        tell(f"{run} had all its {trainer.max_steps:,} steps: --trainer.max_steps adds more")
     _print_rows(
         [
             *_measures(trainer),
@@ -132,4 +133,4 @@ def _measures(trainer: Trainer) -> list[tuple[str, str]]:
 def _print_rows(rows: Sequence[tuple[str, object]]) -> None:
     width = max(17, *(len(name) for name, _ in rows))
     for name, value in rows:
-        print(f"{name:<{width}} {value}")
+        tell(f"{name:<{width}} {value}")

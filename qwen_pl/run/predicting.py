@@ -18,6 +18,7 @@ from qwen_pl.errors import InputError
 from qwen_pl.files import write_text
 from qwen_pl.generation.sampling import Sampling
 from qwen_pl.generation.writer import Writer, samples_of
+from qwen_pl.terminal import tell
 from qwen_pl.training.checkpoints.checkpoint import load_checkpoint
 from qwen_pl.training.module import Complete
 
@@ -121,4 +122,4 @@ class PredictionWriter(BasePredictionWriter):
         if trainer.is_global_zero:
             text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
             write_text(self.path, text.translate(LINE_ENDS))
-            print(f"{len(lines)} completions -> {self.path}")
+            tell(f"{len(lines)} completions -> {self.path}")

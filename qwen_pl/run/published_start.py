@@ -9,6 +9,7 @@ from qwen_pl.data.tokens.tokenizer import load_tokenizer
 from qwen_pl.errors import InputError
 from qwen_pl.model.config import Qwen3Config, check_architecture
 from qwen_pl.run.reading import LINKED_SIZES, padded
+from qwen_pl.terminal import tell
 
 
 def given_sizes(config: Namespace, published: Qwen3Config) -> Qwen3Config:
@@ -51,17 +52,17 @@ def tell_of_start(verb: str, config: Namespace, published: Qwen3Config, given: Q
     """One line on what a run starts from, and one on each thing that is not as published."""
     name, tokenizer = config.model.from_pretrained, config.data.tokenizer
     begins = "starting from" if verb == "fit" else "measuring"
-    print(f"{begins} the weights of {name}, with tokenizer {tokenizer}", file=sys.stderr)
+    tell(f"{begins} the weights of {name}, with tokenizer {tokenizer}", file=sys.stderr)
     for field in dataclasses.fields(published):
         theirs, mine = getattr(published, field.name), getattr(given, field.name)
         if theirs != mine and field.name not in LINKED_SIZES:
-            print(f"model.config.{field.name} is {mine}, published is {theirs}", file=sys.stderr)
+            tell(f"model.config.{field.name} is {mine}, published is {theirs}", file=sys.stderr)
     vocab_size = config.model.config.vocab_size
     if vocab_size != published.vocab_size:
         change = f"from {published.vocab_size:,} to {vocab_size:,} rows"
-        print(f"resizing the vocabulary {change}", file=sys.stderr)
+        tell(f"resizing the vocabulary {change}", file=sys.stderr)
     if (moved := _moved_ids(name, tokenizer)) > 0:
-        print(
+        tell(
             f"tokenizer {tokenizer} means something else than that of {name} by {moved:,} ids: "
             "their rows have to be learned anew",
             file=sys.stderr,

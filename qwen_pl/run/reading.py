@@ -21,6 +21,7 @@ from qwen_pl.generation.sampling import Sampling
 from qwen_pl.model.config import Qwen3Config, named_config
 from qwen_pl.run.messages import complaint, quieten, refused_classes_in_one_line
 from qwen_pl.runs import LOGS
+from qwen_pl.terminal import tell
 from qwen_pl.training.module import Qwen3Module
 from qwen_pl.training.monitoring.curves import TrainingCurves
 from qwen_pl.training.monitoring.texts import TextSamples
@@ -52,7 +53,7 @@ class RunParser(LightningArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         if is_first_on_machine():
             known = {"config", *self.get_defaults().keys()}
-            print(f"error: {complaint(message, known)}", file=sys.stderr)
+            tell(f"error: {complaint(message, known)}", file=sys.stderr)
         sys.exit(2)
 
     def add_class_arguments(self, theclass: type, *args: Any, **kwargs: Any) -> list[str]:

@@ -12,6 +12,7 @@ import yaml
 from qwen_pl.errors import InputError, is_first_on_machine
 from qwen_pl.files import write_text
 from qwen_pl.runs import CONFIG
+from qwen_pl.terminal import tell
 from qwen_pl.training.checkpoints.checkpoint import load_facts
 
 _LATER = "config.from-step-{step}.yaml"
@@ -106,9 +107,9 @@ def compare_to_checkpoint(path: Path, config: dict[str, Any]) -> bool:
     _check_windows(data, config["data"])
     differing = [*_changes(theirs, config)] if theirs else []
     if is_first_on_machine():
-        print(f"resuming {path}", file=sys.stderr)
+        tell(f"resuming {path}", file=sys.stderr)
         for line in differing:
-            print(f"  {line}", file=sys.stderr)
+            tell(f"  {line}", file=sys.stderr)
     return any(line.startswith("seed_everything ") for line in differing)
 
 

@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import (
 from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 
 from qwen_pl.errors import InputError
+from qwen_pl.terminal import tell
 
 
 def mended_callbacks(callbacks: Sequence[Callback], run_dir: Path) -> list[Callback]:
@@ -70,7 +71,7 @@ class TidyLearningRateFinder(pl.Callback):
         if module.lr == suggestion:  # which the callback's update_attr can forbid
             self.found = suggestion
         if trainer.is_global_zero:
-            print(self._told(suggestion, before), file=sys.stderr)
+            tell(self._told(suggestion, before), file=sys.stderr)
 
     def state_dict(self) -> dict[str, Any]:
         return {"found": self.found}
@@ -166,4 +167,4 @@ def _reason(callback: EarlyStopping) -> str:
 
 
 def _tell(trainer: pl.Trainer, reason: str) -> None:
-    print(f"\nstopped at step {trainer.global_step:,}: {reason}", file=sys.stderr)
+    tell("", f"stopped at step {trainer.global_step:,}: {reason}", file=sys.stderr)

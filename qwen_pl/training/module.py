@@ -19,6 +19,7 @@ from qwen_pl.errors import InputError
 from qwen_pl.model.config import Qwen3Config, check_architecture, named_config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 from qwen_pl.model.recompute import GradientCheckpointing
+from qwen_pl.terminal import tell
 from qwen_pl.training.checkpoints.checkpoint import tell_of_average
 from qwen_pl.training.devices.layers import check_fp8, compile_layers, make_frugal, multiply_in_fp8
 from qwen_pl.training.devices.sharding import MakeNetwork, sharded_network
@@ -218,7 +219,7 @@ class Qwen3Module(pl.LightningModule):
     def on_train_start(self) -> None:
         warmup_steps, max_steps = self.schedule.warmup_steps, self.trainer.max_steps
         if warmup_steps > max_steps and self.trainer.is_global_zero:
-            print(
+            tell(
                 f"model.warmup_steps is {warmup_steps:,}, more than trainer.max_steps, which is "
                 f"{max_steps:,}: the learning rate ends at {max_steps / warmup_steps:.0%} of "
                 "model.lr",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from qwen_pl.commands.options import unescaped
 from qwen_pl.errors import InputError
+from qwen_pl.terminal import show, tell
 
 if TYPE_CHECKING:
     from qwen_pl.generation.sampling import Sampling
@@ -59,8 +60,8 @@ def print_texts(writer: "Writer", prompt: str, sampling: "Sampling", num_samples
 
     def open_text(index: int) -> None:
         if num_samples > 1:
-            print("\n" * (index > 0) + f"--- {index + 1} of {num_samples} ---")
-        print(prompt, end="", flush=True)
+            tell(*[""] * (index > 0), f"--- {index + 1} of {num_samples} ---")
+        show(prompt)
 
     held = [""] * num_samples
     ended = [False] * num_samples
@@ -70,11 +71,11 @@ def print_texts(writer: "Writer", prompt: str, sampling: "Sampling", num_samples
         held[number] += text
         ended[number] = finish_reason is not None
         while shown < num_samples:
-            print(held[shown], end="", flush=True)
+            show(held[shown])
             held[shown] = ""
             if not ended[shown]:
                 break
-            print(flush=True)
+            tell("")
             shown += 1
             if shown < num_samples:
                 open_text(shown)
@@ -92,7 +93,7 @@ class PromptLoop:
 
     def run(self) -> None:
         """Goes on until Ctrl-D."""
-        print("type a prompt, /help for help, Ctrl-D to end", file=sys.stderr, flush=True)
+        tell("type a prompt, /help for help, Ctrl-D to end", file=sys.stderr)
         with _history():
             while True:
                 try:
@@ -102,21 +103,21 @@ class PromptLoop:
                     elif line:
                         print_texts(self.writer, line, self.sampling, self.num_samples)
                 except EOFError:
-                    print(flush=True)
+                    tell("")
                     return
                 except KeyboardInterrupt:
-                    print(flush=True)
+                    tell("")
                 except InputError as error:
-                    print(f"error: {error}", file=sys.stderr, flush=True)
+                    tell(f"error: {error}", file=sys.stderr)
 
     def _obey(self, name: str = "help", value: str | None = None) -> None:
         """Does what stands after a slash."""
         if name == "settings":
             known = {setting: getattr(self.sampling, setting) for setting in SETTINGS}
             for setting, now in (known | {"num_samples": self.num_samples}).items():
-                print(f"/{setting} {now}", file=sys.stderr)
+                tell(f"/{setting} {now}", file=sys.stderr)
         elif name == "help":
-            print(HELP, file=sys.stderr)
+            tell(*HELP.split("\n"), file=sys.stderr)
         elif name not in SETTINGS and name != "num_samples":
             raise InputError(f"/{name} is not known: /help shows what is")
         elif value is None:
@@ -142,7 +143,8 @@ def _ask() -> str:
     """The next line; its prompt sign is no part of what is written."""
     if sys.stdout.isatty():
         return input("> ")
-    print("> ", end="", file=sys.stderr, flush=True)
+    sys.stderr.write("> ")
+    sys.stderr.flush()
     return input()
 
 

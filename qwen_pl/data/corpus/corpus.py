@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from qwen_pl.data.cache_dir import CacheDir, CorpusEntry, TextEntry
 from qwen_pl.data.corpus.document import Document
 from qwen_pl.data.corpus.duplicates import Duplicates, drop_repeated, find_copies
@@ -20,6 +18,7 @@ from qwen_pl.data.report.file_report import FileReport
 from qwen_pl.data.report.write import write_report
 from qwen_pl.errors import InputError
 from qwen_pl.files import fingerprint, whole_folder
+from qwen_pl.terminal import tell
 
 CORPUS_VERSION = 1  # raised whenever the same texts would make another corpus
 
@@ -89,7 +88,7 @@ def read_corpus(
         by_content = {file.sha256: text for file, text in zip(unique, texts, strict=True)}
         corpus = _put_together(entry, _members(sources.files, by_content), duplicates)
     for line in sources.problems if progress else ():
-        tqdm.write(f"left out: {line}", file=sys.stderr)  # past any progress bar
+        tell(f"left out: {line}", file=sys.stderr)  # past any progress bar
     return _checked(corpus, sources, strict)
 
 

@@ -22,6 +22,7 @@ from qwen_pl.data.prepare.workload import Stage, Workload
 from qwen_pl.data.processes import ProcessDied, map_in_processes
 from qwen_pl.errors import InputError
 from qwen_pl.files import write_text
+from qwen_pl.terminal import tell
 
 if TYPE_CHECKING:
     from datatrove.executor import LocalPipelineExecutor, SlurmPipelineExecutor
@@ -191,7 +192,7 @@ def _tell(stage: Stage, executor: "PipelineExecutor", failures: Sequence[Excepti
     """Says how many tasks of a stage are done, and raises an InputError if not all are."""
     dead = executor.get_incomplete_ranks()
     done = stage.tasks - len(dead)
-    print(f"{stage.name:<8} {done} of {stage.tasks} tasks done", file=sys.stderr, flush=True)
+    tell(f"{stage.name:<8} {done} of {stage.tasks} tasks done", file=sys.stderr)
     if refusal := next((each for each in failures if isinstance(each, InputError)), None):
         raise refusal
     if dead:

@@ -34,6 +34,7 @@ from qwen_pl.data.tokens.tokenizer import (
 from qwen_pl.data.tokens.write import TOKENS_VERSION, write_token_file
 from qwen_pl.errors import InputError
 from qwen_pl.files import fingerprint, remove_unfinished, sha256
+from qwen_pl.terminal import tell
 
 _PARAGRAPHS_AT_ONCE = 4096
 
@@ -271,4 +272,4 @@ def _facts(made: Preparation) -> dict[str, str]:
 
 def _tell(progress: bool, line: str) -> None:
     if progress and line:
-        print(line, file=sys.stderr, flush=True)
+        tell(line, file=sys.stderr)

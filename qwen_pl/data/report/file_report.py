@@ -2,8 +2,10 @@
 
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from qwen_pl.data.page.legibility import SURELY_GLUED
 from qwen_pl.data.page.scripts import UNSPACED_CHINESE
 from qwen_pl.data.pdf.read import PdfText
 from qwen_pl.data.report.worst_pages import GARBAGE, Excerpt, follow_pages, storable, worst_pages
+from qwen_pl.terminal import shown
 
 _EMPTY = 0.3  # share of the pages; a book has some blank ones
 _HEADS_LISTED = 50
@@ -151,7 +154,7 @@ def describe_file(path: Path, sha256: str, pdf: PdfText | None, clean: CleanText
     )
 
 
-def status_table(reports: Sequence[FileReport]) -> str:
+def status_table(reports: Sequence[FileReport]) -> list[str]:
     """A table for the terminal: a row for every status, then the troubled files with reasons.
 
     No line has more than 100 columns, and the whole no more than some 20 lines.
@@ -172,7 +175,7 @@ def status_table(reports: Sequence[FileReport]) -> str:
     lines += map(_line, troubled[:_TROUBLED_LISTED])
     if len(troubled) > _TROUBLED_LISTED:
         lines.append(f"... and {len(troubled) - _TROUBLED_LISTED:,} more: see report.html")
-    return "\n".join(lines)
+    return lines
 
 
 def by_trouble(reports: Sequence[FileReport]) -> list[FileReport]:
@@ -198,19 +201,17 @@ def totals(reports: Sequence[FileReport]) -> dict[str, dict[str, Any]]:
 def _line(report: FileReport) -> str:
     """What is wrong with a file, after as much of its path as there is room for."""
     status = "" if report.status == "ok" else f"{report.status}, "
-    trouble = _cut(f": {status}{report.trouble()}", _TABLE_WIDTH - 25)
+    trouble = _cut(shown(f": {status}{report.trouble()}"), _TABLE_WIDTH - 25)
     room = _TABLE_WIDTH - sum(map(_columns, trouble))
-    return _cut(report.path[::-1], room)[::-1] + trouble
+    return _cut(shown(report.path)[::-1], room)[::-1] + trouble
 
 
 def _cut(text: str, width: int) -> str:
-    """One line of at most ``width`` columns that no terminal takes for a command."""
-    text = "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
-    if sum(map(_columns, text)) <= width:
+    """As much of a line as ``width`` columns hold."""
+    ends = [*accumulate(map(_columns, text))]
+    if not ends or ends[-1] <= width:
         return text
-    while sum(map(_columns, text)) > width - 1:
-        text = text[:-1]
-    return text + "…"
+    return text[: bisect_right(ends, width - 1)] + "…"
 
 
 def _columns(character: str) -> int:

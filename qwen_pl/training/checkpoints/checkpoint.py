@@ -16,6 +16,7 @@ from qwen_pl.files import free_space, full_disk_in, in_bytes, whole_file
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 from qwen_pl.runs import CHECKPOINTS
+from qwen_pl.terminal import tell
 from qwen_pl.training.checkpoints.checkpoint_file import file_is_whole, write_file
 from qwen_pl.training.checkpoints.download import fetched, is_address
 from qwen_pl.training.checkpoints.sharded_folder import UNSHARDED, is_whole_folder, load_sharded
@@ -135,7 +136,7 @@ def newest_checkpoint(run_dir: Path) -> Path:
         if is_whole(path):
             return path
         if is_first_on_machine():
-            print(f"{path} is damaged, going back to the one before", file=sys.stderr)
+            tell(f"{path} is damaged, going back to the one before", file=sys.stderr)
     if found:
         raise InputError(
             f"every checkpoint in {run_dir / CHECKPOINTS} is damaged: put back a copy, or remove "
@@ -195,7 +196,7 @@ def load_network(path: Path, *, mmap: bool = False) -> tuple[Qwen3ForCausalLM, d
 def tell_of_average(checkpoint: dict[str, Any]) -> None:
     """Says so where it is averaged weights that a checkpoint gives."""
     if AVERAGED in checkpoint or checkpoint["qwen_pl"].get("is_averaged"):
-        print("the weights are those averaged over the steps", file=sys.stderr)
+        tell("the weights are those averaged over the steps", file=sys.stderr)
 
 
 def has_begun(run_dir: Path, every_n_train_steps: int) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from qwen_pl.errors import InputError
+from qwen_pl.terminal import tell
 
 _SECONDS = 60
 """Without a byte for that long, the other side is taken for dead."""
@@ -43,7 +44,7 @@ def fetched(address: str) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="qwen_pl-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     path = folder / (re.sub(r"[^\w.=-]", "_", Path(unquote(parts.path)).name) or "fetched.ckpt")
-    print(f"fetching {address}", file=sys.stderr)
+    tell(f"fetching {address}", file=sys.stderr)
     try:
         with urllib.request.urlopen(address, timeout=_SECONDS) as answer, path.open("wb") as file:
             shutil.copyfileobj(answer, file, 1 << 20)

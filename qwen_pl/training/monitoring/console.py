@@ -9,6 +9,7 @@ from lightning.pytorch.callbacks import ProgressBar
 from tqdm import tqdm
 
 from qwen_pl.model.config import Qwen3Config
+from qwen_pl.terminal import tell
 from qwen_pl.training.monitoring.curves import TrainingCurves
 from qwen_pl.training.training_data import training_data
 
@@ -30,7 +31,7 @@ class RunSummary(pl.Callback):
         windows = data.settings.batch_size * trainer.world_size * trainer.accumulate_grad_batches
         tokens = windows * data.settings.seq_len
         passes = tokens * trainer.max_steps / data.train_tokens
-        print(
+        tell(
             f"{self.name}: {config.num_parameters():,} parameters on "
             f"{trainer.world_size} x {trainer.strategy.root_device.type} in {trainer.precision}\n"
             f"steps {trainer.global_step:,} to {trainer.max_steps:,} of {tokens:,} tokens: "
@@ -96,7 +97,7 @@ class StepProgress(ProgressBar):
             self._bar.close()
 
     def print(self, *args: Any, **kwargs: Any) -> None:
-        tqdm.write(" ".join(map(str, args)), file=sys.stderr)
+        tell(" ".join(map(str, args)), file=sys.stderr)
 
     def _is_due(self) -> bool:
         seconds = SECONDS_BETWEEN_SIGHTS if self._on_terminal else SECONDS_BETWEEN_LINES
@@ -109,7 +110,7 @@ class StepProgress(ProgressBar):
         facts = ", ".join([*told(self.curves.latest), ending])
         steps = f"{trainer.global_step}/{trainer.max_steps}"
         if not self._on_terminal:
-            print(f"step {steps}, {facts}", file=sys.stderr, flush=True)
+            tell(f"step {steps}, {facts}", file=sys.stderr)
             return
         self._bar.bar_format = f"{steps} |{{bar}}| {facts}"
         self._bar.n = trainer.global_step

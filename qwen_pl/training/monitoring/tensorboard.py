@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
+from qwen_pl.terminal import tell
 from qwen_pl.training.devices.sharding import whole
 
 BINS = 64
@@ -45,7 +46,7 @@ class Histograms(pl.Callback):
         has_place = any(isinstance(logger, TensorBoardLogger) for logger in trainer.loggers)
         if not has_place and trainer.is_global_zero:
             message = "curves.histograms_every_n_steps: only TensorBoard shows histograms"
-            print(message, file=sys.stderr)
+            tell(message, file=sys.stderr)
 
     def on_before_optimizer_step(self, trainer: pl.Trainer, *args: Any) -> None:
         if (step := trainer.global_step + 1) % self.every_n_steps == 0:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from qwen_pl.errors import InputError
+from qwen_pl.terminal import tell
 from qwen_pl.training.checkpoints.checkpoint import AVERAGED
 from qwen_pl.training.devices.sharding import own_weights, sharded_like, whole
 from qwen_pl.training.step_facts import StepFacts
@@ -60,7 +61,7 @@ class WeightAveraging(pl.Callback):
         if restored is None:
             self._updates = 0
             if trainer.global_step and trainer.is_global_zero:
-                print(f"weights are averaged from step {trainer.global_step} on", file=sys.stderr)
+                tell(f"weights are averaged from step {trainer.global_step} on", file=sys.stderr)
         self._averages = [
             parameter.detach().clone().float()
             if restored is None

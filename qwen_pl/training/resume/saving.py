@@ -11,6 +11,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from qwen_pl.errors import InputError
 from qwen_pl.runs import CHECKPOINTS
+from qwen_pl.terminal import tell
 from qwen_pl.training.checkpoints.checkpoint import BEST, NAME, is_whole, load_facts, numbered
 from qwen_pl.training.optim.averaging import WeightAveraging
 from qwen_pl.training.resume.validating import (
@@ -128,7 +129,7 @@ class StepCheckpoint(Checkpoint):
             place = _free_place(self.dirpath / SET_ASIDE / path.name)
             place.parent.mkdir(exist_ok=True)
             path.rename(place)
-            print(f"{path} is not where this run goes on from: moved to {place}", file=sys.stderr)
+            tell(f"{path} is not where this run goes on from: moved to {place}", file=sys.stderr)
 
 
 class BestCheckpoint(Checkpoint):
@@ -191,7 +192,7 @@ def _measured_loss(path: Path) -> float:
     if not path.exists():
         return math.inf
     if not is_whole(path):
-        print(f"{path} is damaged, the next validation makes another", file=sys.stderr)
+        tell(f"{path} is damaged, the next validation makes another", file=sys.stderr)
         return math.inf
     try:
         return float(load_facts(path)["qwen_pl"]["measured"]["val_loss"])

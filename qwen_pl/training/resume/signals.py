@@ -14,6 +14,7 @@ from typing import Any
 import lightning.pytorch as pl
 
 from qwen_pl.errors import Stopped, is_first_on_machine
+from qwen_pl.terminal import tell
 from qwen_pl.training.optim.averaging import WeightAveraging
 from qwen_pl.training.resume.saving import StepCheckpoint
 from qwen_pl.training.resume.validating import validation_follows
@@ -109,7 +110,7 @@ class StopOnSignal(pl.Callback):
         self.averaging.hide(trainer.lightning_module)
         self.checkpoint.save_now(trainer)
         if trainer.is_global_zero:
-            print(f"\nstopped and saved at step {trainer.global_step}", file=sys.stderr)
+            tell("", f"stopped and saved at step {trainer.global_step}", file=sys.stderr)
             if number == REQUEUE:
                 requeue()
         raise SystemExit(128 + number)
@@ -193,6 +194,6 @@ def requeue() -> None:
     except OSError as error:
         problem, succeeded = str(error), False
     if succeeded:
-        print(f"asked Slurm to start job {job} again", file=sys.stderr)
+        tell(f"asked Slurm to start job {job} again", file=sys.stderr)
     else:
-        print(f"scontrol requeue {job} failed: {problem}; submit the job again", file=sys.stderr)
+        tell(f"scontrol requeue {job} failed: {problem}; submit the job again", file=sys.stderr)

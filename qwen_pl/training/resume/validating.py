@@ -6,6 +6,7 @@ from typing import Any
 import lightning.pytorch as pl
 from lightning.pytorch.utilities.seed import isolate_rng
 
+from qwen_pl.terminal import tell
 from qwen_pl.training.training_data import data_or_none
 
 
@@ -22,7 +23,7 @@ class ValidateBetweenSteps(pl.Callback):
             return
         trainer.val_check_interval = -(-interval // accumulated) * accumulated
         if trainer.is_global_zero:
-            print(
+            tell(
                 f"trainer.val_check_interval is {interval} batches, a step takes {accumulated}: "
                 f"validating every {trainer.val_check_interval}",
                 file=sys.stderr,
@@ -97,10 +98,10 @@ class MeasuredStart(pl.Callback):
             self._values = {k: float(value) for k, value in trainer.callback_metrics.items()}
             bits = [f"{k} {value:.4f}" for k, value in self._values.items() if "bits" in k]
             if trainer.is_global_zero:
-                print(f"before training: {', '.join(bits)}", file=sys.stderr)
+                tell(f"before training: {', '.join(bits)}", file=sys.stderr)
             self._reference = reference
         elif self._values and self._reference != reference and trainer.is_global_zero:
-            print(
+            tell(
                 "data.reference_text is not the one that this run began with: what the weights "
                 "knew of it before training is not known",
                 file=sys.stderr,

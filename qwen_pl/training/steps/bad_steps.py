@@ -10,9 +10,9 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from qwen_pl.errors import InputError, TrainingFailed
+from qwen_pl.terminal import tell
 from qwen_pl.training.checkpoints.checkpoint import newest_checkpoint
 from qwen_pl.training.devices.sharding import own_weights, whole
 from qwen_pl.training.step_facts import StepFacts
@@ -166,7 +166,7 @@ class BadSteps(pl.Callback):
         where = suspects(trainer, self._batches, self._losses, is_spike=is_spike)
         if trainer.is_global_zero:
             line = f"step {trainer.global_step + 1:,} {what}" + (f": {where}" if where else "")
-            tqdm.write(line, file=sys.stderr)
+            tell(line, file=sys.stderr)
 
 
 @dataclass

@@ -165,18 +165,18 @@ def test_why_a_file_counts_as_a_duplicate_is_told() -> None:
 
 
 def test_the_table_has_a_row_for_every_status_and_one_for_all() -> None:
-    table = status_table([CORRUPT, FINE, GLUED]).splitlines()
+    table = status_table([CORRUPT, FINE, GLUED])
     assert [line.split()[0] for line in table[:4]] == ["status", "ok", "corrupt", "all"]
     assert table[1].split() == ["ok", "2", "20", "40,000", "300", "3.0"]
     assert table[3].split()[1:3] == ["3", "30"]
 
 
 def test_one_status_needs_no_sum() -> None:
-    assert "all" not in status_table([FINE, FINE])
+    assert "all" not in "".join(status_table([FINE, FINE]))
 
 
 def test_troubled_files_are_named_with_their_reason_the_worst_first() -> None:
-    lines = status_table([FINE, GLUED, CORRUPT]).splitlines()[-2:]
+    lines = status_table([FINE, GLUED, CORRUPT])[-2:]
     assert lines == [
         "bad.pdf: corrupt, has no pages",
         "glued.pdf: spaces missing in 40% of the text",
@@ -185,27 +185,26 @@ def test_troubled_files_are_named_with_their_reason_the_worst_first() -> None:
 
 def test_of_many_troubled_files_ten_are_named() -> None:
     table = status_table([CORRUPT] * 25)
-    assert table.count("has no pages") == 10
-    assert table.endswith("... and 15 more: see report.html")
+    assert sum("has no pages" in line for line in table) == 10
+    assert table[-1] == "... and 15 more: see report.html"
 
 
 def test_duplicates_are_counted_but_not_listed() -> None:
     duplicate = replace(FINE, path="again.pdf", status="duplicate", duplicate_of="fine.pdf")
-    table = status_table([FINE, duplicate])
+    table = "".join(status_table([FINE, duplicate]))
     assert "duplicate" in table and "again.pdf" not in table
 
 
 def test_a_long_name_leaves_room_for_the_reason() -> None:
     path = "folder/" * 40 + "名前" * 30 + ".pdf"
-    line = status_table([replace(CORRUPT, path=path)]).splitlines()[-1]
+    line = status_table([replace(CORRUPT, path=path)])[-1]
     assert line.endswith(".pdf: corrupt, has no pages")
     assert len(line) + sum(c in "名前" for c in line) <= 100
 
 
 def test_a_file_name_cannot_command_the_terminal() -> None:
     table = status_table([replace(CORRUPT, path="\x1b[2J\x07.pdf", reason="a\nb\x1b]0;c")])
-    assert not {"\x1b", "\x07"} & set(table)
-    assert len(table.splitlines()) == 3
+    assert table[-1] == r"\x1b[2J\x07.pdf: corrupt, a\nb\x1b]0;c"
 
 
 def test_pages_without_text_are_told_when_they_are_many() -> None:
