@@ -2,6 +2,7 @@
 
 import io
 import os
+import select
 import signal
 import sys
 from importlib import import_module
@@ -75,10 +76,25 @@ def _run(verb: str) -> int:
             raise
         tell("error: another process of this run has ended", file=sys.stderr)
         return 1
-    except BrokenPipeError:  # the reader of our output, head for one, has gone
+    except BrokenPipeError:
+        if not _reader_has_gone():
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     return 0
+
+
+def _reader_has_gone() -> bool:
+    """Whether nobody, such as a ``head`` that has enough, reads what is printed any more."""
+    try:
+        if not hasattr(select, "poll"):  # on Windows, where this fails once more
+            print(flush=True)
+            return False
+        asked = select.poll()
+        asked.register(sys.stdout.fileno(), 0)
+        return any(state & (select.POLLERR | select.POLLHUP) for _, state in asked.poll(0))
+    except OSError:
+        return True
 
 
 def _say(line: str) -> None:

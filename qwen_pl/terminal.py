@@ -5,6 +5,8 @@ import unicodedata
 from contextlib import nullcontext
 from typing import TextIO
 
+from qwen_pl.private import public_address
+
 _TURNS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 """Kinds of characters that turn the direction of what follows, so that a name shows as another."""
 _COMMANDS = {"Cc", "Cs", "Zl", "Zp"}
@@ -15,7 +17,8 @@ def tell(*lines: object, file: TextIO | None = None) -> None:
     """Prints each of ``lines`` as one line, past any progress bar.
 
     Whatever a line names, be it a file, a reason or a value that was refused, stays one line and
-    commands nothing: a name may hold what colours, titles or empties a terminal.
+    commands nothing: a name may hold what colours, titles or empties a terminal. An address is told
+    without the user and the key in it.
 
     Args:
         file: By default standard output.
@@ -23,7 +26,7 @@ def tell(*lines: object, file: TextIO | None = None) -> None:
     file = file or sys.stdout
     bars = sys.modules.get("tqdm")  # before it is loaded there is no bar
     with nullcontext() if bars is None else bars.tqdm.external_write_mode(file):
-        file.write("".join(f"{shown(line)}\n" for line in lines))
+        file.write("".join(f"{shown(public_address(str(line)))}\n" for line in lines))
         file.flush()
 
 

@@ -44,6 +44,13 @@ from pdf_writer import made_up_pages, write_pdf
         (["--trainer.val_check_interval", "0"], ["val_check_interval is 0"]),
         (["--trainer.gradient_clip_val", "-1"], ["gradient_clip_val is -1"]),
         (["--run", "a/b"], ["'a/b' is not a folder name"]),
+        (["--seed_everything", "true"], ["seed_everything is true: give a whole number"]),
+        (["--seed_everything", "false"], ["seed_everything is false"]),
+        (["--seed_everything", "null"], ["seed_everything is null"]),
+        (["--seed_everything", "1.5"], ["seed_everything is 1.5"]),
+        (["--seed_everything="], ["seed_everything is empty"]),
+        (["--seed_everything", "-1"], ["seed_everything is -1", "from 0 to 4294967295"]),
+        (["--seed_everything", str(2**32)], ["seed_everything is 4294967296"]),
     ],
 )
 def test_fit_names_what_is_wrong(

@@ -27,7 +27,16 @@ ROOMS = {
     "__main__": {"commands", "run"},
     "__init__": {"generation"},
 }
-FOUNDATIONS = {"errors", "files", "qwen_tokenizer", "runs", "seals", "terminal"}
+FOUNDATIONS = {
+    "errors",
+    "files",
+    "markdown",
+    "private",
+    "qwen_tokenizer",
+    "runs",
+    "seals",
+    "terminal",
+}
 
 # In a room with sub-rooms: each of them, and each file beside them -> those it may import.
 SUB_ROOMS = {

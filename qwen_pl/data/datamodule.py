@@ -23,6 +23,7 @@ from qwen_pl.data.tokens.splits import SPLITS
 from qwen_pl.data.tokens.token_file import Passage, Span, TokenFile
 from qwen_pl.data.tokens.tokenizer import check_same_tokenizer, load_tokenizer, tokenizer_state
 from qwen_pl.errors import InputError
+from qwen_pl.markdown import code, fenced
 from qwen_pl.terminal import tell
 
 _TOLD_SHARE = 0.005  # of the reference text, from which it is told that it is trained on too
@@ -193,14 +194,14 @@ class PDFDataModule(pl.LightningDataModule):
         corpus, recipe = self.prepared.corpus, self.settings.recipe
         source = recipe.source if isinstance(recipe.source, str) else ", ".join(recipe.source)
         facts = [
-            f"source `{source}`",
+            f"source {code(source)}",
             self.tokens.splits_line(),
             f"tokenizer of {len(self.tokens.num_bytes):,} ids, "
             f"{self.tokens.bytes_per_token:.2f} bytes per token of held-out text",
-            f"report `{corpus.report_file}`",
+            f"report {code(str(corpus.report_file))}",
         ]
-        table = ["```", *status_table(corpus.reports), "```"]
-        return "\n".join([*(f"- {fact}" for fact in facts), "", *table])
+        table = fenced("\n".join(status_table(corpus.reports)))
+        return "\n".join([*(f"- {fact}" for fact in facts), "", table])
 
     @property
     def tokenizer_dir(self) -> Path:

@@ -10,7 +10,9 @@ from typing import Any
 
 import yaml
 
+from qwen_pl.markdown import code, fenced
 from qwen_pl.model.config import Qwen3Config
+from qwen_pl.private import without_private
 
 TAG = "qwen_pl"
 """Stands in the card of every export, by which an earlier one is known."""
@@ -24,7 +26,6 @@ LIMITS = """\
 - It is made for {:,} tokens at a time, prompt and answer.
 - Nothing has been done to make what it writes safe or fair, and nobody has tested that."""
 
-_SECRET = re.compile(r"(?i)passw|secret|credential|api_?key|(^|_)token$")
 _MAX_SOURCES = 20
 
 
@@ -72,9 +73,9 @@ def model_card(facts: CardFacts, usage: str, *, library: str = "transformers") -
         LIMITS.format(facts.network.max_position_embeddings),
     ]
     if facts.run_config is not None:
-        public = _without_private_things(facts.run_config)
-        text = yaml.safe_dump(public, sort_keys=False, allow_unicode=True).strip()
-        parts.append(f"## The run's config\n\n```yaml\n{text}\n```")
+        public = _without_folders(without_private(facts.run_config))
+        text = yaml.safe_dump(public, sort_keys=False, allow_unicode=True)
+        parts.append(f"## The run's config\n\n{fenced(text, 'yaml')}")
     return "\n\n".join(parts) + "\n"
 
 
@@ -104,14 +105,12 @@ ollama create {model} -f Modelfile && ollama run {model} "It is a truth"
 ```"""
 
 
-def _without_private_things(value: Any, key: str = "") -> Any:
-    """A config with file names for absolute paths, and without what only its owner may know."""
+def _without_folders(value: Any) -> Any:
+    """A config with file names for paths that tell of somebody's machine."""
     if isinstance(value, Mapping):
-        return {name: _without_private_things(item, str(name)) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_private_things(item, key) for item in value]
-    if value and _SECRET.search(key):
-        return "(left out)"
+        return {name: _without_folders(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_without_folders(item) for item in value]
     return _public_name(value) if isinstance(value, str) else value
 
 
@@ -151,13 +150,13 @@ def _introduction(facts: CardFacts) -> str:
 
 
 def _training(facts: CardFacts) -> str:
-    rows = [("checkpoint", f"`{facts.checkpoint}`"), ("optimizer steps", f"{facts.steps:,}")]
+    rows = [("checkpoint", code(facts.checkpoint)), ("optimizer steps", f"{facts.steps:,}")]
     if facts.tokens_seen is not None:
         train = facts.tokens_of.get("train")
         passes = f", {facts.tokens_seen / train:.1f} times the training part" if train else ""
         rows.append(("tokens seen", f"{facts.tokens_seen:,}{passes}"))
     if facts.sources:
-        named = ", ".join(f"`{_cell(source)}`" for source in facts.sources[:_MAX_SOURCES])
+        named = ", ".join(code(source) for source in facts.sources[:_MAX_SOURCES])
         more = facts.num_sources - min(len(facts.sources), _MAX_SOURCES)
         rows.append(("data", named + (f" and {more:,} more" if more > 0 else "")))
     names = {"train": "training", "val": "validation", "test": "test"}
@@ -193,8 +192,3 @@ def _network(facts: CardFacts) -> str:
 
 def _table(rows: Sequence[tuple[str, str]]) -> str:
     return "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)])
-
-
-def _cell(text: str) -> str:
-    """Text that ends neither the cell of a table nor the code in it."""
-    return " ".join(text.split()).replace("|", "\\|").replace("`", "'")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from jsonargparse import Namespace
 
 from qwen_pl.errors import InputError, is_first_on_machine
@@ -16,7 +17,7 @@ from qwen_pl.run.machine import fitting_launcher, fitting_precision
 from qwen_pl.run.predicting import predictions_file, settings_of_checkpoint
 from qwen_pl.run.published_start import given_sizes, linked_sizes, tell_of_start
 from qwen_pl.run.reading import steps_to_train, tokenizer_of
-from qwen_pl.run.saved_config import compare_to_checkpoint, plain_config
+from qwen_pl.run.saved_config import compare_to_checkpoint
 from qwen_pl.runs import CHECKPOINTS, checkpoints_in, run_dir
 from qwen_pl.terminal import tell
 from qwen_pl.training.checkpoints.checkpoint import find_checkpoint, has_begun, step_of
@@ -78,7 +79,7 @@ def make_plan(
     Args:
         given: The settings as they were read.
         published: The sizes of the network that ``model.from_pretrained`` names, if it does.
-        dump: Writes settings as YAML.
+        dump: Writes settings as YAML, less what is private.
 
     Raises:
         InputError: If it cannot be done with these settings, or in this folder.
@@ -117,7 +118,7 @@ def make_plan(
             if is_first_on_machine():
                 tell_of_start(verb, config, published, sizes)
 
-    plain = plain_config(dump(config))
+    plain = yaml.safe_load(dump(config))
     has_other_seed = False
     if verb == "fit" and checkpoint is not None:
         has_other_seed = compare_to_checkpoint(checkpoint, plain)

@@ -12,6 +12,7 @@ from lightning.pytorch import callbacks, loggers
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from qwen_pl.errors import InputError
+from qwen_pl.private import is_private, without_private_words
 
 SAID_ON_EVERY_RUN = (
     r".*does not have many workers.*",
@@ -46,7 +47,7 @@ def complaint(message: str, known: Collection[str]) -> str:
     line = re.sub(r"Call to compute_fn of link '.*?' with args \(.*?\) failed: ", "", line)
     line = re.sub(r"Group '([\w.]+)' does not accept option '", r"there is no option '\1.", line)
     line = re.sub(r"Option ('[\w.]+') is not accepted", r"there is no option \1", line)
-    line = _class_not_found(line) or _wrong_value(line) or line
+    line = _class_not_found(line) or _wrong_value(line) or without_private_words(line)
     for name in re.findall(r"--([\w.]+)|option '([\w.]+)'", line):
         unknown = "".join(name)
         near = difflib.get_close_matches(unknown, known, n=1, cutoff=0.7)
@@ -55,6 +56,7 @@ def complaint(message: str, known: Collection[str]) -> str:
     return line
 
 
+_AS_GIVEN = {"": "empty", "None": "null", "True": "true", "False": "false"}
 _WORDS = {
     "bool": ["true", "false"],
     "int": ["a whole number"],
@@ -77,12 +79,13 @@ def _wrong_value(line: str) -> str | None:
     found = re.search(
         r'Parser key "([\w.]+)":? (?:Expected an? (.*?)\. Got value:|'
         r"Does not validate against any of the Union subtypes Subtypes: \[(.*?)\] Errors: .* "
-        r"Given value:) (.*)",
+        r"Given value:) ?(.*)",
         line,
     )
     if found is None:
         return None
     key, single, several, value = found.groups()
+    value = "..." if is_private(key) else _AS_GIVEN.get(value, without_private_words(value))
     kinds = re.findall(r"typing\.Literal\[[^\]]*\]|[^,\s][^,]*", single or several)
     allowed: list[str] = []
     for kind in kinds:

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import lightning.pytorch as pl
+import yaml
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace, set_parsing_settings
 from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.cli import LightningArgumentParser
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
@@ -19,6 +21,7 @@ from qwen_pl.errors import InputError, is_first_on_machine
 from qwen_pl.export.pretrained import published_config
 from qwen_pl.generation.sampling import Sampling
 from qwen_pl.model.config import Qwen3Config, named_config
+from qwen_pl.private import without_private
 from qwen_pl.run.messages import complaint, quieten, refused_classes_in_one_line
 from qwen_pl.runs import LOGS
 from qwen_pl.terminal import tell
@@ -56,11 +59,27 @@ class RunParser(LightningArgumentParser):
             tell(f"error: {complaint(message, known)}", file=sys.stderr)
         sys.exit(2)
 
+    def dump(self, namespace: Namespace, *args: Any, **kwargs: Any) -> str:
+        """The settings for the files of a run, or for the terminal: without what is private.
+
+        They were checked when they were read; some defaults of Lightning's would not pass.
+        """
+        try:
+            text = super().dump(namespace, *args, **kwargs | {"skip_validation": True})
+        except (yaml.YAMLError, TypeError, ValueError) as error:  # of a class of the user's own
+            reason = " ".join(map(str, error.args))
+            raise InputError(f"the config cannot be written into the run: {reason}") from None
+        settings = yaml.safe_load(text)
+        public = without_private(settings)
+        return text if public == settings else yaml.safe_dump(public, sort_keys=False)
+
     def add_class_arguments(self, theclass: type, *args: Any, **kwargs: Any) -> list[str]:
         """As ever, and for the classes that a config names inside of it, too."""
         added = super().add_class_arguments(theclass, *args, **kwargs)
         if theclass in (CSVLogger, TensorBoardLogger):
             self.set_defaults(save_dir="")  # left open, it is the run's
+        if theclass is Timer:
+            self.set_defaults(interval="step")  # as YAML writes it
         return added
 
 
@@ -79,7 +98,7 @@ def run_parser(verb: str, args: Sequence[str]) -> RunParser:
     add("-c", "--config", action=ActionConfigFile, help="configs/NAME.yaml, or JSON")
     add(
         "--seed_everything",
-        type=bool | int,
+        type=int,
         default=42,
         help="Seed of the weights, of the order of the samples and of all else that is drawn.",
     )
@@ -121,10 +140,16 @@ def _link_arguments(parser: RunParser) -> None:
     link, sizes = parser.link_arguments, "model.config"
     link(("data.vocab_size", "data.tokenizer"), f"{sizes}.vocab_size", _model_vocab_size)
     link("data.seq_len", f"{sizes}.max_position_embeddings", _longest_context)
-    link("seed_everything", "data.seed", int)
+    link("seed_everything", "data.seed", _seed)
     # What one of them finds out about a step, the others and the module are told.
     for name in ("bad_steps", "curves", "weight_averaging"):
         link("model.step_facts", f"{name}.step_facts", apply_on="instantiate")
+
+
+def _seed(seed: int) -> int:
+    if not 0 <= seed < 1 << 32:
+        raise InputError(f"seed_everything is {seed}: give a whole number from 0 to {2**32 - 1}")
+    return seed
 
 
 def _model_vocab_size(vocab_size: int, tokenizer: str | None) -> int:

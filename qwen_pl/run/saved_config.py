@@ -77,17 +77,6 @@ def config_in_force(folder: Path, step: int) -> Path | None:
     return max(before, key=_begins_at, default=None)
 
 
-def plain_config(dumped: str) -> dict[str, Any]:
-    """A config as plain data for a checkpoint, without what is nobody's business.
-
-    >>> plain_config("data: {seq_len: 24, password: secret}")
-    {'data': {'seq_len': 24}}
-    """
-    config = yaml.safe_load(dumped)
-    config.get("data", {}).pop("password", None)
-    return config
-
-
 def compare_to_checkpoint(path: Path, config: dict[str, Any]) -> bool:
     """Says what a resumed run goes on from, and which settings are not those it had.
 

@@ -1,13 +1,18 @@
 """The verbs beside the run."""
 
+import errno
 import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
 from command_line import Run
 from pdf_writer import made_up_pages, write_pdf
 from transformers import AutoTokenizer
+
+from qwen_pl import __main__
 
 
 def test_extract_writes_one_file_of_everything(qwen_pl: Run, folder: Path, small_pdf: Path) -> None:
@@ -93,3 +98,39 @@ def test_preparing_again_does_not_wait_for_torch_to_load(qwen_pl: Run, config: P
     again = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
     assert again.stdout == first.out
+
+
+ENDLESS = """
+import sys
+from types import SimpleNamespace
+from qwen_pl import __main__
+
+def main(words):
+    while True:
+        print("na" * 999)
+
+__main__.import_module = lambda name: SimpleNamespace(main=main)
+sys.argv = ["qwen_pl", "extract"]
+__main__.main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pipe there ends otherwise")
+def test_a_reader_that_has_enough_ends_a_command_silently() -> None:
+    command = [sys.executable, "-c", ENDLESS]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 141
+
+
+def test_a_pipe_that_breaks_elsewhere_is_told(
+    qwen_pl: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def main(words: list[str]) -> None:
+        raise BrokenPipeError(errno.EPIPE, "a process of its own has gone")
+
+    monkeypatch.setattr(__main__, "import_module", lambda name: SimpleNamespace(main=main))
+    with pytest.raises(BrokenPipeError, match="of its own"):
+        qwen_pl("extract", "a.pdf")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from qwen_pl.data.cache_dir import TasksEntry
 from qwen_pl.data.prepare.prepare import Preparation, Recipe, find_prepared, prepare
-from qwen_pl.data.prepare.workload import Stage, Workload
+from qwen_pl.data.prepare.workload import PASSWORD, Stage, Workload
 from qwen_pl.data.processes import ProcessDied, map_in_processes
 from qwen_pl.errors import InputError
 from qwen_pl.files import write_text
@@ -111,7 +111,8 @@ def run_on_ray(stage: Stage, cluster: Cluster) -> None:
         return
     if not ray.is_initialized():
         path = os.pathsep.join(filter(None, [str(_PACKAGE), os.environ.get("PYTHONPATH")]))
-        ray.init(runtime_env={"env_vars": {"PYTHONPATH": path}})
+        inherited = {"PYTHONPATH": path, PASSWORD: os.environ.get(PASSWORD, "")}
+        ray.init(runtime_env={"env_vars": inherited})
     executor.run()
     _tell(stage, executor, [])
 
@@ -178,6 +179,7 @@ def _check_slurm(entry: TasksEntry) -> None:
 
 def _workload(recipe: Recipe, cache_dir: Path, cluster: Cluster) -> Workload:
     """What is dealt to the tasks; its stages have something to do unless all is prepared."""
+    os.environ[PASSWORD] = recipe.reading.password  # which tasks inherit
     deal = partial(Workload.of, recipe, cache_dir, cluster.tasks, cluster.cpus_per_task)
     workload = deal()
     is_done = not any(_local_executor(stage).get_incomplete_ranks() for stage in workload.stages())

@@ -29,6 +29,9 @@ from qwen_pl.data.tokens.tokenizer import TOKENIZER_JSON, TOKENIZER_VERSION
 from qwen_pl.data.tokens.write import TOKENS_VERSION, Slice, TokenPart, plan_parts, tokenize_parts
 from qwen_pl.files import fingerprint, write_text
 
+PASSWORD = "QWEN_PL_PASSWORD"
+"""The variable in which tasks find the password, as they themselves lie in files of the cluster."""
+
 
 @dataclass(frozen=True)
 class Workload:
@@ -68,6 +71,13 @@ class Workload:
             write_text(entry.files, json.dumps(files))
         return cls(recipe, cache_dir, entry, Path.cwd(), tasks, num_proc)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"recipe": _with_password(self.recipe, "")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        recipe = _with_password(state["recipe"], os.environ.get(PASSWORD, ""))
+        vars(self).update(state | {"recipe": recipe})
+
     def stages(self) -> list["Stage"]:
         return [
             Stage("read", self.tasks, _read, self),
@@ -75,6 +85,11 @@ class Workload:
             Stage("tokenize", self.tasks, _tokenize, self),
             Stage("join", 1, _join, self),
         ]
+
+
+def _with_password(recipe: Recipe, password: str) -> Recipe:
+    reading = dataclasses.replace(recipe.reading, password=password)
+    return dataclasses.replace(recipe, reading=reading)
 
 
 class Stage:

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from qwen_pl.errors import InputError
 from qwen_pl.files import write_text
+from qwen_pl.private import public_address
 
 IDS = "loggers.json"
 """In a run's folder: under which ids services know the run, so that it goes on there."""
@@ -92,7 +93,7 @@ def place_of(logger: Logger) -> str:
     if isinstance(logger, CSVLogger):
         return str(Path(logger.log_dir) / TABLE)
     if isinstance(logger, MLFlowLogger):
-        return f"mlflow ui --backend-store-uri {logger.experiment.tracking_uri}"
+        return f"mlflow ui --backend-store-uri {public_address(logger.experiment.tracking_uri)}"
     return f"{type(logger).__name__} {logger.name}/{logger.version}"
 
 

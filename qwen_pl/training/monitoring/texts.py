@@ -15,6 +15,7 @@ from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, W
 
 from qwen_pl.errors import InputError
 from qwen_pl.files import write_text
+from qwen_pl.markdown import fenced, plain
 from qwen_pl.qwen_tokenizer import END_OF_TEXT
 from qwen_pl.training.devices.sharding import is_sharded
 from qwen_pl.training.monitoring.curves import TrainingCurves
@@ -44,7 +45,7 @@ class RunTexts(pl.Callback):
             if isinstance(logger, TensorBoardLogger):
                 logger.experiment.add_custom_scalars(LAYOUT)
         corpus = training_data(trainer).describe()
-        texts = {"config": f"```yaml\n{self.config}```", "corpus": corpus}
+        texts = {"config": fenced(self.config, "yaml"), "corpus": corpus}
         for name, text in texts.items():
             for logger in [] if text == self._logged.get(name) else trainer.loggers:
                 # From the next step on it holds, and should that be taken back, the text is too.
@@ -172,7 +173,7 @@ class TextSamples(pl.Callback):
         if self._path is not None:
             append_texts(self._path, step, pairs)
         markdown = "\n\n---\n\n".join(
-            f"**{plain(begin).strip()}**{plain(text)}" if begin.strip() else plain(text)
+            f"**{plain(begin.strip())}**{plain(text)}" if begin.strip() else plain(text)
             for begin, text in pairs
         )
         for logger in trainer.loggers:
@@ -221,17 +222,3 @@ def log_text(logger: Logger, name: str, markdown: str, step: int) -> None:
         logger.log_text(name, columns=["step", "text"], data=[row], step=step)
     elif isinstance(logger, MLFlowLogger):
         logger.experiment.log_text(logger.run_id, markdown, f"{name}/step={step:08d}.md")
-
-
-def plain(text: str) -> str:
-    """Markdown that shows ``text`` as it is, line by line.
-
-    >>> plain("# a *b*")
-    '\\\\# a \\\\*b\\\\*'
-    """
-    for mark in "\\`*_{}[]()<>#+-!|~&$":
-        text = text.replace(mark, f"\\{mark}" if mark not in "<>&" else _ENTITIES[mark])
-    return text.replace("\n", "  \n")
-
-
-_ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
