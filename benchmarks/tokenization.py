@@ -16,7 +16,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from qwen_pl.data.cleaning.clean_text import Paragraph
-from qwen_pl.data.corpus.document import Document, read_texts, written_document
+from qwen_pl.data.corpus.document import Document, written_document
 from qwen_pl.data.prepare.prepare import prepare
 from qwen_pl.data.prepare.settings import DataSettings
 from qwen_pl.data.processes import available_cores
@@ -39,7 +39,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="tokenization-"))
     try:
         document = _long_document(folder, prepared.documents[0], options.megabytes << 20)
-        texts = read_texts(document.text_file, document.index)
+        texts = document.texts(0, document.num_paragraphs)
         ours, theirs = [], []
         for number in range(options.rounds):
             started = time.perf_counter()
@@ -76,7 +76,7 @@ def _long_document(folder: Path, book: Document, num_bytes: int) -> Document:
         for _ in range(times):
             writer.write(paragraphs)
     count, size = times * len(paragraphs), times * book.num_bytes
-    return Document("long", "", folder / "long.txt", count, size)
+    return Document("long", "", writer.text, count, size)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,13 @@ import json
 import stat
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from qwen_pl.errors import InputError, is_first_on_machine
 from qwen_pl.files import sha256, whole_file
+from qwen_pl.terminal import tell
 
 SEAL = "seal.json"
 """In a folder: the seals of the other files in it, itself sealed and written last."""
@@ -18,6 +19,7 @@ SEAL = "seal.json"
 _HEAD = '{"sha256": "%s",\n'  # so that a sealed JSON file is JSON to everyone
 _HEAD_SIZE = len(_HEAD % ("0" * 64))
 _MUCH = 256 << 20  # bytes, from which a person is shown how far checking them is
+_LISTED = 5
 _SETTLED = 100_000_000  # ns since the last change, from which another change would show
 _digests: dict[tuple[int, ...], str] = {}  # of files that this process has looked through
 
@@ -37,6 +39,16 @@ class Damaged(InputError):
 
     def __str__(self) -> str:
         return f"{self.path} {self.why}" + (f": {self.way_out}" if self.way_out else "")
+
+
+def tell_mended(damages: Sequence[Damaged]) -> None:
+    """Says of files that each is made anew, on standard error."""
+    if not damages:
+        return
+    lines = [f"{damage}; it is made anew" for damage in damages[:_LISTED]]
+    if (more := len(damages) - _LISTED) > 0:
+        lines.append(f"and {more:,} more files like that")
+    tell(*lines, file=sys.stderr)
 
 
 class Seal(NamedTuple):
@@ -127,6 +139,8 @@ def sealed(payload: bytes, name: str) -> bytes:
 def unsealed(content: bytes, name: str, path: Path) -> bytes:
     """The payload of ``sealed`` bytes; raises ``Damaged`` if they are not as they were made."""
     head, payload = content[:_HEAD_SIZE], content[_HEAD_SIZE:]
+    if head[:11] != _HEAD[:11].encode():
+        raise Damaged(path, "has no seal, so it is damaged or of an earlier version")
     if head != (_HEAD % _digest(payload, name)).encode():
         raise Damaged(path, "is not what was written to it")
     return payload
@@ -156,16 +170,21 @@ def read_sealed(path: Path, name: str) -> dict[str, Any]:
     return unsealed_json(read_bytes(path), name, path)
 
 
-def seal_folder(folder: Path, name: str) -> None:
+def seal_folder(folder: Path, name: str, made_of: str = "") -> None:
     """Writes into a folder, as its last file, what vouches for the others in it."""
     seals = {path.name: Seal.of(path) for path in sorted(folder.iterdir())}
-    write_sealed(folder / SEAL, {"files": seals}, name)
+    write_sealed(folder / SEAL, {"made_of": made_of, "files": seals}, name)
 
 
-def check_folder(folder: Path, name: str) -> None:
-    """Raises ``Damaged`` if a file of a folder is not as it was when the folder was sealed."""
-    seals = read_sealed(folder / SEAL, name)["files"]
-    check_seals({folder / file: Seal(*seal) for file, seal in seals.items()})
+def check_folder(folder: Path, name: str) -> str:
+    """Looks through all files of a sealed folder, and tells what it was said to be made of.
+
+    Raises:
+        Damaged: If one is not as it was.
+    """
+    seal = read_sealed(folder / SEAL, name)
+    check_seals({folder / file: Seal(*values) for file, values in seal["files"].items()})
+    return seal["made_of"]
 
 
 def _digest(payload: bytes, name: str) -> str:

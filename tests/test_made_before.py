@@ -1,17 +1,20 @@
 """A run that version 0.1.0 began, before its files were moved, goes on and is looked into."""
 
+import json
+import re
 import tarfile
 from pathlib import Path
 
 import pytest
 import tokenizers
 import torch
-from command_line import REPOSITORY
+from command_line import REPOSITORY, complains
 
 RUN = REPOSITORY / "tests/made_before/run_of_0.1.0.tar.xz"
 """``old.yaml``, its text and cache, the run as it was at step 6 of 9, and what it came to."""
 
 TOKENIZERS = "0.23.3"
+AGAIN = "prepare --config lightning_logs/old/config.yaml"
 
 
 @pytest.fixture
@@ -19,6 +22,11 @@ def old_run(folder: Path) -> Path:
     with tarfile.open(RUN) as archive:
         archive.extractall(folder, filter="data")
     return folder / "lightning_logs/old"
+
+
+def skip_with_other_tokenizers() -> None:
+    if tokenizers.__version__ != TOKENIZERS:
+        pytest.skip("a tokenizer's name in the cache says which version has trained it")
 
 
 def read(path: Path) -> dict:
@@ -44,6 +52,12 @@ def test_it_resumes_to_the_weights_that_it_would_have_had(old_run: Path, qwen_pl
 
 
 def test_its_steps_are_traced_to_their_text(old_run: Path, qwen_pl) -> None:
+    # Its cache has nothing that vouches for it, so it is made anew, in its place.
+    complains(qwen_pl("locate", "--run", "old", "--step", "8"), "index.json has no seal", AGAIN)
+    skip_with_other_tokenizers()
+    prepared = qwen_pl(*AGAIN.split())
+    assert prepared.code == 0, prepared.err
+    assert re.search(r"index.json has no seal, .* earlier version; it is made anew", prepared.err)
     outcome = qwen_pl("locate", "--run", "old", "--step", "8")
     assert outcome.code == 0, outcome.err
     assert "step 8, sample 1 of 2: words.txt, page 1, tokens 1,313-1,328" in outcome.out
@@ -51,13 +65,17 @@ def test_its_steps_are_traced_to_their_text(old_run: Path, qwen_pl) -> None:
 
 
 def test_a_cache_that_was_deleted_is_made_again_as_it_was(old_run: Path, qwen_pl) -> None:
-    if tokenizers.__version__ != TOKENIZERS:
-        pytest.skip("a tokenizer's name in the cache says which version has trained it")
+    skip_with_other_tokenizers()
     cache = old_run.parents[1] / "data/cache"
     kept = cache.rename(cache.with_name("kept"))
     assert qwen_pl("prepare", "--config", "old.yaml").code == 0
-    for file in (*kept.glob("text/*.txt"), *kept.glob("tok*/*/*.bin"), *kept.glob("tok*/*/*.json")):
+    files = (*kept.glob("text/*.txt"), *kept.glob("tokens/*/*.bin"), *kept.glob("tokenizer/*/*.*"))
+    for file in files:
         assert (cache / file.relative_to(kept)).read_bytes() == file.read_bytes()
+    (index,) = kept.glob("tokens/*/index.json")
+    made = json.loads((cache / index.relative_to(kept)).read_text())
+    assert made.pop("sha256") and made.pop("files")
+    assert made == json.loads(index.read_text())
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_a_sealed_file_shows_every_change(tmp_path: Path) -> None:
     zeros, doubled = bytes(len(content)), content + content
     for damaged in (*flipped(file), b"", content[: len(content) // 2], zeros, doubled, b"{}"):
         file.write_bytes(damaged)
-        with pytest.raises(Damaged, match="file is not what was written to it"):
+        with pytest.raises(Damaged, match=r"file (is not what was written|has no seal)"):
             read_sealed(file, "a name")
 
 

@@ -1,16 +1,18 @@
 """``extract``: turns PDFs into clean text."""
 
-import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from qwen_pl.commands.options import VerbParser, add_corpus_options, corpus_of
 from qwen_pl.errors import InputError
 from qwen_pl.files import whole_file
 from qwen_pl.terminal import tell
+
+if TYPE_CHECKING:
+    from qwen_pl.data.corpus.document import SealedText
 
 SINGLE = (".txt", ".md")
 _LISTED = 20
@@ -43,7 +45,7 @@ def main(args: list[str]) -> None:
     targets = dict(zip(map(str, sources), _targets(sources, options.out), strict=True))
     corpus = corpus_of(options, Duplicates(documents=False, paragraphs=False))
     for target, group in groupby(corpus.documents, key=lambda d: targets[d.source]):
-        texts = [document.text_file for document in group]
+        texts = [document.text for document in group]
         if target is None:
             _join(texts, sys.stdout.buffer)
             sys.stdout.flush()
@@ -63,12 +65,11 @@ def main(args: list[str]) -> None:
     tell(*status_table(corpus.reports), file=sys.stderr)
 
 
-def _join(texts: Iterable[Path], out: IO[bytes]) -> None:
-    """Copies text files one after another, with a blank line between two."""
+def _join(texts: Iterable["SealedText"], out: IO[bytes]) -> None:
+    """Copies texts one after another, with a blank line between two."""
     for number, text in enumerate(texts):
         out.write(b"\n" if number else b"")
-        with text.open("rb") as file:
-            shutil.copyfileobj(file, out)
+        text.copy_to(out)
 
 
 def _targets(sources: Sequence[Path], out: Path | None) -> Sequence[Path | None]:

@@ -115,15 +115,18 @@ def _tokens(folder: Path, stretch: "Stretch") -> "TokenFile":
     from qwen_pl.data.tokens.token_file import TokenFile
     from qwen_pl.files import sha256
     from qwen_pl.run.saved_config import config_in_force
+    from qwen_pl.seals import Damaged, read_bytes
 
     # A run that was resumed may have had other settings from there on, its cache among them.
     config = config_in_force(folder, stretch.from_step + 1) or folder / CONFIG
     again = f"python -m qwen_pl prepare --config {config} makes it again"
     tokens, tokenizer = Path(stretch.tokens), Path(stretch.tokenizer) / "tokenizer.json"
-    for file in (tokens / "tokens.bin", tokens / "index.json", tokenizer):
-        if not file.is_file():
-            raise InputError(f"{file} is gone: {again}")
     found = TokenFile(tokens)
+    try:
+        read_bytes(tokenizer)
+        found.check()
+    except Damaged as damage:
+        raise InputError(f"{damage}: {again}") from None
     if found.fingerprint != stretch.tokens_fingerprint:
         raise InputError(
             f"{tokens} does not hold the tokens of the run any more: remove it, then {again}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qwen_pl import __version__
 from qwen_pl.commands.options import VerbParser, checked_data_settings, data_settings_alone
 from qwen_pl.errors import InputError
-from qwen_pl.files import fingerprint, write_text
+from qwen_pl.files import fingerprint, remove, write_text
 from qwen_pl.terminal import tell
 
 if TYPE_CHECKING:
@@ -52,7 +52,10 @@ def main(args: list[str]) -> None:
             prepared = prepare(
                 settings.recipe, settings.cache_dir, num_proc=settings.num_proc, progress=True
             )
-        write_text(_mark(settings, options.config, overrides), "checked\n")
+        mark = _mark(settings, options.config, overrides)
+        if not mark.is_file():
+            remove(mark)  # a folder
+            write_text(mark, "checked\n")
     if prepared is None:
         return  # it was left to Slurm
     reference = None
@@ -158,7 +161,7 @@ def _show(prepared: "Preparation", reference: "Preparation | None", table: list[
     """What there is and where it lies."""
     tokens = prepared.tokens
     for document in prepared.documents[:_LISTED]:
-        tell(f"text       {document.text_file}")
+        tell(f"text       {document.text.file}")
     if (more := len(prepared.documents) - _LISTED) > 0:
         tell(f"           and {more:,} more in the same folder")
     size = prepared.tokenizer().get_vocab_size()

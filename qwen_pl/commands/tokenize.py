@@ -59,6 +59,7 @@ def _piece(tokenizer: "Tokenizer", token_id: int) -> str:
 
 def _tokenizer(run: str | None, name: str | None) -> "Tokenizer":
     from qwen_pl.data.tokens.tokenizer import load_tokenizer
+    from qwen_pl.seals import SEAL
 
     if run is not None:
         from qwen_pl.commands.options import load_trained
@@ -67,7 +68,7 @@ def _tokenizer(run: str | None, name: str | None) -> "Tokenizer":
 
         return load_trained(newest_checkpoint(run_dir(run)), name).tokenizer
     if name is None:
-        prepared = sorted(PREPARED.glob("*/tokenizer.json"), key=lambda f: f.stat().st_mtime)
+        prepared = sorted(PREPARED.glob(f"*/{SEAL}"), key=lambda f: f.stat().st_mtime)
         folder = TRAINED if TRAINED.is_dir() else prepared[-1].parent if prepared else None
         if folder is None:
             raise InputError(

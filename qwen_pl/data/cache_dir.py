@@ -1,8 +1,9 @@
 """Names of everything in the cache: the one place that knows what is kept where."""
 
+import contextlib
 from pathlib import Path
 
-from qwen_pl.files import write_text
+from qwen_pl.files import remove, write_text
 
 CACHE_TAG = "CACHEDIR.TAG"
 _SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55"
@@ -14,29 +15,31 @@ class TextEntry:
     def __init__(self, text: Path) -> None:
         self.text = text  # for people to read
         self.index = text.with_suffix(".index")  # where the paragraphs are in it
-        # How reading went. Written last, with the sizes of the others: it vouches for them.
+        # How reading went. Written last, with the seals of the others: it vouches for them.
         self.record = text.with_suffix(".json")
         self.fingerprint = text.stem.rpartition("-")[2]  # of what the text was made of
 
 
 class CorpusEntry:
-    """The folder of one corpus."""
+    """The folder of one corpus, by the name that it is to have where it is not finished yet."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        # Is not there where a file may be read the next time that could not be read now.
+    def __init__(self, folder: Path, name: str = "") -> None:
+        self.folder, self.name = folder, name or folder.name
+        # Is not there where a file may be read the next time that could not be read now. Has the
+        # seals of the texts.
         self.documents = folder / "corpus.json"
-        self.report_json = folder / "report.json"  # for programs
+        self.report_json = folder / "report.json"  # for programs; has the seal of the other
         self.report_html = folder / "report.html"  # for people
 
 
 class TokensEntry:
-    """The folder of one token file."""
+    """The folder of one token file, by the name that it is to have."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, name: str = "") -> None:
+        self.folder, self.name = folder, name or folder.name
         self.tokens = folder / "tokens.bin"  # the ids, one after another
-        self.index = folder / "index.json"  # what they are of, and how they are split
+        # What they are of, and how they are split; has the seals of the others.
+        self.index = folder / "index.json"
         self.pages = folder / "pages.npy"  # where documents and pages begin
         self.num_bytes = folder / "num_bytes.npy"  # UTF-8 bytes of each id
         # The parts lie beside the folder until they are put together.
@@ -81,8 +84,12 @@ class CacheDir:
 
         Source: Cache Directory Tagging Specification, https://bford.info/cachedir/
         """
-        if not (self.path / CACHE_TAG).is_file():
-            write_text(self.path / CACHE_TAG, f"{_SIGNATURE}\n# Made by qwen_pl; may be deleted.\n")
+        tag, is_marked = self.path / CACHE_TAG, False
+        with contextlib.suppress(OSError):
+            is_marked = tag.read_bytes().startswith(_SIGNATURE.encode())
+        if not is_marked:
+            remove(tag)  # it may be a folder
+            write_text(tag, f"{_SIGNATURE}\n# Made by qwen_pl; may be deleted.\n")
 
     def pages(self, sha256: str, reader: str) -> Path:
         """The lines of a PDF with this content, as this version of a reader has read them."""

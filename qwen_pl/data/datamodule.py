@@ -88,7 +88,11 @@ class PDFDataModule(pl.LightningDataModule):
         settings = self.settings
         with isolate_rng():  # training is to draw the same numbers, whether all was there already
             return prepare(
-                settings.recipe, settings.cache_dir, num_proc=settings.num_proc, progress=progress
+                settings.recipe,
+                settings.cache_dir,
+                by_size=self._reference_text is None,  # beside one, texts are compared with it
+                num_proc=settings.num_proc,
+                progress=progress,
             )
 
     def _tell_of(self, reference: Preparation) -> None:

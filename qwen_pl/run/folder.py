@@ -103,7 +103,7 @@ def print_results(
     _print_rows(
         [
             *_measures(trainer),
-            *(("text", document.text_file) for document in prepared.documents[:3]),
+            *(("text", document.text.file) for document in prepared.documents[:3]),
             ("tokenizer", prepared.tokenizer_dir),
             *(("checkpoint", path) for path in sorted((run_dir / CHECKPOINTS).glob("*.ckpt"))),
             *([("samples", samples)] if samples.is_file() else []),

@@ -12,6 +12,7 @@ from pdf_writer import made_up_pages, write_pdf
 from tokenizers import Tokenizer
 
 from qwen_pl.data.tokens.token_file import TokenFile
+from qwen_pl.seals import read_sealed, write_sealed
 from qwen_pl.training.module import Qwen3Module
 from qwen_pl.training.steps.ledger import Stretch, append_stretch
 
@@ -175,7 +176,9 @@ def test_a_cache_that_was_deleted_can_be_made_again(
     before = qwen_pl("locate", "--step", 1).out
     shutil.rmtree(cache)
     again = "prepare --config lightning_logs/small/config.yaml"
-    complains(qwen_pl("locate", "--step", 1), "tokens.bin is gone", f"python -m qwen_pl {again}")
+    complains(
+        qwen_pl("locate", "--step", 1), "tokenizer.json is gone", f"python -m qwen_pl {again}"
+    )
     assert qwen_pl(*again.split()).code == 0
     assert qwen_pl("locate", "--step", 1).out == before
 
@@ -185,8 +188,10 @@ def test_a_token_file_that_is_not_the_one_of_the_run_is_refused(
 ) -> None:
     cache = own_cache(config, folder)
     qwen_pl("fit", "--config", config, "--trainer.max_steps", 2)
-    index = newest_tokens(cache).folder / "index.json"
-    index.write_text(index.read_text().replace(newest_tokens(cache).fingerprint, "another"))
+    tokens = newest_tokens(cache)
+    index = read_sealed(tokens.folder / "index.json", f"tokens {tokens.folder.name}")
+    index["fingerprint"] = "another"
+    write_sealed(tokens.folder / "index.json", index, f"tokens {tokens.folder.name}")
     complains(qwen_pl("locate", "--step", 1), "not hold the tokens of the run")
 
 

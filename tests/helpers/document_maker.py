@@ -16,4 +16,4 @@ def make_document(
     with written_document(text_file) as writer:
         writer.write([Paragraph(*pair) for pair in zip(paragraphs, pages, strict=True)])
     num_bytes = sum(len(paragraph.encode()) for paragraph in paragraphs)
-    return Document(f"{name}.pdf", name, text_file, len(paragraphs), num_bytes, **more)
+    return Document(f"{name}.pdf", name, writer.text, len(paragraphs), num_bytes, **more)

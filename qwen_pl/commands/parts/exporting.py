@@ -1,5 +1,6 @@
 """What an export is made of: the facts on its card, and for each format files and their check."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from qwen_pl.generation.sampling import Sampling
 from qwen_pl.qwen_tokenizer import END_OF_TEXT
 from qwen_pl.run.saved_config import config_in_force
 from qwen_pl.runs import run_of
+from qwen_pl.seals import Damaged
+from qwen_pl.terminal import tell
 from qwen_pl.training.monitoring.recorded import measured_metrics, tokens_seen
 from qwen_pl.training.steps.ledger import LEDGER, read_ledger
 
@@ -127,12 +130,15 @@ def texts_of_data(trained: Trained, checkpoint: Path) -> list[str]:
     if not stretches:
         return []
     tokens = TokenFile(Path(stretches[-1].tokens))
+    if not tokens.folder.exists():  # it has been removed
+        return []
     try:
         if tokens.fingerprint != trained.rest["PDFDataModule"]["tokens"]:
             return []
         starts = [first for part in SPLITS for first, _ in tokens.split(part)[:1]]
         pieces = [tokens.tokens[first : first + _TEXT].tolist() for first in starts]
-    except (OSError, ValueError, KeyError):  # it has been removed, or is of another version
+    except Damaged as damage:
+        tell(f"{damage}; the check does without the text of the run", file=sys.stderr)
         return []
     return [trained.tokenizer.decode(piece, skip_special_tokens=False) for piece in pieces]
 

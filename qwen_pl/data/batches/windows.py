@@ -62,14 +62,14 @@ class TokenWindows(Dataset[dict[str, Tensor]]):
         """A worker process that does not share our memory maps the file again."""
         state = self.__dict__.copy()
         if isinstance(self.tokens, np.memmap):
-            state["tokens"] = (self.tokens.filename, self.tokens.dtype)
+            state["tokens"] = (self.tokens.filename, self.tokens.dtype, self.tokens.shape)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         if isinstance(self.tokens, tuple):
-            file, dtype = self.tokens
-            self.tokens = np.memmap(file, dtype, mode="r")
+            file, dtype, shape = self.tokens
+            self.tokens = np.memmap(file, dtype, mode="r", shape=shape)
 
     def __getitem__(self, start: int) -> dict[str, Tensor]:
         return {name: batch[0] for name, batch in self.__getitems__([start]).items()}

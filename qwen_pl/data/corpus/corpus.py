@@ -1,8 +1,7 @@
 """Turns source files into a corpus: every file read once, copies and repeated text left out."""
 
 import dataclasses
-import json
-import shutil
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from qwen_pl.data.cache_dir import CacheDir, CorpusEntry, TextEntry
-from qwen_pl.data.corpus.document import Document
+from qwen_pl.data.corpus.document import Document, SealedText
 from qwen_pl.data.corpus.duplicates import Duplicates, drop_repeated, find_copies
 from qwen_pl.data.corpus.reading import FileText, ReadingSettings, read_files
 from qwen_pl.data.corpus.sources import SourceFile, SourceFiles
 from qwen_pl.data.report.file_report import FileReport
-from qwen_pl.data.report.write import write_report
+from qwen_pl.data.report.write import read_report, write_report
 from qwen_pl.errors import InputError
-from qwen_pl.files import fingerprint, whole_folder
+from qwen_pl.files import fingerprint, remove, whole_folder
+from qwen_pl.seals import Damaged, Seal, check_seals, read_sealed, tell_mended, write_sealed
 from qwen_pl.terminal import tell
 
 CORPUS_VERSION = 1  # raised whenever the same texts would make another corpus
@@ -49,7 +49,7 @@ class Corpus:
     def fingerprint(self) -> str:
         """Changes with the text of the corpus, but not with the names of its files."""
         return fingerprint(
-            [[TextEntry(d.text_file).fingerprint, d.dropped, d.group] for d in self.documents]
+            [[TextEntry(d.text.file).fingerprint, d.dropped, d.group] for d in self.documents]
         )
 
     @property
@@ -65,12 +65,15 @@ def read_corpus(
     *,
     duplicates: Duplicates = Duplicates(),  # noqa: B008 (frozen)
     strict: bool = False,
+    by_size: bool = False,
     num_proc: int = 1,
     progress: bool = False,
 ) -> Corpus:
     """Reads and cleans every source, or finds it in the cache; files without text are left out.
 
     Args:
+        by_size: Whether texts in the cache are only looked at by their size, for who will not read
+            them. All else of the corpus is looked through.
         strict: Whether a file that is not read as a whole is an error.
         num_proc: Processes that read files; the result does not depend on it.
         progress: Whether to show on standard error how far it is.
@@ -82,7 +85,7 @@ def read_corpus(
     cache = CacheDir(cache_dir)
     sources = SourceFiles.of(source, cache)
     entry = corpus_entry(sources, reading, cache, duplicates)
-    if (corpus := _kept_corpus(entry, cache)) is None:
+    if (corpus := _kept_corpus(entry, cache, by_size=by_size)) is None:
         unique = sources.unique()
         texts = read_files(unique, reading, cache, num_proc=num_proc, progress=progress)
         by_content = {file.sha256: text for file, text in zip(unique, texts, strict=True)}
@@ -100,10 +103,14 @@ def find_corpus(
     duplicates: Duplicates,
     strict: bool,
 ) -> Corpus | None:
-    """What ``read_corpus`` has put together earlier, or None if it would have something to do."""
+    """What ``read_corpus`` has put together earlier, or None if it would have something to do.
+
+    Every file of it is looked through.
+    """
     cache = CacheDir(cache_dir)
     sources = SourceFiles.of(source, cache)
-    corpus = _kept_corpus(corpus_entry(sources, reading, cache, duplicates), cache)
+    entry = corpus_entry(sources, reading, cache, duplicates)
+    corpus = _kept_corpus(entry, cache, by_size=False)
     return None if corpus is None else _checked(corpus, sources, strict)
 
 
@@ -148,8 +155,8 @@ class _Member:
 
     def document(self) -> Document:
         text, (path, sha256) = self.text, self.file
-        assert text.text_file is not None, "there is no text to make a document of"
-        return Document(str(path), sha256, text.text_file, text.num_paragraphs, text.num_bytes)
+        assert text.text is not None, "there is no text to make a document of"
+        return Document(str(path), sha256, text.text, text.num_paragraphs, text.num_bytes)
 
     def tell_copy_of(self, original: "_Member", how: str) -> None:
         path = str(original.file.path)
@@ -170,8 +177,11 @@ def _members(files: Sequence[SourceFile], texts: Mapping[str, FileText]) -> list
             member.report = dataclasses.replace(
                 text.report, path=str(file.path), excerpts=[], running_heads=[]
             )
-            if text.report.characters:
+            if text.report.characters and text.report.status == "ok":
                 member.tell_copy_of(first, "the same file as")
+            elif text.report.characters:  # what is not whole stays that under any name
+                member.report.reason += f" (the same file as {first.file.path})"
+                member.report.duplicate_of = str(first.file.path)
     return members
 
 
@@ -189,13 +199,13 @@ def _put_together(entry: CorpusEntry, members: Sequence[_Member], duplicates: Du
     for (member, _), document in zip(kept, documents, strict=True):
         member.report.repeated_paragraphs = sum(end - first for first, end in document.dropped)
     documents = [document for document in documents if document.num_bytes]
-    shutil.rmtree(entry.folder, ignore_errors=True)  # one whose texts are gone
+    remove(entry.folder)  # one of which something is damaged
     with whole_folder(entry.folder) as folder:
-        write_report(folder, reports)
-        if all(member.text.text_file is not None for member in members):  # else one is tried again
-            made = [dataclasses.asdict(d) | {"text_file": d.text_file.name} for d in documents]
-            text = json.dumps({"documents": made})
-            CorpusEntry(folder).documents.write_text(text, encoding="utf-8")
+        unfinished = CorpusEntry(folder, entry.name)
+        write_report(unfinished, reports)
+        if all(member.text.text is not None for member in members):  # else one is tried again
+            made = [dataclasses.asdict(d) | {"text": _by_name(d.text)} for d in documents]
+            write_sealed(unfinished.documents, {"documents": made}, f"corpus {entry.name}")
     return Corpus(entry.folder, documents, reports, is_new=True)
 
 
@@ -214,7 +224,8 @@ def _without_copies(
     for number, (member, document) in enumerate(zip(members, documents, strict=True)):
         original = originals.get(number, number)
         if original != number and duplicates.documents:
-            if member.report.status != "duplicate":
+            is_same_file = member.file.sha256 == members[original].file.sha256
+            if member.report.status != "duplicate" and not is_same_file:
                 member.tell_copy_of(members[original], "nearly the same text as")
             continue
         if member.report.status == "duplicate":  # kept all the same, as the user asks
@@ -239,18 +250,30 @@ def _originals(
     return originals
 
 
-def _kept_corpus(entry: CorpusEntry, cache: CacheDir) -> Corpus | None:
-    if not entry.documents.is_file():
+def _by_name(text: SealedText) -> list[Any]:
+    return [text.file.name, text.seal, text.index_seal]
+
+
+def _kept_corpus(entry: CorpusEntry, cache: CacheDir, *, by_size: bool) -> Corpus | None:
+    if not os.path.lexists(entry.documents):
         return None
-    made = json.loads(entry.documents.read_bytes())["documents"]
+    try:
+        made = read_sealed(entry.documents, f"corpus {entry.name}")["documents"]
+        reports = read_report(entry)
+    except Damaged as damage:
+        tell_mended([damage])
+        return None
     documents = [_kept_document(values, cache) for values in made]
-    if not all(document.text_file.is_file() for document in documents):
-        return None
-    kept = json.loads(entry.report_json.read_bytes())["files"]
-    return Corpus(entry.folder, documents, list(map(FileReport.from_json, kept)), is_new=False)
+    seals = {path: seal for document in documents for path, seal in document.text.seals.items()}
+    try:
+        check_seals(seals, by_size=by_size)
+    except Damaged:
+        return None  # of which is told where it is mended
+    return Corpus(entry.folder, documents, reports, is_new=False)
 
 
 def _kept_document(values: dict[str, Any], cache: CacheDir) -> Document:
     dropped = tuple((first, end) for first, end in values["dropped"])
-    text_file = cache.text_named(values["text_file"]).text
-    return Document(**(values | {"dropped": dropped, "text_file": text_file}))
+    name, *seals = values["text"]
+    text = SealedText(cache.text_named(name).text, *(Seal(*seal) for seal in seals))
+    return Document(**(values | {"dropped": dropped, "text": text}))

@@ -2,17 +2,19 @@
 
 import hashlib
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 
 from qwen_pl.data.cache_dir import TextEntry
 from qwen_pl.data.cleaning.clean_text import Paragraph
 from qwen_pl.files import whole_file
+from qwen_pl.seals import Seal
 
 PARAGRAPH_END = "\n\n"
 _WORD = re.compile(r"\w+")
@@ -24,6 +26,47 @@ ParagraphRange = tuple[int, int]
 """The number of a first paragraph and of the one behind the last."""
 
 
+class SealedText(NamedTuple):
+    """A cleaned text on the disk and the index of its paragraphs, with what each is known by."""
+
+    file: Path
+    """The paragraphs in UTF-8, with a blank line between two."""
+    seal: Seal
+    index_seal: Seal
+
+    @property
+    def seals(self) -> dict[Path, Seal]:
+        return {self.file: self.seal, TextEntry(self.file).index: self.index_seal}
+
+    def read_index(self, first: int = 0, end: int | None = None) -> np.ndarray:
+        """The index, or a part of it: ``(num_paragraphs,)`` of ``INDEX``.
+
+        Raises:
+            Damaged: If it is not what was written, as do ``read_texts`` and ``copy_to``.
+        """
+        file, count = TextEntry(self.file).index, -1 if end is None else end - first
+        self.index_seal.check(file)
+        return np.fromfile(file, INDEX, count, offset=first * INDEX.itemsize)
+
+    def read_texts(self, index: np.ndarray) -> list[str]:
+        """Neighbouring paragraphs, as their part of the index says where they are."""
+        self.seal.check(self.file)
+        if not len(index):
+            return []
+        starts, sizes = index["start"] - index["start"][0], index["num_bytes"]
+        with self.file.open("rb") as file:
+            file.seek(int(index["start"][0]))
+            content = file.read(int(starts[-1] + sizes[-1]))
+        places = zip(starts.tolist(), sizes.tolist(), strict=True)
+        return [content[start : start + size].decode() for start, size in places]
+
+    def copy_to(self, out: IO[bytes]) -> None:
+        """Writes all of the text."""
+        self.seal.check(self.file)
+        with self.file.open("rb") as file:
+            shutil.copyfileobj(file, out)
+
+
 @dataclass(frozen=True)
 class Document:
     """A file of the corpus and its cleaned text."""
@@ -32,8 +75,7 @@ class Document:
     """The file that the text was read from."""
     sha256: str
     """Of that file's content, hexadecimal."""
-    text_file: Path
-    """The paragraphs in UTF-8, with a blank line between two."""
+    text: SealedText
     num_paragraphs: int
     num_bytes: int
     """Of the paragraphs that are in the corpus."""
@@ -45,7 +87,7 @@ class Document:
     @property
     def index(self) -> np.ndarray:
         """``(num_paragraphs,)`` of ``INDEX``, read anew each time: a corpus may have millions."""
-        return read_index(self.text_file)
+        return self.text.read_index()
 
     def kept(self, first: int = 0, end: int | None = None) -> list[ParagraphRange]:
         """The paragraphs of ``[first, end)`` that are in the corpus, as ranges in order."""
@@ -66,39 +108,33 @@ class Document:
 
     def texts(self, first: int, end: int) -> list[str]:
         """The paragraphs ``[first, end)``; only this part of the text file is read."""
-        return read_texts(self.text_file, read_index(self.text_file, first, end))
+        return self.text.read_texts(self.text.read_index(first, end))
 
 
-def read_texts(text_file: Path, index: np.ndarray) -> list[str]:
-    """Neighbouring paragraphs of a text file, as their part of its index says where they are."""
-    if not len(index):
-        return []
-    starts, sizes = index["start"] - index["start"][0], index["num_bytes"]
-    with text_file.open("rb") as file:
-        file.seek(int(index["start"][0]))
-        content = file.read(int(starts[-1] + sizes[-1]))
-    places = zip(starts.tolist(), sizes.tolist(), strict=True)
-    return [content[start : start + size].decode() for start, size in places]
+class _Sealing:
+    """Writes to a file and takes the digest of what it is to hold."""
 
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._size, self._digest = file, 0, hashlib.sha256()
 
-def read_index(text_file: Path, first: int = 0, end: int | None = None) -> np.ndarray:
-    """The index of a text file, or of a part of it: ``(num_paragraphs,)`` of ``INDEX``."""
-    count = -1 if end is None else end - first
-    return np.fromfile(TextEntry(text_file).index, INDEX, count, offset=first * INDEX.itemsize)
+    def write(self, content: bytes) -> None:
+        self._file.write(content)
+        self._digest.update(content)
+        self._size += len(content)
 
-
-def is_whole(text_file: Path, num_bytes: int, num_paragraphs: int) -> bool:
-    """Whether a text file and its index have the sizes that they were written with."""
-    sizes = ((text_file, num_bytes), (TextEntry(text_file).index, num_paragraphs * INDEX.itemsize))
-    return all(file.is_file() and file.stat().st_size == size for file, size in sizes)
+    def seal(self) -> Seal:
+        return Seal(self._size, self._digest.hexdigest())
 
 
 class DocumentWriter:
     """Takes paragraphs one after another, so that the text need never be in memory as a whole."""
 
+    text: SealedText
+    """What was written, once it is."""
+
     def __init__(self, text: IO[bytes], index: IO[bytes]) -> None:
         self.num_paragraphs = self.num_bytes = self._position = 0
-        self._text, self._index = text, index
+        self._text, self._index = _Sealing(text), _Sealing(index)
 
     def write(self, paragraphs: Sequence[Paragraph]) -> None:
         rows = np.zeros(len(paragraphs), INDEX)
@@ -114,18 +150,23 @@ class DocumentWriter:
         self.num_paragraphs += len(rows)
         self.num_bytes += int(rows["num_bytes"].sum())
 
+    def end(self, text_file: Path) -> None:
+        self._text.write(b"\n")
+        self.text = SealedText(text_file, self._text.seal(), self._index.seal())
+
 
 @contextmanager
 def written_document(text_file: Path) -> Iterator[DocumentWriter]:
     """Writes a text file and its index, each whole or not at all.
 
     They are not flushed to the disk, which would cost more than all else for a small file: what
-    vouches for them has to hold their sizes.
+    vouches for them has to hold their seals.
     """
     index_file = TextEntry(text_file).index
     with whole_file(text_file, flush=False) as text, whole_file(index_file, flush=False) as index:
-        yield DocumentWriter(text, index)
-        text.write(b"\n")
+        writer = DocumentWriter(text, index)
+        yield writer
+        writer.end(text_file)
 
 
 def paragraph_key(text: str) -> int:

@@ -2,12 +2,14 @@
 
 import dataclasses
 import gzip
-import json
+import os
 import time
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -15,7 +17,7 @@ from tqdm import tqdm
 from qwen_pl.data.cache_dir import CacheDir, TextEntry
 from qwen_pl.data.cleaning.clean import CLEANING_VERSION, clean_pages, clean_plain_text
 from qwen_pl.data.cleaning.clean_text import Cleaning, CleanText
-from qwen_pl.data.corpus.document import is_whole, written_document
+from qwen_pl.data.corpus.document import SealedText, written_document
 from qwen_pl.data.corpus.duplicates import MINHASH_VERSION, shingles, signature
 from qwen_pl.data.corpus.sources import SourceFile
 from qwen_pl.data.corpus.text_encoding import TextEncoding, find_encoding, read_chunks
@@ -24,7 +26,19 @@ from qwen_pl.data.pdf.read import PdfLimits, PdfText, read_pdf
 from qwen_pl.data.pdf.readers import reader_version
 from qwen_pl.data.processes import ProcessDied, map_in_processes
 from qwen_pl.data.report.file_report import FileReport, describe_file
-from qwen_pl.files import fingerprint, whole_file, write_text
+from qwen_pl.errors import InputError
+from qwen_pl.files import fingerprint, remove, whole_file
+from qwen_pl.seals import (
+    Damaged,
+    Seal,
+    check_seals,
+    read_bytes,
+    read_sealed,
+    sealed_json,
+    tell_mended,
+    unsealed_json,
+    write_sealed,
+)
 
 # These say something about the file itself; the others depend on the limits and the password.
 _LASTING = ("ok", "empty", "corrupt")
@@ -58,8 +72,8 @@ class ReadingSettings:
 class FileText:
     """What one file gave, as the cache has it."""
 
-    text_file: Path | None
-    """The cleaned text; it may be empty, and is None where reading ended badly."""
+    text: SealedText | None
+    """It may be empty, and is None where reading ended badly."""
     report: FileReport
     num_paragraphs: int = 0
     num_bytes: int = 0
@@ -79,13 +93,15 @@ def read_files(
 
     The result does not depend on the number of processes.
     """
-    is_kept = [_text_of(file, settings, cache).record.is_file() for file in files]
-    num_proc = min(num_proc, is_kept.count(False))
+    kept = _kept_texts([_text_of(file, settings, cache) for file in files], settings)
+    missing = [file for file, text in zip(files, kept, strict=True) if text is None]
     one = len(files) == 1  # then its pages are shown
     read = partial(_read_safely, settings=settings, cache=cache, progress=progress and one)
+    results = map_in_processes(read, missing, min(num_proc, len(missing)))
     hide = None if progress and not one else True
     with tqdm(desc="reading", total=len(files), unit=" files", disable=hide) as bar:
-        for file, result in map_in_processes(read, files, num_proc):
+        for file, text in zip(files, kept, strict=True):
+            result = next(results)[1] if text is None else _renamed(text, file)
             if isinstance(result, ProcessDied):
                 result = _crashed(file, settings, str(result))
             bar.update()
@@ -97,6 +113,8 @@ def _read_safely(
 ) -> FileText:
     try:
         return read_file(file, settings, cache, progress=progress)
+    except InputError:  # of the cache, not of the file
+        raise
     except Exception as error:  # whatever one file does, the others are to be read
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         return _crashed(file, settings, reason)
@@ -113,24 +131,35 @@ def read_file(
 ) -> FileText:
     """Reads and cleans a file, or finds it in the cache; a bad PDF gives a status, no error."""
     entry = _text_of(file, settings, cache)
-    if (kept := _kept_text(entry, settings)) is not None:
-        kept.report.path = str(file.path)  # the same content may have had another name
-        return kept
+    (kept,) = _kept_texts([entry], settings)
+    if kept is not None:
+        return _renamed(kept, file)
     started = time.monotonic()
     if file.suffix == ".pdf":
         made = _read_pdf_file(file, settings, cache, entry, progress)
     else:
         made = _read_text_file(file, settings, entry)
     made.report.seconds += time.monotonic() - started
+    assert made.text is not None, "what cannot be read gives no text"
     record = {
         "conditions": settings.conditions,
         "report": made.report.to_json(),
         **{name: getattr(made, name) for name in _KEPT},
-        "text_bytes": entry.text.stat().st_size,
+        "seals": made.text[1:],
     }
     # Written last: where there is a record, everything else is there too.
-    write_text(entry.record, json.dumps(record), flush=False)
+    write_sealed(entry.record, record, _name(entry), flush=False)
     return made
+
+
+def _renamed(text: FileText, file: SourceFile) -> FileText:
+    """A kept text as that of this file: the same content may have had another name."""
+    text.report.path = str(file.path)
+    return text
+
+
+def _name(entry: TextEntry) -> str:
+    return f"text {_RECORD_VERSION} {entry.text.name}"
 
 
 def _text_of(file: SourceFile, settings: ReadingSettings, cache: CacheDir) -> TextEntry:
@@ -182,7 +211,7 @@ def _write(
             reports.append(describe_file(*file, pdf, clean))
     minhash = signature(np.unique(np.concatenate(sampled)))
     report = reduce(_sum, reports)
-    return FileText(entry.text, report, writer.num_paragraphs, writer.num_bytes, minhash)
+    return FileText(writer.text, report, writer.num_paragraphs, writer.num_bytes, minhash)
 
 
 def _sum(report: FileReport, more: FileReport) -> FileReport:
@@ -199,17 +228,31 @@ def _sum(report: FileReport, more: FileReport) -> FileReport:
     return report
 
 
+def _kept_texts(entries: Sequence[TextEntry], settings: ReadingSettings) -> list[FileText | None]:
+    """The texts in the cache; None for each that is not there, is damaged or is to be retried."""
+    kept, damages = [], []
+    for entry in entries:
+        try:
+            kept.append(_kept_text(entry, settings))
+        except Damaged as damage:
+            kept.append(None)
+            damages.append(damage)
+            for file in (entry.record, entry.text, entry.index):
+                remove(file)  # it may be a folder
+    tell_mended(damages)
+    return kept
+
+
 def _kept_text(entry: TextEntry, settings: ReadingSettings) -> FileText | None:
-    try:
-        record = json.loads(entry.record.read_bytes())
-    except (OSError, ValueError):  # none, or one that a power cut has damaged
+    if not os.path.lexists(entry.record):
         return None
-    if not is_whole(entry.text, record["text_bytes"], record["num_paragraphs"]):
-        return None
+    record = read_sealed(entry.record, _name(entry))
+    text = SealedText(entry.text, *(Seal(*seal) for seal in record["seals"]))
+    check_seals(text.seals)
     report = FileReport.from_json(record["report"])
     if report.status not in _LASTING and record["conditions"] != settings.conditions:
         return None
-    return FileText(entry.text, report, **{name: record[name] for name in _KEPT})
+    return FileText(text, report, **{name: record[name] for name in _KEPT})
 
 
 def _fresh_pages(
@@ -230,16 +273,28 @@ def _fresh_pages(
         )
     kept = dataclasses.asdict(pdf) | {"path": str(path), "conditions": settings.conditions}
     with whole_file(pages_file, flush=False) as file:
-        file.write(gzip.compress(json.dumps(kept).encode(), 6))
+        file.write(gzip.compress(sealed_json(kept, f"pages {pages_file.name}"), 6))
     return pdf
 
 
 def _kept_pages(pages_file: Path, settings: ReadingSettings) -> PdfText | None:
+    if not os.path.lexists(pages_file):
+        return None
     try:
-        kept = json.loads(gzip.decompress(pages_file.read_bytes()))
-    except (OSError, EOFError, ValueError):  # none, or one that a power cut has damaged
+        kept = _read_pages(pages_file)
+    except Damaged as damage:
+        remove(pages_file)
+        tell_mended([damage])
         return None
     if kept.pop("conditions") != settings.conditions and kept["status"] not in _LASTING:
         return None
     kept["pages"] = [[Line(*line) for line in page] for page in kept["pages"]]
     return PdfText(**(kept | {"path": Path(kept["path"])}))
+
+
+def _read_pages(file: Path) -> dict[str, Any]:
+    try:
+        content = gzip.decompress(read_bytes(file))
+    except (OSError, EOFError, zlib.error):
+        raise Damaged(file, "is not what was written to it") from None
+    return unsealed_json(content, f"pages {file.name}", file)

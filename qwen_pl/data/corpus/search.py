@@ -9,7 +9,7 @@ from itertools import accumulate, chain
 
 import numpy as np
 
-from qwen_pl.data.corpus.document import Document, read_texts
+from qwen_pl.data.corpus.document import Document
 
 _CONTEXT = 60  # characters on either side of a hit
 _CHUNK_BYTES = 1 << 20
@@ -96,7 +96,7 @@ def _chunks(document: Document) -> Iterator[list[tuple[int, int, int, str]]]:
             stop = first + max(1, int(np.searchsorted(sizes, _CHUNK_BYTES, side="right")))
             pages = index["page"][first : stop + 1].tolist()
             following = [*pages[1:], pages[-1]]
-            texts = read_texts(document.text_file, index[first:stop])
+            texts = document.text.read_texts(index[first:stop])
             yield list(zip(range(first, stop), pages, following, texts, strict=False))
             first = stop
 

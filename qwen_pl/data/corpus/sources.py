@@ -3,9 +3,7 @@
 # Of what may not be looked at, os.path says that it is not there, where pathlib raises:
 # ruff: noqa: PTH110, PTH112, PTH113
 
-import contextlib
 import glob
-import json
 import os
 import re
 from collections import deque
@@ -20,10 +18,13 @@ from unicodedata import normalize
 
 from qwen_pl.data.cache_dir import CACHE_TAG, CacheDir
 from qwen_pl.errors import InputError
-from qwen_pl.files import sha256, write_text
+from qwen_pl.files import remove, sha256
+from qwen_pl.seals import Damaged, read_sealed, tell_mended, write_sealed
 
 SUFFIXES = (".pdf", ".txt", ".md")
 _KINDS = ", ".join(SUFFIXES[:-1]) + " or " + SUFFIXES[-1]
+
+_MEMORY = "content hashes"
 
 Source = str | os.PathLike[str]
 OnProblem = Callable[[str], None]
@@ -90,8 +91,12 @@ class ContentHashes:
         self._memory = memory
         self._known: dict[str, list] = {}
         self._is_changed = False
-        with contextlib.suppress(OSError, ValueError):  # none, or one that a power cut has damaged
-            self._known = json.loads(memory.read_bytes())
+        if os.path.lexists(memory):
+            try:
+                self._known = read_sealed(memory, _MEMORY)["files"]
+            except Damaged as damage:
+                remove(memory)  # it may be a folder
+                tell_mended([damage])
 
     def of(self, path: Path) -> str:
         name, status = str(path.absolute()), path.stat()
@@ -105,7 +110,7 @@ class ContentHashes:
 
     def save(self) -> None:
         if self._is_changed:
-            write_text(self._memory, json.dumps(self._known), flush=False)
+            write_sealed(self._memory, {"files": self._known}, _MEMORY, flush=False)
 
 
 def find_sources(

@@ -3,7 +3,6 @@
 import contextlib
 import importlib.util
 import io
-import json
 import os
 import re
 import shlex
@@ -21,7 +20,8 @@ from qwen_pl.data.prepare.prepare import Preparation, Recipe, find_prepared, pre
 from qwen_pl.data.prepare.workload import PASSWORD, Stage, Workload
 from qwen_pl.data.processes import ProcessDied, map_in_processes
 from qwen_pl.errors import InputError
-from qwen_pl.files import write_text
+from qwen_pl.files import remove
+from qwen_pl.seals import Damaged, read_sealed, write_sealed
 from qwen_pl.terminal import tell
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 MOST_TASKS = 1000  # what Slurm takes in one array unless it was set up otherwise
 
+_JOBS = "jobs of Slurm"
 _LAUNCHER = "launch_pickled_pipeline"  # what a job of datatrove calls
 _PACKAGE = Path(__file__).parents[3]  # the folder that qwen_pl is imported from
 # Where this Python is, and programs of packages; a link is left: it may be an environment's.
@@ -154,7 +155,7 @@ def submit(recipe: Recipe, cache_dir: Path, cluster: Cluster, slurm: Slurm) -> P
         raise InputError("sbatch refused a job, see above; --sbatch adds options") from None
     finally:
         ids = [str(e.job_id) for e in executors if e.job_id not in (None, -1)]
-        write_text(workload.entry.slurm_jobs, json.dumps(ids))
+        write_sealed(workload.entry.slurm_jobs, {"jobs": ids}, _JOBS)
     return workload.entry.folder.absolute()
 
 
@@ -169,7 +170,14 @@ def _check_slurm(entry: TasksEntry) -> None:
     if shutil.which(_LAUNCHER, path=f"{_PROGRAMS}:{os.environ.get('PATH', '')}") is None:
         raise InputError(f"{_LAUNCHER}, which comes with datatrove, is not on the PATH")
     # A job finds its tasks in a file that the next launch writes anew.
-    jobs = json.loads(entry.slurm_jobs.read_bytes()) if entry.slurm_jobs.is_file() else []
+    jobs = []
+    if os.path.lexists(entry.slurm_jobs):
+        try:
+            jobs = read_sealed(entry.slurm_jobs, _JOBS)["jobs"]
+        except Damaged as damage:
+            raise InputError(
+                f"{damage}: remove it once squeue shows no job of this preparation"
+            ) from None
     if queued := _queued(jobs):
         raise InputError(
             f"Slurm still has jobs of this preparation ({', '.join(queued)}): wait until they are "
@@ -182,10 +190,11 @@ def _workload(recipe: Recipe, cache_dir: Path, cluster: Cluster) -> Workload:
     os.environ[PASSWORD] = recipe.reading.password  # which tasks inherit
     deal = partial(Workload.of, recipe, cache_dir, cluster.tasks, cluster.cpus_per_task)
     workload = deal()
-    is_done = not any(_local_executor(stage).get_incomplete_ranks() for stage in workload.stages())
-    if is_done and find_prepared(recipe, cache_dir) is None:
-        # The tasks were done, but what they made was since removed.
-        shutil.rmtree(workload.entry.folder)
+    done = [not _local_executor(stage).get_incomplete_ranks() for stage in workload.stages()]
+    is_lost = done[1] and not workload.knows(workload.entry.parts)
+    if is_lost or (all(done) and find_prepared(recipe, cache_dir) is None):
+        # The tasks were done, but what they made was since removed or damaged.
+        remove(workload.entry.folder)
         workload = deal()
     return workload
 

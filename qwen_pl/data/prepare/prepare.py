@@ -1,9 +1,10 @@
 """Prepares a corpus once: text, tokenizer and token file, each kept under its fingerprint."""
 
 import contextlib
+import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,9 +15,9 @@ from filelock import FileLock
 from tokenizers import Tokenizer
 from tqdm import tqdm
 
-from qwen_pl.data.cache_dir import CacheDir
+from qwen_pl.data.cache_dir import CacheDir, CorpusEntry
 from qwen_pl.data.corpus.corpus import Corpus, find_corpus, read_corpus
-from qwen_pl.data.corpus.document import PARAGRAPH_END, Document, read_texts
+from qwen_pl.data.corpus.document import PARAGRAPH_END, Document, SealedText
 from qwen_pl.data.corpus.duplicates import Duplicates
 from qwen_pl.data.corpus.reading import ReadingSettings
 from qwen_pl.data.report.write import write_report
@@ -25,6 +26,7 @@ from qwen_pl.data.tokens.token_file import TokenFile
 from qwen_pl.data.tokens.tokenizer import (
     TOKENIZER_JSON,
     TOKENIZER_VERSION,
+    check_tokenizer,
     load_tokenizer,
     save_tokenizer,
     tokenizer_file,
@@ -33,7 +35,8 @@ from qwen_pl.data.tokens.tokenizer import (
 )
 from qwen_pl.data.tokens.write import TOKENS_VERSION, write_token_file
 from qwen_pl.errors import InputError
-from qwen_pl.files import fingerprint, remove_unfinished, sha256
+from qwen_pl.files import fingerprint, remove, remove_unfinished, sha256
+from qwen_pl.seals import Damaged, tell_mended
 from qwen_pl.terminal import tell
 
 _PARAGRAPHS_AT_ONCE = 4096
@@ -110,6 +113,12 @@ class Preparation:
         made_of = [*self._made_of, names, used, TOKENS_VERSION]
         return TokenFile(CacheDir(self.cache_dir).tokens(fingerprint(made_of)).folder)
 
+    def check_tokenizer(self) -> None:
+        """Raises ``Damaged`` if the tokenizer that was trained is not what was written."""
+        folder = self.tokenizer_dir
+        if self.recipe.tokenizer is None and check_tokenizer(folder) != folder.name:
+            raise Damaged(folder, "holds another tokenizer")
+
     def tokenizer(self) -> Tokenizer:
         """The tokenizer that made the tokens."""
         return load_tokenizer(self.tokenizer_dir)
@@ -141,13 +150,20 @@ class Preparation:
 
 
 def prepare(
-    recipe: Recipe, cache_dir: Path, *, num_proc: int = 1, progress: bool = False
+    recipe: Recipe,
+    cache_dir: Path,
+    *,
+    by_size: bool = False,
+    num_proc: int = 1,
+    progress: bool = False,
 ) -> Preparation:
-    """Makes what is missing in ``cache_dir`` and tells where everything is.
+    """Makes what is missing or damaged in ``cache_dir`` and tells where everything is.
 
     Processes that prepare at the same time wait for each other, so the work is done once.
 
     Args:
+        by_size: Whether texts are only looked at by their size unless they are read, for who needs
+            the tokens alone. All else is looked through.
         num_proc: Processes to read and tokenize in; the result does not depend on it.
         progress: Whether to show bars and one line per result on standard error.
 
@@ -155,40 +171,72 @@ def prepare(
         InputError: If a source is missing, no source has text, or a setting cannot be used.
     """
     with locked(cache_dir):
-        made = prepare_tokenizer(recipe, cache_dir, num_proc=num_proc, progress=progress)
-        corpus, is_new = made.corpus, not made.tokens.folder.is_dir()
-        if is_new:
-            _write_tokens(made, num_proc, progress)
-        if is_new or corpus.is_new:
-            write_report(corpus.folder, corpus.reports, facts=_facts(made))
+        try:
+            return _prepare(recipe, cache_dir, by_size, num_proc, progress)
+        except Damaged:  # a text, which had the right size: now it is found and read again
+            return _prepare(recipe, cache_dir, False, num_proc, progress)
+
+
+def _prepare(
+    recipe: Recipe, cache_dir: Path, by_size: bool, num_proc: int, progress: bool
+) -> Preparation:
+    made = prepare_tokenizer(
+        recipe, cache_dir, by_size=by_size, num_proc=num_proc, progress=progress
+    )
+    corpus, is_new = made.corpus, not _is_there(made.tokens.folder, made.tokens.check)
+    if is_new:
+        _write_tokens(made, num_proc, progress)
+    if is_new or corpus.is_new:
+        write_report(CorpusEntry(corpus.folder), corpus.reports, facts=_facts(made))
     return made
 
 
+def _is_there(folder: Path, check: Callable[[], object]) -> bool:
+    """Whether a folder is there with all that was written to it."""
+    if not os.path.lexists(folder):
+        return False
+    try:
+        check()
+    except Damaged as damage:
+        tell_mended([damage])
+        return False
+    return True
+
+
 def find_prepared(recipe: Recipe, cache_dir: Path, *, progress: bool = False) -> Preparation | None:
-    """What ``prepare`` has made earlier, or None if it would have something to do."""
+    """What ``prepare`` has made earlier, or None if it would have something to do.
+
+    Every file of it is looked through.
+    """
     corpus = find_corpus(
         recipe.source, recipe.reading, cache_dir, duplicates=recipe.duplicates, strict=recipe.strict
     )
     if corpus is None:
         return None
     made = Preparation(recipe, corpus, cache_dir)
-    if not (made.tokenizer_dir / TOKENIZER_JSON).is_file():
+    try:
+        made.check_tokenizer()
+        made.tokens.check()
+    except Damaged:  # it is gone, or prepare tells of it
         return None
     _tell(progress, made.complaint())
-    return made if made.tokens.folder.is_dir() else None
+    return made
 
 
 @contextlib.contextmanager
 def locked(cache_dir: Path) -> Iterator[None]:
     """Waits until no other process prepares in ``cache_dir``, and keeps them waiting."""
     cache_dir.mkdir(parents=True, exist_ok=True)
-    with FileLock(CacheDir(cache_dir).lock):
+    lock = CacheDir(cache_dir).lock
+    if lock.is_dir():
+        remove(lock)
+    with FileLock(lock):
         remove_unfinished(cache_dir)
         yield
 
 
 def prepare_tokenizer(
-    recipe: Recipe, cache_dir: Path, *, num_proc: int, progress: bool
+    recipe: Recipe, cache_dir: Path, *, by_size: bool = False, num_proc: int, progress: bool
 ) -> Preparation:
     """All that ``prepare`` does but the tokens."""
     corpus = read_corpus(
@@ -197,12 +245,16 @@ def prepare_tokenizer(
         cache_dir,
         duplicates=recipe.duplicates,
         strict=recipe.strict,
+        by_size=by_size,
         num_proc=num_proc,
         progress=progress,
     )
     made = Preparation(recipe, corpus, cache_dir)
-    if not made.tokenizer_dir.is_dir():  # one that the user names is always there
-        save_tokenizer(made.train_tokenizer(progress=progress), made.tokenizer_dir)
+    folder = made.tokenizer_dir  # one that the user names is always there
+    if not _is_there(folder, made.check_tokenizer):
+        tokenizer = made.train_tokenizer(progress=progress)
+        remove(folder)  # one of which something is damaged
+        save_tokenizer(tokenizer, folder, made_of=folder.name)
     _tell(progress, made.complaint())
     return made
 
@@ -212,7 +264,7 @@ def sample_paragraphs(
 ) -> Iterator[str]:
     """A share of the text of ``pieces``, in bytes, spread evenly over them and each document."""
     due = 0.0  # bytes that should have come by now, less those that have
-    for text_file, rows in _paragraphs(documents, pieces):
+    for text, rows in _paragraphs(documents, pieces):
         chosen = []
         for number, size in enumerate(rows["num_bytes"].tolist()):
             due += size * share
@@ -220,21 +272,21 @@ def sample_paragraphs(
                 chosen.append(number)
                 due -= size
         if chosen:
-            texts = read_texts(text_file, rows)
+            texts = text.read_texts(rows)
             yield from (texts[number] + PARAGRAPH_END for number in chosen)
 
 
 def _paragraphs(
     documents: Sequence[Document], pieces: Sequence[Piece]
-) -> Iterator[tuple[Path, np.ndarray]]:
-    """The kept paragraphs of some pieces, some at a time: a text file and rows of its index."""
+) -> Iterator[tuple[SealedText, np.ndarray]]:
+    """The kept paragraphs of some pieces, some at a time: a text and rows of its index."""
     for piece in pieces:
         document = documents[piece.document]
         index = document.index
         for first, end in document.kept(piece.first, piece.end):
             rows = index[first:end]
             for begin in range(0, end - first, _PARAGRAPHS_AT_ONCE):
-                yield document.text_file, rows[begin : begin + _PARAGRAPHS_AT_ONCE]
+                yield document.text, rows[begin : begin + _PARAGRAPHS_AT_ONCE]
 
 
 def _write_tokens(made: Preparation, num_proc: int, progress: bool) -> None:

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from qwen_pl.data.corpus.document import read_index
 from qwen_pl.data.corpus.duplicates import long_ranges
 from qwen_pl.data.corpus.sources import find_sources
 from qwen_pl.data.prepare.prepare import Preparation, prepare
@@ -75,4 +74,4 @@ def _training_keys(prepared: Preparation) -> Iterator[np.ndarray]:
     for piece in prepared.training_pieces:
         document = prepared.documents[piece.document]
         for first, end in document.kept(piece.first, piece.end):
-            yield read_index(document.text_file, first, end)["key"]
+            yield document.text.read_index(first, end)["key"]

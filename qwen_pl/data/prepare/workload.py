@@ -10,7 +10,6 @@ task that never ran costs time, since a later stage does what is missing, but ch
 """
 
 import dataclasses
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,13 +20,15 @@ import tokenizers
 
 from qwen_pl.data.cache_dir import CacheDir, TasksEntry
 from qwen_pl.data.corpus.corpus import corpus_entry
+from qwen_pl.data.corpus.document import SealedText
 from qwen_pl.data.corpus.reading import read_files
 from qwen_pl.data.corpus.sources import SourceFile, SourceFiles
 from qwen_pl.data.prepare.prepare import Recipe, locked, prepare, prepare_tokenizer
 from qwen_pl.data.tokens.splits import SPLITS_VERSION
 from qwen_pl.data.tokens.tokenizer import TOKENIZER_JSON, TOKENIZER_VERSION
 from qwen_pl.data.tokens.write import TOKENS_VERSION, Slice, TokenPart, plan_parts, tokenize_parts
-from qwen_pl.files import fingerprint, write_text
+from qwen_pl.files import fingerprint, remove
+from qwen_pl.seals import Damaged, Seal, read_sealed, tell_mended, write_sealed
 
 PASSWORD = "QWEN_PL_PASSWORD"
 """The variable in which tasks find the password, as they themselves lie in files of the cluster."""
@@ -63,13 +64,32 @@ class Workload:
         tokens = [recipe.vocab_size, recipe.tokenizer, recipe.max_train_bytes, recipe.strict]
         versions = [SPLITS_VERSION, TOKENIZER_VERSION, tokenizers.__version__, TOKENS_VERSION]
         name = fingerprint([corpus.folder.name, [*tokens, *fractions], versions, tasks])
-        entry = cache.tasks(name)
-        if not entry.files.is_file():
+        workload = cls(recipe, cache_dir, cache.tasks(name), Path.cwd(), tasks, num_proc)
+        if not workload.knows(workload.entry.files):
             files = [[str(path), sha256] for path, sha256 in sources.unique()]
             # Dealt out from the largest down, so that no task has much more to read than another.
             files.sort(key=lambda file: (-Path(file[0]).stat().st_size, file))
-            write_text(entry.files, json.dumps(files))
-        return cls(recipe, cache_dir, entry, Path.cwd(), tasks, num_proc)
+            workload.tell(workload.entry.files, {"files": files})
+        return workload
+
+    def tell(self, file: Path, values: dict[str, Any]) -> None:
+        """Tells the tasks of other stages."""
+        if file.is_dir():
+            remove(file)
+        write_sealed(file, values, self._name(file))
+
+    def told(self, file: Path) -> dict[str, Any]:
+        """What the tasks are told; raises ``Damaged`` if it is not what was written."""
+        return read_sealed(file, self._name(file))
+
+    def knows(self, file: Path) -> bool:
+        try:
+            return bool(self.told(file))
+        except Damaged:
+            return False
+
+    def _name(self, file: Path) -> str:
+        return f"cluster {self.entry.folder.name} {file.name}"
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"recipe": _with_password(self.recipe, "")}
@@ -121,7 +141,7 @@ class Stage:
 
 
 def _read(workload: Workload, rank: int, world_size: int) -> None:
-    listed = json.loads(workload.entry.files.read_bytes())[rank::world_size]
+    listed = workload.told(workload.entry.files)["files"][rank::world_size]
     files = [SourceFile(Path(path), sha256) for path, sha256 in listed]
     if files and not any(file.path.is_file() for file in files):  # one that is gone is no reason
         raise FileNotFoundError(f"{files[0].path}: are the sources to be seen from this machine?")
@@ -135,24 +155,41 @@ def _plan(workload: Workload, rank: int, world_size: int) -> None:
     recipe, cache_dir, num_proc = workload.recipe, workload.cache_dir, workload.num_proc
     with locked(cache_dir):
         made = prepare_tokenizer(recipe, cache_dir, num_proc=num_proc, progress=False)
-    folder = made.tokens.folder
-    parts = [] if folder.is_dir() else plan_parts(folder, made.documents, made.pieces)
+    try:
+        made.tokens.check()
+        parts = []
+    except Damaged:  # or, as mostly, not there
+        parts = plan_parts(made.tokens.folder, made.documents, made.pieces)
     planned = {
         "tokenizer": str(made.tokenizer_dir / TOKENIZER_JSON),
-        "parts": [dataclasses.asdict(part) for part in parts],
+        "parts": [_as_json(part) for part in parts],
     }
-    write_text(workload.entry.parts, json.dumps(planned, default=str))
+    workload.tell(workload.entry.parts, planned)
 
 
 def _tokenize(workload: Workload, rank: int, world_size: int) -> None:
-    planned = json.loads(workload.entry.parts.read_bytes())
-    parts = [_planned_part(**values) for values in planned["parts"][rank::world_size]]
-    for _ in tokenize_parts(parts, Path(planned["tokenizer"]), workload.num_proc):
-        pass
+    planned = workload.told(workload.entry.parts)
+    parts = [_from_json(**values) for values in planned["parts"][rank::world_size]]
+    try:
+        for _ in tokenize_parts(parts, Path(planned["tokenizer"]), workload.num_proc):
+            pass
+    except Damaged as damage:  # a text; the last stage reads it again, and does what is missing
+        tell_mended([damage])
 
 
-def _planned_part(slices: list[dict[str, Any]], file: str) -> TokenPart:
-    own = [Slice(**values | {"text_file": Path(values["text_file"])}) for values in slices]
+def _as_json(part: TokenPart) -> dict[str, Any]:
+    slices = [
+        dataclasses.asdict(each) | {"text": [str(each.text.file), *each.text[1:]]}
+        for each in part.slices
+    ]
+    return {"slices": slices, "file": str(part.file)}
+
+
+def _from_json(slices: list[dict[str, Any]], file: str) -> TokenPart:
+    def text(name: str, *seals: list[Any]) -> SealedText:
+        return SealedText(Path(name), *(Seal(*seal) for seal in seals))
+
+    own = [Slice(**values | {"text": text(*values["text"])}) for values in slices]
     return TokenPart(own, Path(file))
 
 

@@ -13,6 +13,7 @@ from qwen_pl.data.page.legibility import MAYBE_GLUED
 from qwen_pl.data.report.file_report import FileReport, by_trouble, totals
 from qwen_pl.data.report.worst_pages import storable
 from qwen_pl.files import write_text
+from qwen_pl.seals import Seal, read_sealed, write_sealed
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -25,18 +26,27 @@ _NOT_SHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
 
 
 def write_report(
-    folder: Path, reports: Sequence[FileReport], *, facts: Mapping[str, str] | None = None
+    entry: CorpusEntry, reports: Sequence[FileReport], *, facts: Mapping[str, str] | None = None
 ) -> None:
-    """Writes ``report.json``, in the order of ``reports``, and ``report.html``; facts by name."""
-    facts, entry = dict(facts or {}), CorpusEntry(folder)
-    head = json.dumps({"facts": facts, "totals": totals(reports)}, ensure_ascii=False, indent=1)
+    """Writes ``report.html``, and ``report.json`` in the order of ``reports``; facts by name."""
+    facts = dict(facts or {})
+    write_text(entry.report_html, _html(by_trouble(reports), facts))
+    summary = {"html": Seal.of(entry.report_html), "facts": facts, "totals": totals(reports)}
+    head = json.dumps(summary, ensure_ascii=False, indent=1)
     # Without the excerpts, which report.html has: those of 10,000 files would be 50 MB.
     files = [
         json.dumps(report.to_json() | {"excerpts": []}, ensure_ascii=False) for report in reports
     ]
     content = head.removesuffix("\n}") + ',\n "files": [\n' + ",\n".join(files) + "\n ]\n}\n"
-    write_text(entry.report_json, storable(content))  # one line for every file
-    write_text(entry.report_html, _html(by_trouble(reports), facts))
+    # One line for every file.
+    write_sealed(entry.report_json, storable(content), f"report {entry.name}")
+
+
+def read_report(entry: CorpusEntry) -> list[FileReport]:
+    """The reports on the files of a corpus; raises ``Damaged`` if either file of it is."""
+    report = read_sealed(entry.report_json, f"report {entry.name}")
+    Seal(*report["html"]).check(entry.report_html)
+    return list(map(FileReport.from_json, report["files"]))
 
 
 def _html(reports: Sequence[FileReport], facts: Mapping[str, str]) -> str:

@@ -1,6 +1,5 @@
 """The token file: every id of the corpus, memory-mapped and traceable to document and page."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -11,6 +10,7 @@ import numpy as np
 
 from qwen_pl.data.cache_dir import TokensEntry
 from qwen_pl.data.tokens.splits import SPLITS
+from qwen_pl.seals import Seal, check_seals, read_sealed
 
 Span = tuple[int, int]
 """A first token and the one behind the last."""
@@ -30,9 +30,16 @@ class Passage:
 
 @dataclass(frozen=True)
 class TokenFile:
-    """A folder of ``tokens.bin`` and what goes with it, opened for reading."""
+    """A folder of ``tokens.bin`` and what goes with it, opened for reading.
+
+    Whatever is read of it is looked through first, and raises ``Damaged`` if it has changed.
+    """
 
     folder: Path
+
+    def check(self) -> None:
+        """Raises ``Damaged`` if any file is not what was written."""
+        check_seals(self._seals)
 
     @property
     def _entry(self) -> TokensEntry:
@@ -40,22 +47,31 @@ class TokenFile:
 
     @cached_property
     def _index(self) -> dict[str, Any]:
-        return json.loads(self._entry.index.read_text(encoding="utf-8"))
+        return read_sealed(self._entry.index, f"tokens {self._entry.name}")
+
+    @cached_property
+    def _seals(self) -> dict[Path, Seal]:
+        seals = self._index["files"].items()
+        return {self.folder / name: Seal(*seal) for name, seal in seals}
+
+    def _checked(self, file: Path) -> Path:
+        self._seals[file].check(file)
+        return file
 
     @cached_property
     def tokens(self) -> np.ndarray:
         """``(num_tokens,)`` uint16, or uint32 where the vocabulary needs it; mapped, not loaded."""
-        return np.memmap(self._entry.tokens, dtype=self._index["dtype"], mode="r")
+        return np.memmap(self._checked(self._entry.tokens), self._index["dtype"], mode="r")
 
     @cached_property
     def num_bytes(self) -> np.ndarray:
         """UTF-8 bytes per id, ``(vocab_size,)`` int64."""
-        return np.load(self._entry.num_bytes)
+        return np.load(self._checked(self._entry.num_bytes))
 
     @cached_property
     def _pages(self) -> np.ndarray:
         """One row per change of page: first token, document, page; ``(num_rows, 3)`` int64."""
-        return np.load(self._entry.pages, mmap_mode="r")
+        return np.load(self._checked(self._entry.pages), mmap_mode="r")
 
     @cached_property
     def document_starts(self) -> np.ndarray:

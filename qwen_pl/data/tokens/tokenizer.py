@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,10 +24,12 @@ from tokenizers.trainers import BpeTrainer
 from qwen_pl.errors import InputError
 from qwen_pl.files import whole_folder, write_text
 from qwen_pl.qwen_tokenizer import END_OF_TEXT, QWEN_PATTERN, SPECIAL_TOKENS
+from qwen_pl.seals import SEAL, Damaged, check_folder, seal_folder
 
 TOKENIZER_VERSION = 1  # raised whenever the same text would give another tokenizer
 
 TOKENIZER_JSON = "tokenizer.json"
+_SEALED_AS = "tokenizer"
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 SMALLEST_VOCABULARY = 256 + len(SPECIAL_TOKENS)
 
@@ -71,10 +74,24 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, *, progress: bool = F
     return tokenizer
 
 
-def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
-    """Writes a new folder of what ``write_tokenizer`` writes, whole or not at all."""
+def save_tokenizer(tokenizer: Tokenizer, folder: Path, made_of: str = "") -> None:
+    """Writes a new folder of what ``write_tokenizer`` writes, whole or not at all, and seals it.
+
+    Args:
+        made_of: Told back by ``check_tokenizer``.
+    """
     with whole_folder(folder) as unfinished:
         write_tokenizer(tokenizer, unfinished)
+        seal_folder(unfinished, _SEALED_AS, made_of)
+
+
+def check_tokenizer(folder: Path) -> str:
+    """What a folder of ``save_tokenizer`` was made of.
+
+    Raises:
+        Damaged: If any file of it is not what was written.
+    """
+    return check_folder(folder, _SEALED_AS)
 
 
 def write_tokenizer(
@@ -129,9 +146,16 @@ def load_tokenizer(name: str | Path) -> Tokenizer:
     """Reads a folder that ``save_tokenizer`` or Transformers wrote, or a published tokenizer.
 
     Raises:
-        InputError: If it holds no readable ``tokenizer.json`` or lacks ``<|endoftext|>``.
+        InputError: If it holds no readable ``tokenizer.json`` or lacks ``<|endoftext|>``, or if it
+            was sealed and has changed.
     """
     file = tokenizer_file(name)
+    if os.path.lexists(file.with_name(SEAL)):
+        try:
+            check_tokenizer(file.parent)
+        except Damaged as damage:
+            way_out = f"restore it, or remove {SEAL} beside it if you have changed it yourself"
+            raise InputError(f"{damage}: {way_out}") from None
     try:
         tokenizer = Tokenizer.from_file(str(file))
     except Exception as error:  # the library raises bare Exceptions

@@ -1,24 +1,27 @@
 """Writes the token file: parts tokenized in any number of processes, put together in order."""
 
 import hashlib
+import io
 import json
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import chain, pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer
 
 from qwen_pl.data.cache_dir import TokensEntry
-from qwen_pl.data.corpus.document import PARAGRAPH_END, Document, read_index, read_texts
+from qwen_pl.data.corpus.document import PARAGRAPH_END, Document, SealedText
 from qwen_pl.data.processes import ProcessDied, map_in_processes
 from qwen_pl.data.tokens.splits import SPLITS, Piece
 from qwen_pl.data.tokens.tokenizer import token_num_bytes
-from qwen_pl.files import whole_file, whole_folder
+from qwen_pl.files import remove, whole_file, whole_folder
 from qwen_pl.qwen_tokenizer import END_OF_TEXT
+from qwen_pl.seals import Damaged, Seal, read_bytes, sealed, tell_mended, unsealed, write_sealed
 
 TOKENS_VERSION = 2  # raised whenever the same text and tokenizer would give other files
 
@@ -33,7 +36,7 @@ class Slice:
     """Neighbouring paragraphs of one piece, no more than a part holds."""
 
     document: int
-    text_file: Path
+    text: SealedText
     paragraphs: tuple[int, int]  # the first, and the one behind the last
     piece: int
     ends_document: bool
@@ -50,6 +53,33 @@ class TokenPart:
     @property
     def num_bytes(self) -> int:
         return sum(each.num_bytes for each in self.slices)
+
+    @property
+    def name(self) -> str:
+        """By which its file is sealed."""
+        return f"part {self.file.parent.name} {self.file.name}"
+
+    def write(self, **arrays: Any) -> None:
+        content = io.BytesIO()
+        np.savez(content, **arrays)
+        with whole_file(self.file) as file:
+            file.write(sealed(content.getvalue(), self.name))
+
+    def read(self) -> Mapping[str, np.ndarray]:
+        """The arrays written; raises ``Damaged`` if they are not there or not as they were."""
+        return np.load(io.BytesIO(unsealed(read_bytes(self.file), self.name, self.file)))
+
+    def is_there(self) -> bool:
+        """Whether it was written; one that is damaged is removed."""
+        if not os.path.lexists(self.file):
+            return False
+        try:
+            self.read()
+        except Damaged as damage:
+            tell_mended([damage])
+            remove(self.file)
+            return False
+        return True
 
 
 def plan_parts(
@@ -75,6 +105,7 @@ def tokenize_parts(
 
     Raises:
         RuntimeError: If a process died while it tokenized.
+        Damaged: If a text is not what was written.
     """
     work = partial(tokenize_part, tokenizer_file=tokenizer_file)
     for part, died in map_in_processes(work, parts, num_proc):
@@ -84,7 +115,7 @@ def tokenize_parts(
 
 
 def tokenize_part(part: TokenPart, tokenizer_file: Path) -> None:
-    if part.file.is_file():
+    if part.is_there():
         return
     tokenizer = _literal_tokenizer(tokenizer_file, tokenizer_file.stat().st_mtime_ns)
     end_of_text = tokenizer.token_to_id(END_OF_TEXT)
@@ -103,13 +134,11 @@ def tokenize_part(part: TokenPart, tokenizer_file: Path) -> None:
     sizes = np.array(lengths)
     is_new = (np.diff(document, prepend=-1) != 0) | (np.diff(page, prepend=-1) != 0)
     starts = np.cumsum(sizes) - sizes
-    with whole_file(part.file) as file:
-        np.savez(
-            file,
-            tokens=np.concatenate(ids),
-            lengths=np.bincount(own_slice, sizes, len(part.slices)).astype(np.int64),
-            pages=np.stack([starts, document, page], axis=1)[is_new],
-        )
+    part.write(
+        tokens=np.concatenate(ids),
+        lengths=np.bincount(own_slice, sizes, len(part.slices)).astype(np.int64),
+        pages=np.stack([starts, document, page], axis=1)[is_new],
+    )
 
 
 def write_token_file(
@@ -134,7 +163,7 @@ def write_token_file(
     for part in tokenize_parts(parts, tokenizer_file, 1 if small else num_proc):
         on_bytes(part.num_bytes)
     join_parts(folder, documents, pieces, parts, tokenizer_file)
-    shutil.rmtree(TokensEntry(folder).parts)
+    remove(TokensEntry(folder).parts)
 
 
 def join_parts(
@@ -146,18 +175,24 @@ def join_parts(
 ) -> None:
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
     dtype, num_bytes = _dtype(tokenizer), token_num_bytes(tokenizer)
+    remove(folder)  # one of which something is damaged
     with whole_folder(folder) as unfinished:
-        entry = TokensEntry(unfinished)
+        entry = TokensEntry(unfinished, folder.name)
         np.save(entry.num_bytes, num_bytes)
         pages, lengths = _join(parts, len(pieces), entry.tokens)
         np.save(entry.pages, pages)
         tokens = np.memmap(entry.tokens, dtype, mode="r")
         splits = _spans(pieces, lengths)
+        digest = hashlib.sha256(tokens.data)
+        seals = {entry.tokens: Seal(tokens.nbytes, digest.hexdigest())}
+        seals |= {file: Seal.of(file) for file in (entry.pages, entry.num_bytes)}
+        digest.update(json.dumps(splits).encode())
         index = {
+            "files": {file.name: seal for file, seal in seals.items()},
             "dtype": dtype.str,
             "num_tokens": len(tokens),
             "end_of_text": tokenizer.token_to_id(END_OF_TEXT),
-            "fingerprint": _fingerprint(tokens, splits),
+            "fingerprint": digest.hexdigest()[:12],
             "documents": [document.source for document in documents],
             "splits": splits,
             "num_documents": {
@@ -166,8 +201,7 @@ def join_parts(
             },
             "bytes_per_token": _bytes_per_token(tokens, splits, num_bytes),
         }
-        text = json.dumps(index, indent=1, ensure_ascii=False)
-        entry.index.write_text(text, encoding="utf-8")
+        write_sealed(entry.index, json.dumps(index, indent=1), f"tokens {entry.name}")
 
 
 def _join(parts: Sequence[TokenPart], num_pieces: int, file: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -181,10 +215,10 @@ def _join(parts: Sequence[TokenPart], num_pieces: int, file: Path) -> tuple[np.n
     lengths = np.zeros(num_pieces, np.int64)
     with file.open("wb") as joined:
         for part in parts:
-            with np.load(part.file) as made:
-                joined.write(made["tokens"].tobytes())
-                pages.append(made["pages"] + [lengths.sum(), 0, 0])
-                np.add.at(lengths, [each.piece for each in part.slices], made["lengths"])
+            made = part.read()
+            joined.write(made["tokens"].tobytes())
+            pages.append(made["pages"] + [lengths.sum(), 0, 0])
+            np.add.at(lengths, [each.piece for each in part.slices], made["lengths"])
     return np.concatenate(pages), lengths
 
 
@@ -207,7 +241,7 @@ def _slices(documents: Sequence[Document], pieces: Sequence[Piece]) -> Iterator[
             for begin, stop in pairwise([first, *inner, end]):
                 yield Slice(
                     piece.document,
-                    document.text_file,
+                    document.text,
                     (begin, stop),
                     number,
                     ends_document and stop == end == ranges[-1][1],
@@ -235,9 +269,9 @@ def _batches(slices: Sequence[Slice]) -> Iterator[list[_Item]]:
 
 def _items(slices: Sequence[Slice]) -> Iterator[_Item]:
     for number, own in enumerate(slices):
-        index = read_index(own.text_file, *own.paragraphs)
+        index = own.text.read_index(*own.paragraphs)
         page = 1
-        texts = read_texts(own.text_file, index)
+        texts = own.text.read_texts(index)
         for text, page in zip(texts, index["page"].tolist(), strict=True):
             yield number, own.document, page, text + PARAGRAPH_END
         if own.ends_document:
@@ -255,12 +289,6 @@ def _spans(pieces: Sequence[Piece], lengths: np.ndarray) -> dict[str, list[list[
         elif length:
             spans.append([end - length, end])
     return splits
-
-
-def _fingerprint(tokens: np.ndarray, splits: dict[str, list[list[int]]]) -> str:
-    digest = hashlib.sha256(tokens.data)
-    digest.update(json.dumps(splits).encode())
-    return digest.hexdigest()[:12]
 
 
 def _bytes_per_token(

@@ -1,5 +1,4 @@
 import itertools
-import json
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +6,7 @@ import numpy as np
 from qwen_pl.data.batches.order import WindowOrder, with_gaps
 from qwen_pl.data.cache_dir import TokensEntry
 from qwen_pl.data.tokens.token_file import TokenFile
+from qwen_pl.seals import Seal, write_sealed
 
 
 def order(*, end: int = 503, **changes: int) -> WindowOrder:
@@ -90,8 +90,10 @@ def test_beside_text_of_the_same_document_that_is_held_out_a_window_is_left_free
     tokens = np.full(50, 5, np.uint16)
     tokens[19] = 0  # ends a document, whose neighbour is no reason for a gap
     train = [(0, 8), (12, 20), (20, 30), (33, 39), (42, 50)]
-    tokens.tofile(TokensEntry(tmp_path).tokens)
-    index = {"dtype": "<u2", "end_of_text": 0, "splits": {"train": train}}
-    TokensEntry(tmp_path).index.write_text(json.dumps(index))
+    entry = TokensEntry(tmp_path)
+    tokens.tofile(entry.tokens)
+    files = {entry.tokens.name: Seal.of(entry.tokens)}
+    index = {"files": files, "dtype": "<u2", "end_of_text": 0, "splits": {"train": train}}
+    write_sealed(entry.index, index, f"tokens {tmp_path.name}")
     spans = with_gaps(TokenFile(tmp_path), seq_len=3)
     assert spans == ((0, 5), (15, 20), (20, 27), (45, 50))  # of (33, 39) nothing is left

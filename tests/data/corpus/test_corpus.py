@@ -16,6 +16,7 @@ from qwen_pl.data.corpus.corpus import Corpus, read_corpus
 from qwen_pl.data.corpus.duplicates import Duplicates
 from qwen_pl.data.corpus.reading import ReadingSettings
 from qwen_pl.data.corpus.sources import SourceFile
+from qwen_pl.data.pdf.read import PdfLimits
 from qwen_pl.data.prepare.prepare import Recipe, prepare
 from qwen_pl.errors import InputError
 
@@ -53,7 +54,7 @@ def test_the_same_file_under_two_names_is_kept_once(shelf: Path) -> None:
 
 
 def test_the_same_text_in_another_format_is_kept_once(shelf: Path) -> None:
-    text = read(shelf).documents[1].text_file.read_text(encoding="utf-8")
+    text = read(shelf).documents[1].text.file.read_text(encoding="utf-8")
     (shelf / "retyped.txt").write_text(text.replace(" ", "\n", 1).replace("bane", "Bane"))
     corpus = read(shelf)
     assert names(corpus) == ["book0.pdf", "book1.pdf", "book2.pdf"]
@@ -72,7 +73,7 @@ def test_copies_are_kept_where_the_config_says_so(shelf: Path) -> None:
 def test_a_partly_read_copy_does_not_displace_a_whole_one(
     shelf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = read(shelf).documents[1].text_file.read_text(encoding="utf-8")
+    text = read(shelf).documents[1].text.file.read_text(encoding="utf-8")
     (shelf / "zz.txt").write_text(text)
     shutil.rmtree(shelf.parent / "cache")
     import qwen_pl.data.corpus.reading as reading
@@ -88,6 +89,62 @@ def test_a_partly_read_copy_does_not_displace_a_whole_one(
     monkeypatch.setattr(reading, "read_pdf", partly)
     corpus = read(shelf)
     assert names(corpus) == ["book0.pdf", "book2.pdf", "zz.txt"]
+
+
+@pytest.mark.parametrize("are_kept", [False, True])
+def test_a_copy_of_a_file_that_is_not_whole_is_not_whole_either(
+    shelf: Path, monkeypatch: pytest.MonkeyPatch, are_kept: bool
+) -> None:
+    import qwen_pl.data.corpus.reading as reading
+
+    whole = reading.read_pdf
+
+    def partly(path: Path, **options: object):
+        pdf = whole(path, **options)
+        pdf.status, pdf.reason = "partial", "page 4: lost"
+        return pdf
+
+    shutil.copy(shelf / "book1.pdf", shelf / "copy.pdf")
+    monkeypatch.setattr(reading, "read_pdf", partly)
+    kept = Duplicates(documents=not are_kept, paragraphs=False)
+    corpus = read(shelf, duplicates=kept)
+    assert len(corpus.documents) == 3 + are_kept
+    assert set(statuses(corpus).values()) == {"partial"}
+    copy = next(report for report in corpus.reports if report.path.endswith("copy.pdf"))
+    assert copy.trouble() == f"page 4: lost (the same file as {shelf / 'book1.pdf'})"
+    assert copy.duplicate_of == str(shelf / "book1.pdf")
+    with pytest.raises(InputError, match=r"strict: .*book0.pdf: page 4: lost \(and 3 more files\)"):
+        read(shelf, strict=True)
+
+
+def test_files_that_are_tried_again_are_tried_in_processes_as_new_ones_are(
+    shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import qwen_pl.data.corpus.reading as reading
+
+    counts = []
+    mapped = reading.map_in_processes
+    monkeypatch.setattr(
+        reading, "map_in_processes", lambda f, items, n: counts.append(n) or mapped(f, items, 1)
+    )
+    whole = reading.read_pdf
+
+    def too_slow(path: Path, **options: object):
+        pdf = whole(path, **options)
+        if path.name != "book1.pdf":
+            pdf.status = "timeout"
+        return pdf
+
+    monkeypatch.setattr(reading, "read_pdf", too_slow)
+    read(shelf, num_proc=8)
+    assert counts == [3]
+    assert set(statuses(read(shelf, num_proc=8)).values()) == {"timeout", "ok"}
+    assert counts == [3]  # all are kept, as they are
+    more = ReadingSettings(limits=PdfLimits(file_seconds=10_000))
+    monkeypatch.setattr(reading, "read_pdf", whole)
+    corpus = read_corpus(str(shelf), more, shelf.parent / "cache", num_proc=8)
+    assert counts == [3, 2]
+    assert set(statuses(corpus).values()) == {"ok"}
 
 
 def test_a_licence_in_every_file_is_kept_once_and_counted(shelf: Path) -> None:
@@ -153,7 +210,7 @@ def test_any_number_of_processes_reads_the_same(shelf: Path, tmp_path: Path) -> 
     for num_proc in (1, 3):
         cache = tmp_path / f"cache{num_proc}"
         corpus = read_corpus(str(shelf), ReadingSettings(), cache, num_proc=num_proc)
-        made.append({d.source: d.text_file.read_bytes() for d in corpus.documents})
+        made.append({d.source: d.text.file.read_bytes() for d in corpus.documents})
     assert made[0] == made[1]
     assert len(made[0]) == 3
 
@@ -175,6 +232,7 @@ def test_a_password_given_later_opens_the_file_then(tmp_path: Path) -> None:
 PREPARE = """
 import os, signal, sys
 from pathlib import Path
+from qwen_pl.data.pdf.read import PdfLimits
 from qwen_pl.data.prepare.prepare import Recipe, prepare
 
 last = int(sys.argv[4])  # the number of files that are finished before the process is killed

@@ -18,7 +18,7 @@ def read(path: Path, **reading: object) -> FileText:
 
 
 def paragraphs(read: FileText) -> list[str]:
-    document = Document("x", "", read.text_file, read.num_paragraphs, read.num_bytes)
+    document = Document("x", "", read.text, read.num_paragraphs, read.num_bytes)
     return document.texts(0, read.num_paragraphs)
 
 
@@ -42,7 +42,7 @@ def test_a_form_feed_begins_a_page_in_whatever_chunk(
     text = "\f".join(f"On page {i} it says this.\n\n" for i in range(1, 8))
     (tmp_path / "paged.txt").write_text(text)
     found = read(tmp_path / "paged.txt")
-    document = Document("x", "", found.text_file, found.num_paragraphs, found.num_bytes)
+    document = Document("x", "", found.text, found.num_paragraphs, found.num_bytes)
     assert document.index["page"].tolist() == [1, 2, 3, 4, 5, 6, 7]
     assert found.report.pages == 7
 
@@ -72,10 +72,11 @@ def test_half_written_text_is_not_taken_for_whole(tmp_path: Path) -> None:
     """Whatever is there without its record, which is written last, is made again."""
     write_pdf(tmp_path / "one.pdf", made_up_pages(2))
     whole = read(tmp_path / "one.pdf")
-    text = whole.text_file.read_bytes()
-    whole.text_file.write_bytes(text[:50])
-    whole.text_file.with_suffix(".json").unlink()
-    assert read(tmp_path / "one.pdf").text_file.read_bytes() == text
+    file = whole.text.file
+    text = file.read_bytes()
+    file.write_bytes(text[:50])
+    file.with_suffix(".json").unlink()
+    assert read(tmp_path / "one.pdf").text.file.read_bytes() == text
 
 
 def test_a_hash_is_remembered_until_the_file_is_touched(

@@ -90,7 +90,7 @@ def test_another_vocabulary_leaves_the_text_alone(shelf: Path, tmp_path: Path) -
 
 def test_the_text_is_readable_and_the_tokens_spell_it(shelf: Path, tmp_path: Path) -> None:
     prepared = prepare(recipe(shelf), tmp_path / "cache")
-    texts = [d.text_file.read_text(encoding="utf-8") for d in prepared.documents]
+    texts = [d.text.file.read_text(encoding="utf-8") for d in prepared.documents]
     assert made_up_pages(1)[0][0] in texts[0].replace("\n\n", " ")
     spelled = prepared.tokenizer().decode(prepared.tokens.tokens.tolist())
     assert spelled.split() == " ".join(texts).split()

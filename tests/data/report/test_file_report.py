@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from qwen_pl.data.cache_dir import CorpusEntry
 from qwen_pl.data.cleaning.clean import clean_pages, clean_plain_text
 from qwen_pl.data.cleaning.clean_text import CleanText, Paragraph
 from qwen_pl.data.page.line import Line, Page
@@ -52,7 +53,7 @@ def describe(pages: list[Page], clean: CleanText, **fields: object) -> FileRepor
 
 
 def html_of(folder: Path, *reports: FileReport, **facts: str) -> str:
-    write_report(folder, reports, facts=facts)
+    write_report(CorpusEntry(folder), reports, facts=facts)
     return (folder / "report.html").read_text(encoding="utf-8")
 
 
@@ -233,7 +234,7 @@ def test_what_failed_comes_before_what_was_read_badly() -> None:
 def test_report_json_has_files_in_the_order_of_the_corpus_and_sums_and_facts(
     tmp_path: Path,
 ) -> None:
-    write_report(tmp_path, [FINE, CORRUPT, GLUED], facts={"split": "by document"})
+    write_report(CorpusEntry(tmp_path), [FINE, CORRUPT, GLUED], facts={"split": "by document"})
     content = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert [file["path"] for file in content["files"]] == [FINE.path, CORRUPT.path, GLUED.path]
     assert content["totals"]["ok"]["pages"] == 20
@@ -241,7 +242,7 @@ def test_report_json_has_files_in_the_order_of_the_corpus_and_sums_and_facts(
 
 
 def test_report_json_leaves_the_excerpts_to_report_html(tmp_path: Path) -> None:
-    write_report(tmp_path, [FINE])
+    write_report(CorpusEntry(tmp_path), [FINE])
     content = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert [FileReport.from_json(file) for file in content["files"]] == [replace(FINE, excerpts=[])]
 

@@ -168,13 +168,13 @@ def test_the_files_are_the_same_for_any_number_of_processes(
         pieces += [Piece(number, 0, 13, "train"), Piece(number, 13, 40, "val")]
     contents = []
     for num_proc in (1, 2, 3):
-        folder = tmp_path / f"tokens{num_proc}"
+        folder = tmp_path / str(num_proc) / "tokens"
         write_token_file(folder, documents, pieces, tokenizer_file, num_proc=num_proc)
         contents.append({file.name: file.read_bytes() for file in folder.iterdir()})
     assert contents[0] == contents[1] == contents[2]
     monkeypatch.undo()  # and the same as in a single part
     write_token_file(tmp_path / "whole", documents, pieces, tokenizer_file)
-    whole, cut = TokenFile(tmp_path / "whole"), TokenFile(tmp_path / "tokens1")
+    whole, cut = TokenFile(tmp_path / "whole"), TokenFile(tmp_path / "1/tokens")
     assert whole.tokens.tolist() == cut.tokens.tolist()
     assert whole.fingerprint == cut.fingerprint
     positions = range(0, len(cut.tokens), 17)

@@ -27,6 +27,7 @@ from qwen_pl.data.tokens.tokenizer import (
 )
 from qwen_pl.errors import InputError
 from qwen_pl.qwen_tokenizer import END_OF_TEXT, SPECIAL_TOKENS
+from qwen_pl.seals import SEAL
 
 TEXT = [
     "It is a truth universally acknowledged, that a single man in possession of a good fortune, "
@@ -78,7 +79,7 @@ def test_transformers_loads_the_folder_and_gives_the_same_ids(
 
 def test_the_folder_has_the_files_that_other_tools_read(folder: Path) -> None:
     names = {file.name for file in folder.iterdir()}
-    assert names == {"tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json"}
+    assert names == {SEAL, "tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json"}
     vocabulary = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
     merges = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()[1:]
     assert len(vocabulary) == 256 + len(merges) == 400 - len(SPECIAL_TOKENS)
