@@ -2,9 +2,12 @@
 
 import contextlib
 import errno
+import glob
 import hashlib
 import json
 import os
+import platform
+import re
 import secrets
 import shutil
 import time
@@ -28,7 +31,7 @@ def whole_file(path: Path, *, flush: bool = True) -> Iterator[IO[bytes]]:
             it, whoever reads the file has to notice that it is not what was written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = _beside(path, "tmp")
+    unfinished = beside(path, "tmp")
     try:
         with unfinished.open("wb") as file:
             yield file
@@ -53,7 +56,9 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
             folder that holds something.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = _beside(path, "tmp")
+    if replace:
+        remove_unfinished_of(path)
+    unfinished = beside(path, "tmp")
     unfinished.mkdir()
     try:
         yield unfinished
@@ -62,7 +67,7 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
                 with Path(inner, name).open("rb+") as handle:
                     os.fsync(handle.fileno())
             flush_folder(Path(inner))
-        if replace and path.exists():
+        if replace:
             take_place(unfinished, path)
         else:
             unfinished.rename(path)
@@ -73,20 +78,30 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
 
 
 def take_place(new: Path, path: Path) -> None:
-    """Puts a folder where another is, which stays unless all goes well."""
-    old = _beside(path, "old")
+    """Puts a folder where something may be, which stays unless all goes well.
+
+    No system does so in one go. Killed in the middle, it leaves what was there beside ``path``,
+    where ``left_beside`` finds it until ``remove_unfinished`` puts it back.
+    """
+    if not path.exists():
+        new.rename(path)
+        return
+    old = beside(path, "old")
     path.rename(old)
     try:
         new.rename(path)
     except BaseException:
         old.rename(path)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True) if old.is_dir() else old.unlink(missing_ok=True)
 
 
-def _beside(path: Path, kind: str) -> Path:
-    """A name in the same folder, and so on the same disk, that no other writer takes."""
-    return path.with_name(f"{path.name}.{kind}-{os.getpid()}-{secrets.token_hex(3)}")
+def left_beside(path: Path) -> Path | None:
+    """What was at ``path`` before a writer was killed while it put something else there."""
+    if path.exists():
+        return None
+    left = path.parent.glob(f"{glob.escape(path.name)}.old-*")
+    return next((old for old in sorted(left) if _LEFT.fullmatch(old.name)), None)
 
 
 def remove(path: Path) -> None:
@@ -104,13 +119,71 @@ def remove(path: Path) -> None:
         raise InputError(f"cannot remove {path} ({error.strerror}): remove it yourself") from None
 
 
-def remove_unfinished(folder: Path, *, seconds: float = 3600) -> None:
-    """Removes what killed writers left in a folder at any depth, if it is older than that."""
-    newest = time.time() - seconds
-    for path in folder.rglob("*.tmp-*"):
-        with contextlib.suppress(OSError):
-            if path.stat().st_mtime < newest:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+def place_before(left: Path) -> Path | None:
+    """The place of something that ``take_place`` has moved aside; None of anything else."""
+    match = _LEFT.fullmatch(left.name)
+    return left.with_name(match["name"]) if match and match["kind"] == "old" else None
+
+
+def beside(path: Path, kind: str) -> Path:
+    """A name in the same folder, and so on the same disk, that no other writer takes.
+
+    It says which process writes, so that what a dead one has left is known from what another one
+    is still writing.
+    """
+    return path.with_name(f"{path.name}.{kind}-{os.getpid()}-{_MACHINE}{secrets.token_hex(3)}")
+
+
+_MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:6]
+_LEFT = re.compile(
+    r"(?P<name>.+)\.(?P<kind>tmp|old)-(?P<process>\d+)-(?P<machine>[0-9a-f]{6})?[0-9a-f]{6}"
+)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Removes what killed writers left in a folder at any depth, and puts back what they replaced.
+
+    What a living process writes stays, and so does all whose name only looks like it.
+    """
+    for here, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not _put_right(Path(here, name))]
+        for name in files:
+            _put_right(Path(here, name))
+
+
+def remove_unfinished_of(path: Path) -> None:
+    """The same for what writers of one file or folder left beside it."""
+    for left in path.parent.glob(f"{glob.escape(path.name)}.*-*"):
+        _put_right(left)
+
+
+def _put_right(left: Path) -> bool:
+    """Removes what a dead writer has left, or puts it back; whether it was such a thing."""
+    match = _LEFT.fullmatch(left.name)
+    with contextlib.suppress(OSError, InputError):
+        if match is None or _may_live(left, int(match["process"]), match["machine"]):
+            return False
+        place = place_before(left)
+        if place is None or place.exists():
+            remove(left)
+        else:
+            left.rename(place)
+    return match is not None
+
+
+def _may_live(left: Path, process: int, machine: str | None) -> bool:
+    """Whether the writer of an unfinished file or folder may still be at it."""
+    times = [path.stat().st_mtime for path in (left, *left.rglob("*"))]
+    idle = time.time() - max(times)
+    if machine != _MACHINE or os.name == "nt":  # where nobody can be asked
+        return idle < 3600
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # of another user
+    return idle < 24 * 3600  # a number may be another process's by now
 
 
 def write_text(path: Path, text: str, *, flush: bool = True) -> None:

@@ -2,12 +2,23 @@ import hashlib
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from command_line import REPOSITORY
 
-from qwen_pl.files import remove, sha256, size_of, whole_file, whole_folder, write_text
+from qwen_pl.files import (
+    beside,
+    left_beside,
+    remove,
+    remove_unfinished,
+    sha256,
+    size_of,
+    whole_file,
+    whole_folder,
+    write_text,
+)
 
 
 def test_a_file_stays_as_it_was_when_writing_fails(tmp_path: Path) -> None:
@@ -78,6 +89,71 @@ def test_what_is_there_is_removed_whatever_it_is(tmp_path: Path) -> None:
         remove(tmp_path / name)
         assert (tmp_path / "folder").exists() == (name in ("link", "file"))
     assert list(tmp_path.iterdir()) == []
+
+
+def left_by(process: int, path: Path, kind: str, *, age: float = 0) -> Path:
+    """What that process has not finished of ``path``, a folder with a file, so many seconds ago."""
+    left = path.with_name(beside(path, kind).name.replace(str(os.getpid()), str(process)))
+    left.mkdir(parents=True)
+    (left / "file").write_text(kind)
+    for made in (left / "file", left):
+        os.utime(made, (time.time() - age,) * 2)
+    return left
+
+
+@pytest.fixture
+def dead() -> int:
+    """The number of a process that has ended."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        pass
+    return process.pid
+
+
+def test_what_killed_writers_left_goes_at_any_depth_and_nothing_else(
+    tmp_path: Path, dead: int
+) -> None:
+    deep = tmp_path / "a/b/c"
+    gone = [left_by(dead, deep / "one", "tmp"), left_by(dead, tmp_path / "two", "tmp")]
+    gone.append(left_by(os.getpid(), deep / "long ago", "tmp", age=10**6))
+    (deep / "three").mkdir()
+    gone.append(left_by(dead, deep / "three", "old"))  # the new one is in its place
+    stays = [left_by(os.getpid(), deep / "living", "tmp")]
+    elsewhere = left_by(dead, deep / "elsewhere", "tmp")
+    stays.append(elsewhere.rename(elsewhere.with_name("elsewhere.tmp-1-000000abcdef")))
+    for name in ("notes.tmp-1", "a.tmp-backup", "x.tmp-12-zzzzzz", "b.tmp-12-abcdef.txt"):
+        stays.append(deep / name)
+        stays[-1].write_text("mine")
+    remove_unfinished(tmp_path)
+    assert [path for path in gone if path.exists()] == []
+    assert [path for path in stays if not path.exists()] == []
+
+
+def test_a_kill_between_the_two_renames_of_a_folder_loses_nothing(
+    tmp_path: Path, dead: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    target = tmp_path / "folder"
+    target.mkdir()
+    (target / "old").write_text("1")
+    plain = Path.rename
+
+    def killed(self: Path, to: Path) -> Path:
+        if ".tmp-" in self.name or ".old-" in self.name:
+            raise Killed  # and whoever would put it back is dead
+        return plain(self, to.with_name(to.name.replace(str(os.getpid()), str(dead))))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", killed)
+        with pytest.raises(Killed), whole_folder(target, replace=True) as unfinished:
+            (unfinished / "new").write_text("2")
+    assert not target.exists()
+    assert (left_beside(target) / "old").read_text() == "1"
+    with pytest.raises(RuntimeError), whole_folder(target, replace=True):
+        assert (target / "old").read_text() == "1"  # put back before anything else
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == [target]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")

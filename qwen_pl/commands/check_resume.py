@@ -179,11 +179,11 @@ class ResumeCheck:
             self._tell_of_kill(**kills[-1])
 
     def _tell_of_kill(self, moment: str, step: int) -> None:
-        from qwen_pl.training.checkpoints.checkpoint import numbered
+        from qwen_pl.training.checkpoints.checkpoint import saved_in
 
         self.num_killed += 1
-        saved = numbered(run_dir("killed", self.folder) / CHECKPOINTS)
-        resumes_at = saved[0][0] if saved else 0
+        saved = saved_in(run_dir("killed", self.folder) / CHECKPOINTS)
+        resumes_at = saved[0].step if saved and saved[0].is_complete else 0
         told = f"  killed {_TOLD[moment]}, after step {step}; going on from step {resumes_at}"
         tell(told)
 

@@ -3,7 +3,7 @@
 import contextlib
 from pathlib import Path
 
-from qwen_pl.files import remove, write_text
+from qwen_pl.files import remove, remove_unfinished, remove_unfinished_of, write_text
 
 CACHE_TAG = "CACHEDIR.TAG"
 _SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55"
@@ -90,6 +90,16 @@ class CacheDir:
         if not is_marked:
             remove(tag)  # it may be a folder
             write_text(tag, f"{_SIGNATURE}\n# Made by qwen_pl; may be deleted.\n")
+
+    def remove_unfinished(self) -> None:
+        """Removes what killed writers left, at any depth of what is ours.
+
+        The folder may hold other things: nobody keeps a user from naming one that is in use.
+        """
+        for file in (self.content_hashes, self.path / CACHE_TAG):
+            remove_unfinished_of(file)
+        for name in ("pages", "text", "corpus", "tokenizer", "tokens", "cluster", "configs"):
+            remove_unfinished(self.path / name)
 
     def pages(self, sha256: str, reader: str) -> Path:
         """The lines of a PDF with this content, as this version of a reader has read them."""

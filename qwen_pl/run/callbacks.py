@@ -7,7 +7,7 @@ from lightning.pytorch.callbacks import Callback, ProgressBar
 
 from qwen_pl.generation.generate import generate
 from qwen_pl.run.choices import RunPlan
-from qwen_pl.run.folder import SAMPLES
+from qwen_pl.run.folder import SAMPLES, RunStart
 from qwen_pl.run.predicting import PredictionWriter
 from qwen_pl.run.saved_config import SaveRunConfig
 from qwen_pl.runs import CHECKPOINTS
@@ -34,16 +34,19 @@ def run_callbacks(plan: RunPlan, parts: Namespace) -> list[Callback]:
         InputError: If one that the config names cannot work here.
     """
     fits, wants = plan.verb == "fit", plan.config.trainer
+    writes = not plan.is_trial
     named = mended_callbacks(as_list(parts.trainer.callbacks), plan.run_dir)
     has_bar = any(isinstance(callback, ProgressBar) for callback in named)
     every = parts.curves.histograms_every_n_steps
-    parts.samples.join_run(plan.run_dir / SAMPLES, generate, parts.curves)
+    parts.samples.join_run(plan.run_dir / SAMPLES if writes else None, generate, parts.curves)
     return [
         # Those of the config come first: what they change, the learning rate or when the run is to
         # stop, the others are to see.
         *named,
+        # Before all that writes, and behind those that may refuse.
+        *([RunStart(plan.run_dir)] if fits and writes else []),
         # Before the steps' checkpoints, which are to know of the best one.
-        BestCheckpoint(plan.run_dir / CHECKPOINTS, parts.weight_averaging),
+        *([BestCheckpoint(plan.run_dir / CHECKPOINTS, parts.weight_averaging)] if writes else []),
         parts.checkpoint,
         # Before those that measure: they are to see the averaged weights in a validation.
         parts.weight_averaging,
@@ -61,10 +64,10 @@ def run_callbacks(plan: RunPlan, parts: Namespace) -> list[Callback]:
         *([RunTexts({**plan.plain_config, "ckpt_path": None})] if fits else []),
         *([Histograms(every)] if every else []),
         # Before what stops the run: the ledger has a step before the step is saved.
-        SampleLedger(plan.run_dir / LEDGER),
+        *([SampleLedger(plan.run_dir / LEDGER)] if writes else []),
         # Behind all that a step does: it saves what they have made of the step, and leaves.
         StopOnSignal(parts.checkpoint, parts.weight_averaging),
-        *([PredictionWriter(plan.predictions)] if plan.predictions is not None else []),
+        *([PredictionWriter(plan.predictions)] if plan.predictions and writes else []),
         # A bar shows what the curves have measured.
         *(
             [StepProgress(parts.curves)]
@@ -76,7 +79,7 @@ def run_callbacks(plan: RunPlan, parts: Namespace) -> list[Callback]:
         # Last: nothing is written for a run that one of the others refuses.
         *(
             [SaveRunConfig(plan.config_text, plan.run_dir, resumes=plan.checkpoint is not None)]
-            if fits and not wants.fast_dev_run
+            if fits and writes
             else []
         ),
     ]

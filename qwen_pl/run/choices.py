@@ -20,8 +20,14 @@ from qwen_pl.run.reading import steps_to_train, tokenizer_of
 from qwen_pl.run.saved_config import compare_to_checkpoint
 from qwen_pl.runs import CHECKPOINTS, checkpoints_in, run_dir
 from qwen_pl.terminal import tell
-from qwen_pl.training.checkpoints.checkpoint import find_checkpoint, has_begun, step_of
+from qwen_pl.training.checkpoints.checkpoint import (
+    find_checkpoint,
+    has_begun,
+    load_facts,
+    saved_in,
+)
 from qwen_pl.training.devices.sharding import MakeNetwork
+from qwen_pl.training.monitoring.rewind import ResumePoint, resume_point
 
 NONE = "none"
 """What ``--ckpt_path`` takes to measure published weights although a run has gone on from them."""
@@ -39,6 +45,7 @@ class RunPlan:
             not how the next one is to be.
         plain_config: The same as it goes into checkpoints.
         checkpoint: What ``fit`` resumes from, or what the other verbs measure or write with.
+        resume: Where ``fit`` goes on; None for a new run.
         has_other_seed: Whether it resumes with another seed than it had.
         make_network: Makes the network if ``model.from_pretrained`` is given: with the published
             weights, or without where a checkpoint has them.
@@ -52,17 +59,16 @@ class RunPlan:
     config_text: str
     plain_config: dict[str, Any]
     checkpoint: Path | None
+    resume: ResumePoint | None
     has_other_seed: bool
     make_network: MakeNetwork | None
     shows_measures: bool
     predictions: Path | None
 
     @property
-    def resumed_at(self) -> int | None:
-        """The step that a fit goes on from; None for a new run."""
-        if self.verb != "fit" or self.checkpoint is None:
-            return None
-        return step_of(self.checkpoint)
+    def is_trial(self) -> bool:
+        """Whether ``trainer.fast_dev_run`` asks for a few batches that leave nothing behind."""
+        return bool(self.config.trainer.fast_dev_run)
 
 
 def make_plan(
@@ -96,7 +102,9 @@ def make_plan(
     if shows_measures:
         config.verbose = False  # Lightning's table would show each value once for every loader
     asked = _resumed_from(config, folder) if verb == "fit" else _measured(verb, config, folder)
-    checkpoint = None if asked is None else find_checkpoint(asked, folder)
+    checkpoint = None
+    if asked is not None:
+        checkpoint = find_checkpoint(asked, folder, to_train=verb == "fit")
     config.ckpt_path = None if checkpoint is None else str(checkpoint)
 
     predictions = None
@@ -119,9 +127,11 @@ def make_plan(
                 tell_of_start(verb, config, published, sizes)
 
     plain = yaml.safe_load(dump(config))
-    has_other_seed = False
+    resume, has_other_seed = None, False
     if verb == "fit" and checkpoint is not None:
-        has_other_seed = compare_to_checkpoint(checkpoint, plain)
+        facts = load_facts(checkpoint)
+        has_other_seed = compare_to_checkpoint(checkpoint, facts, plain)
+        resume = resume_point(facts)
     return RunPlan(
         verb=verb,
         run_dir=folder,
@@ -129,6 +139,7 @@ def make_plan(
         config_text=dump(config.clone().update(None, "ckpt_path")),
         plain_config=plain,
         checkpoint=checkpoint,
+        resume=resume,
         has_other_seed=has_other_seed,
         make_network=make_network,
         shows_measures=shows_measures,
@@ -174,12 +185,18 @@ def _resumed_from(config: Namespace, folder: Path) -> str | None:
         if asked == "last":  # one command, repeated, brings a run to its end
             asked = None
             _tell_of_new_run(folder)
-    elif asked is None:
+    elif asked is None and not config.trainer.fast_dev_run:
         raise InputError(
             f"{folder} already holds a run: continue it with --ckpt_path last, start another with "
             "--run NAME, or remove the folder"
         )
-    steps_to_train(config)  # told now, and not when all is prepared
+    if not config.trainer.fast_dev_run:
+        steps_to_train(config)  # told now, and not when all is prepared
+    elif asked is not None:
+        raise InputError(
+            "trainer.fast_dev_run tries the first batches of a new run and leaves nothing: leave "
+            "out --ckpt_path"
+        )
     return asked
 
 
@@ -205,6 +222,6 @@ def _measured(verb: str, config: Namespace, folder: Path) -> str | None:
             f"--ckpt_path {NONE} measures the weights of model.from_pretrained, and {verb} has "
             "none: give last, best or a file"
         )
-    has_checkpoint = any((folder / CHECKPOINTS).glob("step=*.ckpt"))
+    has_checkpoint = bool(saved_in(folder / CHECKPOINTS))
     is_published = has_published and (config.ckpt_path == NONE or not has_checkpoint)
     return None if is_published else "last"

@@ -22,8 +22,7 @@ from qwen_pl.run.predicting import completer
 from qwen_pl.run.reading import make_parts, read_config, run_parser, verb_settings
 from qwen_pl.training.checkpoints.checkpoint_io import WholeCheckpointIO
 from qwen_pl.training.module import Qwen3Module
-from qwen_pl.training.monitoring.loggers import begin, run_loggers
-from qwen_pl.training.monitoring.rewind import rewind_loggers
+from qwen_pl.training.monitoring.loggers import run_loggers
 from qwen_pl.training.resume.signals import REQUEUE, requeue, stop_on_signals
 
 
@@ -102,7 +101,7 @@ class QwenCLI(LightningCLI):
     def _loggers(self) -> list[Logger]:
         given = self.config.trainer.logger
         with refused_classes_in_one_line():
-            return run_loggers(given, self.plan.run_dir, self.plan.resumed_at)
+            return run_loggers(given, self.plan.run_dir, self.plan.resume)
 
     def after_instantiate_classes(self) -> None:
         complete = None
@@ -117,20 +116,19 @@ class QwenCLI(LightningCLI):
         with tidy_end(self.plan.run_dir), self._taken_to_train():
             getattr(self.trainer, self.verb)(self.model, datamodule=self.datamodule, **told)
             if self.trainer.is_global_zero:
-                if self.verb == "fit":
-                    was_finished = (self.plan.resumed_at or 0) >= self.trainer.max_steps
+                if self.verb == "fit" and not self.plan.is_trial:
+                    resume = self.plan.resume
+                    was_finished = resume is not None and resume.step >= self.trainer.max_steps
                     prepared, run_dir = self.datamodule.prepared, self.plan.run_dir
                     print_results(self.trainer, prepared, run_dir, was_finished=was_finished)
-                elif self.plan.shows_measures:
+                elif self.verb == "fit" or self.plan.shows_measures:
                     print_measures(self.trainer)
 
     @contextmanager
     def _taken_to_train(self) -> Iterator[None]:
         """While a fit lasts, its first process has the folder of the run for itself."""
-        if self.verb != "fit" or not self.trainer.is_global_zero:
+        if self.verb != "fit" or self.plan.is_trial or not self.trainer.is_global_zero:
             yield
             return
         with taken(self.plan.run_dir):
-            rewind_loggers(self.trainer.loggers, self.plan.run_dir, self.plan.checkpoint)
-            begin(self.trainer.loggers, self.plan.run_dir)
             yield

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from lightning.pytorch import Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 from qwen_pl.data.prepare.prepare import Preparation
@@ -16,7 +16,7 @@ from qwen_pl.run.messages import missing_package
 from qwen_pl.runs import CHECKPOINTS
 from qwen_pl.terminal import tell
 from qwen_pl.training.checkpoints.checkpoint import how_to_go_on
-from qwen_pl.training.monitoring.loggers import place_of
+from qwen_pl.training.monitoring.loggers import begin, place_of
 from qwen_pl.training.resume.validating import MeasuredStart
 from qwen_pl.training.steps.ledger import LEDGER
 
@@ -41,11 +41,30 @@ def taken(run_dir: Path) -> Iterator[None]:
             "with --run NAME"
         ) from None
     try:
-        # This process alone writes here now, so what others left unfinished is nobody's.
-        remove_unfinished(run_dir, seconds=0)
         yield
     finally:
         lock.release()
+
+
+class RunStart(Callback):
+    """Begins to change the folder of a run, now that all that may refuse it has agreed.
+
+    Those that stand behind it in ``on_train_start`` may write, and have nothing to refuse any more.
+    """
+
+    def __init__(self, run_dir: Path) -> None:
+        self.run_dir = run_dir
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        problem: InputError | None = None
+        if trainer.is_global_zero:
+            try:
+                begin(trainer.loggers, self.run_dir)
+                remove_unfinished(self.run_dir)
+            except InputError as error:
+                problem = error
+        if trainer.strategy.reduce_boolean_decision(problem is not None, all=False):
+            raise problem or SystemExit(2)  # the first process says why
 
 
 @contextmanager
@@ -131,6 +150,6 @@ def _measures(trainer: Trainer) -> list[tuple[str, str]]:
 
 
 def _print_rows(rows: Sequence[tuple[str, object]]) -> None:
-    width = max(17, *(len(name) for name, _ in rows))
+    width = max([17, *(len(name) for name, _ in rows)])
     for name, value in rows:
         tell(f"{name:<{width}} {value}")

@@ -19,7 +19,7 @@ from qwen_pl.files import write_text
 from qwen_pl.generation.sampling import Sampling
 from qwen_pl.generation.writer import Writer, samples_of
 from qwen_pl.terminal import tell
-from qwen_pl.training.checkpoints.checkpoint import load_checkpoint
+from qwen_pl.training.checkpoints.checkpoint import load_facts
 from qwen_pl.training.module import Complete
 
 LINE_ENDS = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
@@ -49,9 +49,7 @@ def settings_of_checkpoint(config: Namespace) -> dict[str, Any]:
     settings: dict[str, Any] = {"model.from_pretrained": None}
     if config.data.tokenizer == config.model.from_pretrained:
         settings["data.tokenizer"] = None  # not the user's own word
-    checkpoint = load_checkpoint(Path(config.ckpt_path), mmap=True)
-    if "qwen_pl" in checkpoint:  # else the module complains
-        settings["model.config"] = Namespace(checkpoint["qwen_pl"]["config"])
+    settings["model.config"] = Namespace(load_facts(Path(config.ckpt_path))["qwen_pl"]["config"])
     if config.trainer.precision is None:
         # As generate computes: in less, a text would depend on what is written beside it.
         settings["trainer.precision"] = "32-true"

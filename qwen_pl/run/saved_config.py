@@ -13,7 +13,6 @@ from qwen_pl.errors import InputError, is_first_on_machine
 from qwen_pl.files import write_text
 from qwen_pl.runs import CONFIG
 from qwen_pl.terminal import tell
-from qwen_pl.training.checkpoints.checkpoint import load_facts
 
 _LATER = "config.from-step-{step}.yaml"
 _NO_CHANGE = {
@@ -52,13 +51,9 @@ class SaveRunConfig(pl.Callback):
     def __init__(self, config: str, folder: Path, *, resumes: bool) -> None:
         self.config, self.folder, self.resumes = config, folder, resumes
 
-    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        if stage == "fit" and not self.resumes and trainer.is_global_zero:
-            self._save(0)
-
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self.resumes and trainer.is_global_zero:
-            self._save(trainer.global_step)  # known only now
+        if trainer.is_global_zero:
+            self._save(trainer.global_step if self.resumes else 0)
 
     def _save(self, step: int) -> None:
         for file in _configs(self.folder):
@@ -77,10 +72,14 @@ def config_in_force(folder: Path, step: int) -> Path | None:
     return max(before, key=_begins_at, default=None)
 
 
-def compare_to_checkpoint(path: Path, config: dict[str, Any]) -> bool:
+_NEEDED = ("state_dict", "loops", "lr_schedulers", "callbacks", "epoch", "global_step")
+
+
+def compare_to_checkpoint(path: Path, checkpoint: dict[str, Any], config: dict[str, Any]) -> bool:
     """Says what a resumed run goes on from, and which settings are not those it had.
 
     Args:
+        checkpoint: What it says of itself.
         config: The whole config as it goes into checkpoints.
 
     Returns:
@@ -89,8 +88,13 @@ def compare_to_checkpoint(path: Path, config: dict[str, Any]) -> bool:
     Raises:
         InputError: If it cannot go on with these.
     """
-    checkpoint = load_facts(path)
-    ours = checkpoint.get("qwen_pl", {})  # else the module complains
+    if "optimizer_states" in checkpoint:  # else the module complains
+        missing = [name for name in _NEEDED if name not in checkpoint]
+        if missing:
+            raise InputError(
+                f"{path} lacks {', '.join(missing)}: no run saves it so, give another checkpoint"
+            )
+    ours = checkpoint["qwen_pl"]
     theirs = ours.get("run_config") or {}
     data = theirs.get("data") or checkpoint.get("PDFDataModule", {})
     _check_windows(data, config["data"])

@@ -61,6 +61,8 @@ class TidyLearningRateFinder(pl.Callback):
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         module: Any = pl_module  # whose learning rate is its lr
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]  # a connector sets it
+            return  # a sweep takes more steps than there are, and a file
         if trainer.ckpt_path is not None:
             module.lr = module.lr if self.found is None else self.found
             return

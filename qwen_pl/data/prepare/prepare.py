@@ -35,7 +35,7 @@ from qwen_pl.data.tokens.tokenizer import (
 )
 from qwen_pl.data.tokens.write import TOKENS_VERSION, write_token_file
 from qwen_pl.errors import InputError
-from qwen_pl.files import fingerprint, remove, remove_unfinished, sha256
+from qwen_pl.files import fingerprint, remove, sha256
 from qwen_pl.seals import Damaged, tell_mended
 from qwen_pl.terminal import tell
 
@@ -227,11 +227,11 @@ def find_prepared(recipe: Recipe, cache_dir: Path, *, progress: bool = False) ->
 def locked(cache_dir: Path) -> Iterator[None]:
     """Waits until no other process prepares in ``cache_dir``, and keeps them waiting."""
     cache_dir.mkdir(parents=True, exist_ok=True)
-    lock = CacheDir(cache_dir).lock
-    if lock.is_dir():
-        remove(lock)
-    with FileLock(lock):
-        remove_unfinished(cache_dir)
+    cache = CacheDir(cache_dir)
+    if cache.lock.is_dir():
+        remove(cache.lock)
+    with FileLock(cache.lock):
+        cache.remove_unfinished()
         yield
 
 

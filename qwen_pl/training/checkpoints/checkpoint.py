@@ -6,20 +6,36 @@ import textwrap
 import time
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from lightning_utilities.core.apply_func import apply_to_collection
 
 from qwen_pl.errors import InputError, is_first_on_machine
-from qwen_pl.files import free_space, full_disk_in, in_bytes, whole_file
+from qwen_pl.files import (
+    free_space,
+    full_disk_in,
+    in_bytes,
+    left_beside,
+    place_before,
+    whole_file,
+)
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 from qwen_pl.runs import CHECKPOINTS
 from qwen_pl.terminal import tell
-from qwen_pl.training.checkpoints.checkpoint_file import file_is_whole, write_file
+from qwen_pl.training.checkpoints.checkpoint_file import (
+    file_is_whole,
+    why_unreadable,
+    write_file,
+)
 from qwen_pl.training.checkpoints.download import fetched, is_address
-from qwen_pl.training.checkpoints.sharded_folder import UNSHARDED, is_whole_folder, load_sharded
+from qwen_pl.training.checkpoints.sharded_folder import (
+    UNSHARDED,
+    is_whole_folder,
+    load_facts_of_folder,
+    load_sharded,
+)
 
 NAME = "step={step:08d}"
 BEST = "best.ckpt"
@@ -47,7 +63,8 @@ def save_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
 
 def how_to_go_on(folder: Path) -> str:
     """What is left to a run that had to stop, by the checkpoints in its ``folder``."""
-    newest = next((path for _, path in numbered(folder) if is_whole(path)), None)
+    complete = (saved.path for saved in saved_in(folder) if saved.is_complete)
+    newest = next((path for path in complete if is_whole(path)), None)
     if newest is None:
         return "there is no earlier checkpoint: make room and start again"
     return f"the last good checkpoint is {newest}: make room and go on with --ckpt_path last"
@@ -62,104 +79,171 @@ def load_checkpoint(path: Path, map_location: Any = "cpu", *, mmap: bool = False
     Raises:
         InputError: If it is missing, damaged, or holds more than tensors and plain data.
     """
-    if not path.exists():
-        raise InputError(f"no checkpoint {path}")
-    if not is_whole(path):
-        raise InputError(f"{path} is damaged: give an earlier checkpoint, or --ckpt_path last")
+    _check_whole(path)
     if path.is_dir():
         return load_sharded(path)
     try:
         return torch.load(path, map_location=map_location, weights_only=True, mmap=mmap)
     except Exception as error:  # torch and pickle raise many kinds
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path} holds more than tensors and plain data: {reason}") from None
+        raise InputError(f"{path} {why_unreadable(error)}") from None
 
 
 def load_facts(path: Path) -> dict[str, Any]:
     """What a checkpoint says of itself; its tensors stay on the disk, or are left out.
 
     Raises:
-        InputError: As ``load_checkpoint`` does.
+        InputError: As ``load_checkpoint`` does, and if it is none of ours.
     """
-    if not path.is_dir():
-        return load_checkpoint(path, mmap=True)
-    if not is_whole(path):
-        raise InputError(f"{path} is damaged: give an earlier checkpoint, or --ckpt_path last")
-    return torch.load(path / UNSHARDED, map_location="cpu", weights_only=True)["checkpoint"]
+    if path.is_dir():
+        _check_whole(path)
+        facts = load_facts_of_folder(path)
+    else:
+        facts = load_checkpoint(path, mmap=True)
+    if not isinstance(facts, dict) or not isinstance(facts.get("qwen_pl"), dict):
+        raise InputError(f"{path} was not written by qwen_pl: it says nothing of its model")
+    return facts
+
+
+def _check_whole(path: Path) -> None:
+    if not path.exists():
+        raise InputError(f"no checkpoint {path}")
+    if (damage := damage_of(path)) is not None:
+        raise InputError(f"{path} {damage}: give an earlier checkpoint, or --ckpt_path last")
 
 
 def is_whole(path: Path) -> bool:
     """Whether every byte of a checkpoint is as it was written, by the checksums in the file."""
+    return damage_of(path) is None
+
+
+def damage_of(path: Path) -> str | None:
+    """What is wrong with the bytes of a checkpoint, after its name; None if nothing is."""
     try:
-        status = path.stat()
-    except OSError:
-        return False
-    if path.is_dir():
-        return is_whole_folder(path)
-    if time.time() - status.st_mtime < 2:  # another change may not show in its time yet
-        return file_is_whole(path)
-    return _known_to_be_whole(path, status.st_size, status.st_mtime_ns, status.st_ino)
+        files = sorted(path.iterdir()) if path.is_dir() else [path]
+        states = [(file.name, file.stat()) for file in files]
+        for file in files:
+            with file.open("rb"):
+                pass  # else it would be taken for damaged where it may only not be read
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    seen = tuple((name, s.st_size, s.st_mtime_ns, s.st_ino) for name, s in states)
+    # Another change may not show in the time of a file that has only just been written.
+    is_new = any(time.time() - s.st_mtime < 2 for _, s in states)
+    whole = _is_whole_now(path) if is_new else _known_to_be_whole(path, seen)
+    return None if whole else "is damaged"
 
 
 @lru_cache(maxsize=8)
-def _known_to_be_whole(path: Path, size: int, mtime_ns: int, inode: int) -> bool:
-    """Reads the whole file, gigabytes maybe, so once for as long as it does not change."""
-    return file_is_whole(path)
+def _known_to_be_whole(path: Path, seen: tuple[tuple[str, int, int, int], ...]) -> bool:
+    """Reads the whole checkpoint, gigabytes maybe, so once for as long as it does not change."""
+    return _is_whole_now(path)
 
 
-def find_checkpoint(given: str, run_dir: Path) -> Path:
+def _is_whole_now(path: Path) -> bool:
+    return is_whole_folder(path) if path.is_dir() else file_is_whole(path)
+
+
+def find_checkpoint(given: str, run_dir: Path, *, to_train: bool = False) -> Path:
     """The file that ``--ckpt_path`` means: ``last`` or ``best`` of a run, a path or an address.
 
     What is at an address is fetched, and removed when the process ends.
+
+    Args:
+        to_train: Whether ``last`` has to be one that a run can go on from.
 
     Raises:
         InputError: If there is none.
     """
     if given == "last":
-        return newest_checkpoint(run_dir)
+        return newest_checkpoint(run_dir, to_train=to_train)
     if is_address(given):
         return fetched(given)
     path = run_dir / CHECKPOINTS / BEST if given == "best" else Path(given)
+    path = left_beside(path) or path
     if not path.exists():
         raise InputError(f"no checkpoint {path}: --ckpt_path takes last, best or a file")
     return path
 
 
-def newest_checkpoint(run_dir: Path) -> Path:
+def newest_checkpoint(run_dir: Path, *, to_train: bool = False) -> Path:
     """The checkpoint of a run with the most steps that is not damaged; damaged ones are named.
+
+    One of weights alone is taken only where no other is.
+
+    Args:
+        to_train: Whether it has to hold all that it takes to go on.
 
     Raises:
         InputError: If there is none.
     """
-    found = numbered(run_dir / CHECKPOINTS)
-    for _, path in found:
-        if is_whole(path):
+    folder = run_dir / CHECKPOINTS
+    found = saved_in(folder)
+    suited = [saved.path for saved in found if saved.is_complete or not to_train]
+    for path in suited:
+        damage = damage_of(path)
+        if damage is None:
             return path
         if is_first_on_machine():
-            tell(f"{path} is damaged, going back to the one before", file=sys.stderr)
+            tell(f"{path} {damage}, going back to the one before", file=sys.stderr)
+    if suited:
+        raise InputError(
+            f"every checkpoint in {folder} is damaged or cannot be read: put back a copy, or "
+            f"remove {run_dir} to start over"
+        )
     if found:
         raise InputError(
-            f"every checkpoint in {run_dir / CHECKPOINTS} is damaged: put back a copy, or remove "
-            f"{run_dir} to start over"
+            f"no checkpoint in {folder} to go on from, {found[0].path.name} holds weights alone: "
+            f"put one of a step back, or remove {run_dir} to start over"
         )
-    raise InputError(
-        f"no checkpoint in {run_dir / CHECKPOINTS}: train that run first, without --ckpt_path"
-    )
+    raise InputError(f"no checkpoint in {folder}: train that run first, without --ckpt_path")
 
 
-def numbered(folder: Path) -> list[tuple[int, Path]]:
-    """The checkpoints of steps in a folder, whole or not, those with the most steps first."""
-    return sorted(((step_of(path), path) for path in folder.glob("step=*.ckpt")), reverse=True)
+class Saved(NamedTuple):
+    """A checkpoint in a run's folder, by what it says of itself."""
+
+    is_complete: bool
+    """Whether it holds all that it takes to go on, and not weights alone."""
+    step: int
+    path: Path
 
 
-def step_of(path: Path) -> int:
-    """The step in a checkpoint's name, -1 where there is none.
+def saved_in(folder: Path) -> list[Saved]:
+    """All checkpoints in a folder under whatever name, whole or not, in the order of their steps.
 
-    >>> step_of(Path("step=00000500.ckpt")), step_of(Path("other.ckpt"))
-    (500, -1)
+    The newest comes first, and those of weights alone come last.
     """
-    match = re.search(r"step=(\d+)", path.name)
-    return int(match[1]) if match else -1
+    paths = [*folder.glob("*.ckpt")]
+    for old in folder.glob("*.ckpt.old-*"):
+        place = place_before(old)
+        if place is not None and not place.exists():  # a kill came before the new one
+            paths.append(old)
+    return sorted(map(_saved, paths), reverse=True)
+
+
+def _saved(path: Path) -> Saved:
+    """What the facts of a checkpoint say, or where they cannot be read its name."""
+    try:
+        status = (path / UNSHARDED if path.is_dir() else path).stat()
+        return _said(path, status.st_size, status.st_mtime_ns, status.st_ino)
+    except Exception:  # damaged bytes make torch raise many kinds
+        match = re.match(r"step=(\d{1,18})\b", path.name)
+        return Saved(not path.name.startswith(BEST), int(match[1]) if match else -1, path)
+
+
+@lru_cache(maxsize=64)
+def _said(path: Path, size: int, mtime_ns: int, inode: int) -> Saved:
+    facts = (
+        load_facts_of_folder(path)
+        if path.is_dir()
+        else torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    )
+    return Saved("optimizer_states" in facts, int(facts["global_step"]), path)
+
+
+def written_by_steps(folder: Path) -> list[Path]:
+    """The checkpoints that ``StepCheckpoint`` has written into a folder, the newest first."""
+    named = re.compile(r"step=\d{8,}\.ckpt")
+    return [saved.path for saved in saved_in(folder) if named.fullmatch(saved.path.name)]
 
 
 def load_network(path: Path, *, mmap: bool = False) -> tuple[Qwen3ForCausalLM, dict[str, Any]]:
@@ -171,7 +255,7 @@ def load_network(path: Path, *, mmap: bool = False) -> tuple[Qwen3ForCausalLM, d
         InputError: If the checkpoint cannot be read or is not one of ours.
     """
     checkpoint = load_checkpoint(path, mmap=mmap)
-    if not isinstance(checkpoint, dict) or "qwen_pl" not in checkpoint:
+    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("qwen_pl"), dict):
         raise InputError(f"{path} was not written by qwen_pl: it says nothing of its model")
     with torch.device("meta"):
         network = Qwen3ForCausalLM(Qwen3Config(**checkpoint["qwen_pl"]["config"]))
@@ -204,18 +288,23 @@ def has_begun(run_dir: Path, every_n_train_steps: int) -> bool:
 
     What a run leaves that was killed before its first checkpoint is no beginning: a log, or the
     best weights of an early validation.
+
+    Args:
+        every_n_train_steps: The steps between checkpoints, where those weights do not say it.
     """
-    folder = run_dir / CHECKPOINTS
-    if any(path.name != BEST for path in folder.glob("*.ckpt")):
+    found = saved_in(run_dir / CHECKPOINTS)
+    if not found or found[0].is_complete:
+        return bool(found)
+    steps = max(saved.step for saved in found)
+    if steps < 0:
         return True
-    if not (folder / BEST).exists():
-        return False
     try:
-        step = load_checkpoint(folder / BEST, mmap=True)["global_step"]
-    except (InputError, KeyError):
-        return True
+        config = load_facts(found[0].path)["qwen_pl"]["run_config"]
+        every_n_train_steps = int(config["checkpoint"]["every_n_train_steps"])
+    except (InputError, KeyError, TypeError, ValueError):  # not one of ours
+        pass
     # The best of a step is saved before the step is. Later, a step was saved and then removed.
-    return step > every_n_train_steps
+    return steps > every_n_train_steps
 
 
 def _size_of(checkpoint: dict[str, Any]) -> int:

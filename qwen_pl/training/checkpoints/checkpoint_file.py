@@ -2,8 +2,12 @@
 
 import hashlib
 import os
+import pickle
+import re
 import struct
+import textwrap
 import zipfile
+from collections.abc import Iterable, Iterator
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import IO, Any
@@ -35,6 +39,22 @@ def write_file(checkpoint: dict[str, Any], file: IO[bytes]) -> None:
     file.write(_SEAL + digest)
 
 
+def why_unreadable(error: Exception) -> str:
+    """Why torch does not read a file without executing anything in it, to follow the file's name.
+
+    In its own words it would go on with how to execute it all the same.
+
+    >>> why_unreadable(ValueError("... Unsupported global: GLOBAL posix.mkdir was not an ..."))
+    'holds more than tensors and plain data: posix.mkdir'
+    """
+    found = re.search(r"GLOBAL (\w+(?:\.\w+)*)", str(error))
+    if found is not None:
+        return f"holds more than tensors and plain data: {found[1]}"
+    if "weights_only" in str(error) or isinstance(error, pickle.UnpicklingError):
+        return "holds more than tensors and plain data"
+    return f"cannot be read: {textwrap.shorten(str(error) or type(error).__name__, 200)}"
+
+
 def file_is_whole(path: Path) -> bool:
     """Whether every byte of a checkpoint file is as it was written."""
     try:
@@ -54,15 +74,29 @@ def file_is_whole(path: Path) -> bool:
 
 def _digest_around(content: mmap, archive: zipfile.ZipFile, size: int) -> bytes:
     """SHA-256 of the first ``size`` bytes, less the records, which have a CRC-32 each."""
+    return digest_between(content, record_spans(content, archive), size).encode()
+
+
+def record_spans(
+    content: mmap, archive: zipfile.ZipFile, offset: int = 0
+) -> Iterator[tuple[int, int]]:
+    """Where each record of a zip lies that begins at ``offset`` of a file: first byte, and end."""
+    for record in sorted(archive.infolist(), key=lambda record: record.header_offset):
+        header = offset + record.header_offset
+        name, extra = struct.unpack_from("<2H", content, header + 26)
+        start = header + _LOCAL + name + extra
+        yield start, start + record.compress_size
+
+
+def digest_between(content: mmap, spans: Iterable[tuple[int, int]], size: int) -> str:
+    """SHA-256 of the first ``size`` bytes of a file, less some spans of it, in their order."""
     digest = hashlib.sha256()
     place = 0
-    for record in sorted(archive.infolist(), key=lambda record: record.header_offset):
-        name, extra = struct.unpack_from("<2H", content, record.header_offset + 26)
-        start = record.header_offset + _LOCAL + name + extra
+    for start, end in spans:
         digest.update(content[place:start])
-        place = start + record.compress_size
+        place = end
     digest.update(content[place:size])
-    return digest.hexdigest().encode()
+    return digest.hexdigest()
 
 
 def _end_of_zip(content: mmap) -> int:

@@ -5,7 +5,7 @@
     step=00000500.ckpt/
       __0_0.distcp, __1_0.distcp    tensors, a file of each process; torch.distributed.checkpoint's
       .metadata                     where in them each piece of a tensor lies
-      meta.pt                       all else of the checkpoint, and the checksum of .metadata
+      meta.pt                       all else of the checkpoint, and checksums of the others
 
 A single file holds the same under the same names, see ``commands/consolidate.py``.
 """
@@ -13,13 +13,13 @@ A single file holds the same under the same names, see ``commands/consolidate.py
 import io
 import os
 import pickle
-import secrets
 import shutil
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import reduce
+from mmap import ACCESS_READ, mmap
 from operator import getitem
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,14 @@ from torch.distributed.tensor import DTensor, Shard
 from torch.distributed.tensor import empty as empty_sharded
 
 from qwen_pl.errors import InputError
-from qwen_pl.files import flush_folder, take_place, whole_file
+from qwen_pl.files import beside, flush_folder, take_place, whole_file
+from qwen_pl.training.checkpoints.checkpoint_file import (
+    digest_between,
+    file_is_whole,
+    record_spans,
+    why_unreadable,
+    write_file,
+)
 
 UNSHARDED = "meta.pt"
 """The file with all that is not spread over the others."""
@@ -69,9 +76,7 @@ def save_sharded(
     spread = _Spread(belongs or (lambda _, tensor: isinstance(tensor, DTensor)))
     rest = spread.without_tensors(checkpoint)
     is_first = not dist.is_initialized() or dist.get_rank() == 0
-    unfinished = _from_first(
-        path.with_name(f"{path.name}.tmp-{os.getpid()}-{secrets.token_hex(3)}")
-    )
+    unfinished = _from_first(beside(path, "tmp"))
     error: BaseException | None = None
     try:
         with warnings.catch_warnings():  # that there is no process group is known
@@ -98,15 +103,15 @@ def load_sharded(path: Path, mesh: DeviceMesh | None = None) -> dict[str, Any]:
     Raises:
         InputError: If it is damaged.
     """
+    rest = _read_rest(path)
     try:
-        rest = torch.load(path / UNSHARDED, map_location="cpu", weights_only=True)
         reader = _PlainReader(path)
         held = reader.read_metadata().state_dict_metadata
         tensors = {name: _empty(held[name], mesh) for name in rest["sharded"].values()}
         with warnings.catch_warnings():  # that there is no process group is what is wanted
             warnings.simplefilter("ignore")
             dcp.load(tensors, storage_reader=reader, no_dist=True)
-    except (Exception, CheckpointException) as error:  # torch, zipfile and pickle raise many kinds
+    except (Exception, CheckpointException) as error:  # zipfile and pickle raise many kinds
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path} cannot be read as a sharded checkpoint: {reason}") from None
     for (*outer, last), name in rest["sharded"].items():
@@ -114,16 +119,30 @@ def load_sharded(path: Path, mesh: DeviceMesh | None = None) -> dict[str, Any]:
     return rest["checkpoint"]
 
 
+def load_facts_of_folder(path: Path) -> dict[str, Any]:
+    """All of a checkpoint but the tensors that are spread over its files, which are not read.
+
+    Raises:
+        InputError: If it cannot be read.
+    """
+    return _read_rest(path)["checkpoint"]
+
+
 def is_whole_folder(path: Path) -> bool:
     """Whether every byte of a sharded checkpoint is as it was written, by the checksums in it."""
     try:
-        with zipfile.ZipFile(path / UNSHARDED) as archive:
-            if archive.testzip() is not None:
-                return False
-        rest = torch.load(path / UNSHARDED, map_location="cpu", weights_only=True, mmap=True)
+        if not file_is_whole(path / UNSHARDED):
+            return False
+        rest = _read_rest(path)
         if zlib.crc32((path / METADATA).read_bytes()) != rest["metadata_crc32"]:
             return False
-        return all(_is_whole_piece(path, piece) for piece in _PlainReader(path).pieces())
+        pieces = _pieces_by_file(path)
+        for name, in_file in pieces.items():
+            if not all(_is_whole_piece(path / name, piece) for piece in in_file):
+                return False
+        # Those of earlier versions say nothing of what stands around the tensors.
+        around = rest.get("around")
+        return around is None or around == {n: _around(path / n, pieces[n]) for n in pieces}
     except Exception:  # whatever stands in the way of reading it
         return False
 
@@ -224,13 +243,11 @@ def _finish(rest: dict[str, Any], unfinished: Path, path: Path) -> None:
                 "save_distributed_checkpoint: false"
             )
     checksum = zlib.crc32((unfinished / METADATA).read_bytes())
+    pieces = _pieces_by_file(unfinished)
+    around = {name: _around(unfinished / name, pieces[name]) for name in pieces}
     with whole_file(unfinished / UNSHARDED) as file:
-        torch.save({**rest, "metadata_crc32": checksum}, file)
-    if path.is_dir():
-        take_place(unfinished, path)
-    else:
-        path.unlink(missing_ok=True)
-        unfinished.rename(path)
+        write_file({**rest, "metadata_crc32": checksum, "around": around}, file)
+    take_place(unfinished, path)
     flush_folder(path.parent)
 
 
@@ -243,13 +260,62 @@ def _empty(held: TensorStorageMetadata | BytesStorageMetadata, mesh: DeviceMesh 
     return empty_sharded(*held.size, dtype=dtype, device_mesh=mesh, placements=[Shard(0)])
 
 
-def _is_whole_piece(folder: Path, piece: Any) -> bool:
+def _read_rest(path: Path) -> dict[str, Any]:
+    """What ``meta.pt`` holds: the checkpoint less its tensors, where they belong, and checksums."""
+    try:
+        return torch.load(path / UNSHARDED, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:  # torch and pickle raise many kinds
+        raise InputError(f"{path / UNSHARDED} {why_unreadable(error)}") from None
+
+
+def _pieces_by_file(path: Path) -> dict[str, list[Any]]:
+    """The pieces in each file of tensors, in their order."""
+    pieces: dict[str, list[Any]] = {}
+    for piece in sorted(_PlainReader(path).pieces(), key=lambda piece: piece.offset):
+        pieces.setdefault(piece.relative_path, []).append(piece)
+    return pieces
+
+
+def _is_whole_piece(file: Path, piece: Any) -> bool:
     """A piece is what torch.save makes of a tensor: a zip archive, which has its own checksums."""
-    with (folder / piece.relative_path).open("rb") as file:
-        file.seek(piece.offset)
-        content = file.read(piece.length)
+    with file.open("rb") as opened:
+        opened.seek(piece.offset)
+        content = opened.read(piece.length)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         return len(content) == piece.length and archive.testzip() is None
+
+
+def _around(file: Path, pieces: Sequence[Any]) -> str:
+    """The digest of all in a file of tensors that the checksums of its archives leave out."""
+    with file.open("rb") as opened, mmap(opened.fileno(), 0, access=ACCESS_READ) as content:
+        records: list[tuple[int, int]] = []
+        for piece in pieces:
+            with zipfile.ZipFile(_Window(content, piece.offset, piece.length)) as archive:
+                records += record_spans(content, archive, piece.offset)
+        return digest_between(content, records, len(content))
+
+
+class _Window(io.RawIOBase):
+    """A part of a mapped file as a file of its own, of which only what is asked for is read."""
+
+    def __init__(self, content: mmap, offset: int, length: int) -> None:
+        self._content, self._offset, self._length, self._place = content, offset, length, 0
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._length}[whence]
+        self._place = base + offset
+        return self._place
+
+    def tell(self) -> int:
+        return self._place
+
+    def read(self, size: int = -1) -> bytes:
+        end = self._length if size < 0 else min(self._length, self._place + size)
+        first, self._place = self._place, max(self._place, end)
+        return self._content[self._offset + first : self._offset + self._place]
 
 
 def _from_first(value: Any) -> Any:

@@ -1,17 +1,15 @@
 """Loggers that a config names: where they write, and how they go on when a run resumes."""
 
 import contextlib
-import csv
 import inspect
-import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.core.saving import save_hparams_to_yaml
 from lightning.pytorch.loggers import (
     CSVLogger,
     Logger,
@@ -20,28 +18,26 @@ from lightning.pytorch.loggers import (
     WandbLogger,
 )
 from lightning.pytorch.loggers.logger import rank_zero_experiment
-from torch import Tensor
 
 from qwen_pl.errors import InputError
-from qwen_pl.files import write_text
+from qwen_pl.files import full_disk_in, write_text
 from qwen_pl.private import public_address
+from qwen_pl.training.monitoring.rewind import ResumePoint, rewind
+from qwen_pl.training.monitoring.table import TABLE, ContinuedRows
 
 IDS = "loggers.json"
 """In a run's folder: under which ids services know the run, so that it goes on there."""
 
-TABLE = "metrics.csv"
-"""In the folder of a ``CSVLogger``."""
-
 _ID_SETTINGS = {WandbLogger: "id", MLFlowLogger: "run_id"}
 
 
-def run_loggers(given: Any, run_dir: Path, resumed_at: int | None) -> list[Logger]:
+def run_loggers(given: Any, run_dir: Path, resume: ResumePoint | None) -> list[Logger]:
     """The loggers of a run, each of which writes into its folder where nothing else is said.
 
     Args:
         given: What ``trainer.logger`` says: false for none, what jsonargparse knows of one or of
             several, or nothing for TensorBoard.
-        resumed_at: The step of the checkpoint that the run resumes from; None for a new one.
+        resume: Where the run goes on; None for a new one.
 
     Raises:
         InputError: If a logger refuses its settings.
@@ -50,18 +46,18 @@ def run_loggers(given: Any, run_dir: Path, resumed_at: int | None) -> list[Logge
     if given is False:
         return []
     if given in (None, True):
-        return [make_logger(TensorBoardLogger, {}, run_dir, resumed_at)]
+        return [make_logger(TensorBoardLogger, {}, run_dir, resume)]
     loggers = []
     for one in given if isinstance(given, list | tuple) else [given]:
         module, _, name = one.class_path.rpartition(".")
         settings = {**(one.get("init_args") or {}), **(one.get("dict_kwargs") or {})}
         kind = getattr(import_module(module), name)
-        loggers.append(make_logger(kind, settings, run_dir, resumed_at))
+        loggers.append(make_logger(kind, settings, run_dir, resume))
     return loggers
 
 
 def make_logger(
-    kind: type[Logger], settings: Mapping[str, Any], run_dir: Path, resumed_at: int | None
+    kind: type[Logger], settings: Mapping[str, Any], run_dir: Path, resume: ResumePoint | None
 ) -> Logger:
     """A logger with what the user has set, and with what a run has to say to the rest.
 
@@ -73,17 +69,22 @@ def make_logger(
     defaults = {key: "" if p.default is p.empty else p.default for key, p in parameters}
     own = {
         key: value
-        for key, value in _of_run(kind, run_dir, resumed_at).items()
+        for key, value in _of_run(kind, run_dir, resume).items()
         if key not in settings or settings[key] == defaults.get(key)  # left open
     }
-    made: type[Logger] = kind
-    if issubclass(kind, CSVLogger):
-        made = type(f"Continued{kind.__name__}", (_GoesOn, kind), {})
+    made: Any = kind
+    if hasattr(kind, "experiment"):  # else Lightning opens nothing
+        bases = (_OpensLate, _GoesOn, kind) if issubclass(kind, CSVLogger) else (_OpensLate, kind)
+        # By another name, or a config that is read after this could mean either.
+        made = type(f"{_LATE}{kind.__name__}", bases, {})
     try:
-        return made(**{**settings, **own})
+        logger: Logger = made(**{**settings, **own})
     except (TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"trainer.logger {kind.__name__}: {reason}") from None
+    if isinstance(logger, _OpensLate):
+        logger.before_opening = partial(rewind, logger, run_dir, resume)
+    return logger
 
 
 def place_of(logger: Logger) -> str:
@@ -94,55 +95,81 @@ def place_of(logger: Logger) -> str:
         return str(Path(logger.log_dir) / TABLE)
     if isinstance(logger, MLFlowLogger):
         return f"mlflow ui --backend-store-uri {public_address(logger.experiment.tracking_uri)}"
-    return f"{type(logger).__name__} {logger.name}/{logger.version}"
+    return f"{_kind(logger)} {logger.name}/{logger.version}"
 
 
 def begin(loggers: Sequence[Logger], run_dir: Path) -> None:
-    """Lets services begin, whose ids are kept; for the first process only.
+    """Opens the loggers of a run, the ids of services being kept; for the first process only.
 
     Raises:
-        InputError: If a service cannot be reached or does not accept the run.
+        InputError: If a service cannot be reached or does not accept the run, before any file of
+            the others has changed; or if a file cannot be written.
     """
-    known = [logger for logger in loggers if type(logger) in _ID_SETTINGS]
-    for logger in known:
+    known = [logger for logger in loggers if isinstance(logger, tuple(_ID_SETTINGS))]
+    for logger in [*known, *(logger for logger in loggers if logger not in known)]:
         try:
-            getattr(logger, "experiment")  # noqa: B009 (begins when it is asked for)
+            if isinstance(logger, _OpensLate):
+                logger.open()
+                getattr(logger, "experiment")  # noqa: B009 (begins when it is asked for)
         except Exception as error:  # of many kinds, by the service
+            if isinstance(error, InputError) or (logger not in known and not _is_denied(error)):
+                raise
             reason = " ".join(str(error).split())
-            raise InputError(f"trainer.logger {type(logger).__name__}: {reason}") from None
+            raise InputError(f"trainer.logger {_kind(logger)}: {reason}") from None
     if known:
-        ids = {type(logger).__name__: logger.version for logger in known}
+        ids = {_kind(logger): logger.version for logger in known}
         write_text(run_dir / IDS, json.dumps(ids))
 
 
-class ContinuedRows:
-    """The rows of a CSV file, with those that were there: Lightning's writer would delete them."""
+_LATE = "Late"
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.metrics: list[dict[str, Any]] = []
-        """The rows that are not on the disk yet."""
-        self._names = read_rows(folder / TABLE)[1] if (folder / TABLE).is_file() else []
 
-    def log_metrics(self, metrics: Mapping[str, Any], step: int) -> None:
-        values = {k: v.item() if isinstance(v, Tensor) else v for k, v in metrics.items()}
-        self.metrics.append(values | {"step": step})
+def _kind(logger: Logger) -> str:
+    """The name of the class that the config names."""
+    return type(logger).__name__.removeprefix(_LATE)
 
-    def log_hparams(self, params: dict[str, Any]) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        save_hparams_to_yaml(str(self.folder / "hparams.yaml"), params)
+
+def _is_denied(error: Exception) -> bool:
+    return isinstance(error, OSError) and full_disk_in(error) is None
+
+
+class _OpensLate:
+    """Mixed into a logger: it opens its files for the first value that it gets.
+
+    Lightning opens all loggers before it knows whether a checkpoint suits the run. One that is
+    refused is to leave everything as it was, so nothing is opened, or taken back, until then.
+    """
+
+    before_opening: Callable[[], None]
+    _is_open = False
+
+    def open(self) -> None:
+        """Takes back what comes again, once."""
+        if not self._is_open:
+            self.before_opening()
+            self._is_open = True
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> Any:
+        mixed: Any = super()
+        return mixed.experiment if self._is_open else _Unopened(self)
 
     def save(self) -> None:
-        """Writes the rows behind the others; anew and whole where there are new columns."""
-        names = sorted({*self._names}.union(*self.metrics))
-        path = self.folder / TABLE
-        if names != self._names:
-            earlier = read_rows(path)[0] if path.is_file() else []
-            write_rows(path, [*earlier, *self.metrics], names)
-        elif self.metrics:
-            with path.open("a", newline="", encoding="utf-8") as file:
-                csv.DictWriter(file, names).writerows(self.metrics)
-        self._names, self.metrics = names, []
+        mixed: Any = super()
+        if self._is_open:
+            mixed.save()
+
+
+class _Unopened:
+    """Stands for what a logger writes with, which it becomes with the first thing asked of it."""
+
+    def __init__(self, logger: _OpensLate) -> None:
+        self._logger = logger
+
+    def __getattr__(self, name: str) -> Any:
+        self._logger.open()
+        return getattr(self._logger.experiment, name)
 
 
 class _GoesOn:
@@ -163,7 +190,7 @@ class _GoesOn:
             self._rows.save()
 
 
-def _of_run(kind: type[Logger], run_dir: Path, resumed_at: int | None) -> dict[str, Any]:
+def _of_run(kind: type[Logger], run_dir: Path, resume: ResumePoint | None) -> dict[str, Any]:
     """What a run gives to a logger that leaves it open."""
     name, folder = run_dir.name, run_dir.parent
     if issubclass(kind, (CSVLogger, TensorBoardLogger)):
@@ -171,7 +198,7 @@ def _of_run(kind: type[Logger], run_dir: Path, resumed_at: int | None) -> dict[s
         if issubclass(kind, CSVLogger):
             return own | {"flush_logs_every_n_steps": 1}  # it looks at steps that are never logged
         # Steps that were logged here before and are now taken again would show twice.
-        purge_step = 0 if resumed_at is None else resumed_at + 1
+        purge_step = 0 if resume is None else resume.step + 1
         return own | {"default_hp_metric": False, "purge_step": purge_step}
     if kind in _ID_SETTINGS:
         own = {"save_dir": str(run_dir), "name": name}
@@ -185,22 +212,6 @@ def _of_run(kind: type[Logger], run_dir: Path, resumed_at: int | None) -> dict[s
             }
         known: dict[str, str] = {}
         with contextlib.suppress(OSError, ValueError):
-            known = {} if resumed_at is None else json.loads((run_dir / IDS).read_bytes())
+            known = {} if resume is None else json.loads((run_dir / IDS).read_bytes())
         return own | {_ID_SETTINGS[kind]: known.get(kind.__name__)}
     return {}
-
-
-def read_rows(path: Path) -> tuple[list[dict[str, str]], list[str]]:
-    """The rows of a logger's CSV file, and the names of its columns."""
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        return list(reader), [*(reader.fieldnames or ())]
-
-
-def write_rows(path: Path, rows: Sequence[dict[str, str]], names: Sequence[str]) -> None:
-    """Writes a logger's CSV file anew, whole or not at all."""
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, names, extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())

@@ -1,49 +1,50 @@
 """Takes back what a run logged after the step that it resumes from, since it comes again."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from qwen_pl.files import whole_file
-from qwen_pl.training.checkpoints.checkpoint import load_checkpoint, step_of
 from qwen_pl.training.monitoring.curves import MEASURED
-from qwen_pl.training.monitoring.loggers import TABLE, read_rows, write_rows
+from qwen_pl.training.monitoring.table import TABLE, read_rows, write_rows
 
 
-def rewind_loggers(loggers: Sequence[Logger], run_dir: Path, checkpoint: Path | None) -> None:
-    """Takes back what was logged after the step that a run goes on from; all for a new run.
+@dataclass(frozen=True)
+class ResumePoint:
+    """Where a run goes on, as its checkpoint says."""
 
-    Of a new run only in its own folder: others may hold what another run has logged.
-    """
-    step = -1 if checkpoint is None else step_of(checkpoint)
-    validated = checkpoint is None or _has_validated(checkpoint, step)
-    for logger in loggers:
-        is_own = logger.log_dir is not None and Path(logger.log_dir) == run_dir
-        if is_own or checkpoint is not None:
-            rewind(logger, step, validated=validated)
+    step: int
+    is_validated: bool = True
+    """Whether the validation of that step itself is done, and does not come again."""
 
 
-def rewind(logger: Logger, step: int, *, validated: bool = True) -> None:
-    """Removes what was logged after ``step`` from a logger's files, before it opens them.
+def resume_point(facts: Mapping[str, Any]) -> ResumePoint:
+    """Where a run goes on from a checkpoint that says this of itself."""
+    step = int(facts["global_step"])
+    state = facts.get("callbacks", {}).get("TrainingCurves", {})
+    return ResumePoint(step, not state or state["validated_at"] == step)
+
+
+def rewind(logger: Logger, run_dir: Path, resume: ResumePoint | None) -> None:
+    """Takes back, before a logger opens its files, what a run logged after the step it resumes at.
 
     TensorBoard would hide scalars that come twice, but not texts, and only from itself. Of loggers
-    that keep their values elsewhere, nothing is taken back.
-
-    Args:
-        validated: Whether the validation of ``step`` itself is done, and does not come again.
+    that keep their values elsewhere, nothing is taken back. For a new run it is all, but only in
+    its own folder: others may hold what another run has logged.
     """
+    if resume is None:
+        if logger.log_dir is None or Path(logger.log_dir) != run_dir:
+            return
+        resume = ResumePoint(-1)
+    step, validated = resume.step, resume.is_validated
     if isinstance(logger, TensorBoardLogger):
         for path in Path(logger.log_dir).glob("events.out.tfevents.*"):
             _rewind_events(path, step, validated)
     elif isinstance(logger, CSVLogger):
         _rewind_table(logger, step, validated)
-
-
-def _has_validated(checkpoint: Path, step: int) -> bool:
-    """Whether a checkpoint was saved after the validation of its own step, if there was one."""
-    state = load_checkpoint(checkpoint, mmap=True).get("callbacks", {}).get("TrainingCurves", {})
-    return not state or state["validated_at"] == step
 
 
 def _rewind_events(path: Path, step: int, validated: bool) -> None:

@@ -102,7 +102,7 @@ class TextSamples(pl.Callback):
         self._last_step = 0
 
     def join_run(
-        self, path: Path, generate: Callable[..., torch.Tensor], curves: TrainingCurves
+        self, path: Path | None, generate: Callable[..., torch.Tensor], curves: TrainingCurves
     ) -> None:
         """Takes the file for the texts, what writes (``qwen_pl.generate``), and what tells speeds.
 
@@ -110,12 +110,14 @@ class TextSamples(pl.Callback):
         """
         self._path, self._generate, self._curves = path, generate, curves
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._last_step = trainer.global_step
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.every_n_steps:
             self._prompt_ids = self._find_prompts(training_data(trainer))
-            if self._path is not None and trainer.is_global_zero:
-                drop_later_texts(self._path, trainer.global_step)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._last_step = trainer.global_step
+        if self.every_n_steps and self._path is not None and trainer.is_global_zero:
+            drop_later_texts(self._path, trainer.global_step)
 
     def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
         step = trainer.global_step

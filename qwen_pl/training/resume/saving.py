@@ -12,7 +12,14 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from qwen_pl.errors import InputError
 from qwen_pl.runs import CHECKPOINTS
 from qwen_pl.terminal import tell
-from qwen_pl.training.checkpoints.checkpoint import BEST, NAME, is_whole, load_facts, numbered
+from qwen_pl.training.checkpoints.checkpoint import (
+    BEST,
+    NAME,
+    is_whole,
+    load_facts,
+    saved_in,
+    written_by_steps,
+)
 from qwen_pl.training.optim.averaging import WeightAveraging
 from qwen_pl.training.resume.validating import (
     make_up_for_validation,
@@ -61,7 +68,8 @@ class StepCheckpoint(Checkpoint):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         # A resumed run starts from the file of this step.
         self._saved_step = self._last_step = trainer.global_step
-        if trainer.is_global_zero:
+        is_trial = trainer.fast_dev_run  # type: ignore[attr-defined]  # a connector sets it
+        if trainer.is_global_zero and not is_trial:
             self._set_aside(trainer)
         self._owes_validation = owes_validation(trainer)
         if self._owes_validation:
@@ -114,7 +122,8 @@ class StepCheckpoint(Checkpoint):
         if is_again:
             _write_out_logs(trainer)
         if self.save_top_k > 0:  # only now that the new one is on the disk
-            for _, old in numbered(self.dirpath)[self.save_top_k :]:
+            others = [old for old in written_by_steps(self.dirpath) if old != path]
+            for old in others[self.save_top_k - 1 :]:
                 trainer.strategy.remove_checkpoint(old)
 
     def _set_aside(self, trainer: pl.Trainer) -> None:
@@ -122,7 +131,9 @@ class StepCheckpoint(Checkpoint):
 
         ``last`` would else mean them until the run has passed them, and the newest be lost to them.
         """
-        others = [path for step, path in numbered(self.dirpath) if step > trainer.global_step]
+        step = trainer.global_step
+        later = (s for s in saved_in(self.dirpath) if s.is_complete and s.step > step)
+        others = sorted(saved.path for saved in later)
         if trainer.ckpt_path is not None and not _goes_on_in(self.dirpath, trainer):
             others = sorted(self.dirpath.glob("*.ckpt"))
         for path in others:

@@ -110,7 +110,9 @@ class StopOnSignal(pl.Callback):
         self.averaging.hide(trainer.lightning_module)
         self.checkpoint.save_now(trainer)
         if trainer.is_global_zero:
-            tell("", f"stopped and saved at step {trainer.global_step}", file=sys.stderr)
+            has_saved = self.checkpoint.is_saved(trainer)
+            done = "stopped and saved" if has_saved else "stopped"
+            tell("", f"{done} at step {trainer.global_step}", file=sys.stderr)
             if number == REQUEUE:
                 requeue()
         raise SystemExit(128 + number)

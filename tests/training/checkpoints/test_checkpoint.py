@@ -19,6 +19,13 @@ from qwen_pl.training.checkpoints.checkpoint import (
 )
 
 
+def checkpoint_of(step: int, *, complete: bool = True, interval: int = 5) -> dict[str, Any]:
+    """As small as one of a run can be."""
+    config = {"checkpoint": {"every_n_train_steps": interval}}
+    facts = {"global_step": step, "qwen_pl": {"run_config": config}}
+    return facts | {"optimizer_states": []} if complete else facts
+
+
 @pytest.mark.parametrize(
     ("left", "begun"),
     [
@@ -29,6 +36,7 @@ from qwen_pl.training.checkpoints.checkpoint import (
         ({BEST: None}, True),
         ({"step=00000005.ckpt": None}, True),
         ({"step=00000005.ckpt": 5, BEST: 4}, True),
+        ({"kept.ckpt": 5}, True),
     ],
 )
 def test_a_run_has_begun_once_it_has_saved_a_step(
@@ -40,8 +48,8 @@ def test_a_run_has_begun_once_it_has_saved_a_step(
         if step is None:
             path.write_bytes(b"damaged")
         else:
-            save_checkpoint({"global_step": step}, path)
-    assert has_begun(tmp_path, every_n_train_steps=5) is begun
+            save_checkpoint(checkpoint_of(step, complete=name != BEST), path)
+    assert has_begun(tmp_path, every_n_train_steps=3) is begun  # whatever it is by now
 
 
 def lacking(weights: dict[str, torch.Tensor]) -> None:

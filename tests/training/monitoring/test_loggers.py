@@ -11,7 +11,7 @@ import yaml
 from command_line import Run, complains
 from run_folder import scalars
 
-from qwen_pl.training.monitoring.loggers import ContinuedRows
+from qwen_pl.training.monitoring.table import ContinuedRows
 
 HALF = ["--trainer.limit_train_batches", 5, "--trainer.max_epochs", 1]
 

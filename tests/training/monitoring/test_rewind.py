@@ -8,7 +8,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from qwen_pl.training.monitoring.loggers import make_logger
-from qwen_pl.training.monitoring.rewind import rewind
+from qwen_pl.training.monitoring.rewind import ResumePoint
 
 LOGGED = {2: {"train_loss": 5.0}, 4: {"train_loss": 4.0}, 6: {"train_loss": 3.0}}
 
@@ -20,9 +20,11 @@ def fill(logger: TensorBoardLogger | CSVLogger) -> None:
     logger.save()
 
 
-def logger_that_resumes(kind: type, tmp_path: Path, step: int) -> TensorBoardLogger | CSVLogger:
+def logger_that_resumes(
+    kind: type, tmp_path: Path, step: int, *, validated: bool = True
+) -> TensorBoardLogger | CSVLogger:
     settings = {"save_dir": tmp_path, "name": "logs", "version": "run"}
-    return make_logger(kind, settings, tmp_path / "logs/run", step)
+    return make_logger(kind, settings, tmp_path / "logs/run", ResumePoint(step, validated))
 
 
 def steps_of_events(folder: str) -> dict[str, list[int]]:
@@ -48,8 +50,7 @@ def test_a_logger_goes_on_after_the_step(
     tmp_path: Path, kind: type, steps_of: object, validated: bool
 ) -> None:
     fill(kind(tmp_path, "logs", "run"))
-    again = logger_that_resumes(kind, tmp_path, 4)
-    rewind(again, 4, validated=validated)
+    again = logger_that_resumes(kind, tmp_path, 4, validated=validated)
     again.log_metrics({"train_loss": 2.5}, 6)
     again.save()
     val_steps = [2, 4] if validated else [2]
@@ -61,7 +62,7 @@ def test_a_row_that_a_kill_cut_off_is_dropped(tmp_path: Path) -> None:
     fill(logger)
     with (Path(logger.log_dir) / "metrics.csv").open("a") as file:
         file.write("1")  # of step 12
-    rewind(again := logger_that_resumes(CSVLogger, tmp_path, 9), 9)
+    again = logger_that_resumes(CSVLogger, tmp_path, 9)
     again.log_metrics({"mfu": 0.5, "train_loss": 1.0}, 10)  # a column that was not there
     again.save()
     expected = {"train_loss": [2, 4, 6, 10], "val_loss": [2, 4, 6]}

@@ -13,6 +13,7 @@ import pytest
 import torch
 from command_line import Run
 
+from qwen_pl.files import beside
 from qwen_pl.training.checkpoints import checkpoint as checkpoint_module
 from qwen_pl.training.checkpoints.checkpoint import is_whole, load_checkpoint, save_checkpoint
 from qwen_pl.training.module import Qwen3Module
@@ -104,9 +105,76 @@ def test_what_a_killed_save_has_left_is_removed(
     qwen_pl: Run, config: Path, checkpoints: Path
 ) -> None:
     qwen_pl("fit", "--config", config, "--trainer.max_steps", 2)
-    (checkpoints / "step=00000005.ckpt.tmp-123-abc").write_bytes(bytes(1000))
+    left = dead_writers(checkpoints / "step=00000005.ckpt", "tmp")
+    left.write_bytes(bytes(1000))
+    theirs = checkpoints / "mine.tmp-notes"
+    theirs.write_bytes(b"")
     qwen_pl("fit", "--config", config, "--trainer.max_steps", 3, "--ckpt_path", "last")
-    assert not list(checkpoints.glob("*.tmp-*"))
+    assert list(checkpoints.glob("*.tmp-*")) == [theirs]
+
+
+def dead_writers(path: Path, kind: str) -> Path:
+    """What a writer that was killed has left of ``path``."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    return path.with_name(beside(path, kind).name.replace(str(os.getpid()), str(ended.pid)))
+
+
+def test_the_step_is_that_of_the_checkpoint_whatever_its_name(
+    qwen_pl: Run, config: Path, checkpoints: Path
+) -> None:
+    options = ["--config", config, "--trainer.logger", "CSVLogger"]
+    qwen_pl("fit", *options)
+    rows = checkpoints.with_name("metrics.csv")
+    before = rows.read_text()
+    kept = (checkpoints / "step=00000012.ckpt").rename(checkpoints / "kept.ckpt")
+    (checkpoints / "step=00000010.ckpt").rename(checkpoints / "step=00000099.ckpt")
+    resume = ["fit", *options, "--ckpt_path", "last", "--trainer.max_steps"]
+    outcome = qwen_pl(*resume, 12)
+    assert f"resuming {kept}" in outcome.err.replace(str(Path.cwd()), "").replace("//", "/") or (
+        "kept.ckpt" in outcome.err
+    )
+    assert "had all its 12 steps" in outcome.out
+    assert rows.read_text() == before
+    assert qwen_pl(*resume, 14).code == 0
+    assert rows.read_text().startswith(before)
+    # The newest two of those that the run has saved, by their steps, and what the user has kept.
+    assert names(checkpoints) == {
+        *("step=00000014.ckpt", "step=00000099.ckpt", "kept.ckpt", "best.ckpt")
+    }
+
+
+def test_last_takes_weights_alone_only_where_nothing_else_is(
+    qwen_pl: Run, config: Path, checkpoints: Path
+) -> None:
+    qwen_pl("fit", "--config", config, "--trainer.max_steps", 5)
+    write = ["generate", "--run", "small", "--prompt", "Bane", "--max_new_tokens", 2]
+    assert "step=00000005.ckpt:" in qwen_pl(*write).err
+    (checkpoints / "step=00000005.ckpt").unlink()  # the best was measured at step 4
+    assert "best.ckpt:" in qwen_pl(*write).err
+    again = ["fit", "--config", config, "--ckpt_path", "last"]
+    # As a run that was killed before its first checkpoint, whatever the interval is by now.
+    outcome = qwen_pl(*again, "--checkpoint.every_n_train_steps", 2)
+    assert "no checkpoint in" in outcome.err and "starting" in outcome.err
+    assert outcome.code == 0
+
+
+def test_a_kill_between_two_renames_leaves_a_checkpoint_that_last_finds(
+    qwen_pl: Run, config: Path, checkpoints: Path
+) -> None:
+    qwen_pl("fit", "--config", config)
+    newest = checkpoints / "step=00000012.ckpt"
+    sharded = checkpoints / "sharded.ckpt"
+    assert qwen_pl("consolidate", newest, sharded).code == 0
+    newest.unlink()
+    old = sharded.rename(dead_writers(newest, "old"))
+    dead_writers(newest, "tmp").mkdir()
+    assert f"{old.name}, " in qwen_pl("inspect", "--run", "small").out
+    resume = ["fit", "--config", config, "--ckpt_path", "last", "--trainer.max_steps", 14]
+    outcome = qwen_pl(*resume, "--checkpoint.save_top_k", -1)
+    assert outcome.code == 0, outcome.err
+    steps = {f"step={step:08d}.ckpt" for step in (10, 12, 14)}
+    assert names(checkpoints) == {*steps, "best.ckpt"}
 
 
 def test_last_refuses_where_every_checkpoint_is_damaged(
