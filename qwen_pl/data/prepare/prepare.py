@@ -21,7 +21,14 @@ from qwen_pl.data.corpus.document import PARAGRAPH_END, Document, SealedText
 from qwen_pl.data.corpus.duplicates import Duplicates
 from qwen_pl.data.corpus.reading import ReadingSettings
 from qwen_pl.data.report.write import write_report
-from qwen_pl.data.tokens.splits import SPLITS_VERSION, Piece, split_corpus
+from qwen_pl.data.tokens.cuts import without_cuts
+from qwen_pl.data.tokens.splits import (
+    FARTHEST_OFF,
+    Piece,
+    Split,
+    piece_bytes,
+    split_corpus,
+)
 from qwen_pl.data.tokens.token_file import TokenFile
 from qwen_pl.data.tokens.tokenizer import (
     TOKENIZER_JSON,
@@ -80,9 +87,13 @@ class Preparation:
         return self.corpus.documents
 
     @cached_property
+    def _split(self) -> Split:
+        return split_corpus(self.documents, self.recipe.val_fraction, self.recipe.test_fraction)
+
+    @property
     def pieces(self) -> list[Piece]:
         """The text, as it is split."""
-        return split_corpus(self.documents, self.recipe.val_fraction, self.recipe.test_fraction)
+        return self._split.pieces
 
     @property
     def training_pieces(self) -> list[Piece]:
@@ -92,7 +103,7 @@ class Preparation:
     def _made_of(self) -> list[object]:
         """Changes with the text of the corpus and with how it is split."""
         fractions = [float(self.recipe.val_fraction), float(self.recipe.test_fraction)]
-        return [self.corpus.fingerprint, *fractions, SPLITS_VERSION]
+        return [self.corpus.fingerprint, *fractions, self._split.version]
 
     @cached_property
     def tokenizer_dir(self) -> Path:
@@ -132,15 +143,25 @@ class Preparation:
             return ""
         return f"{unfilled(size, wanted)}, and data.vocab_size={size} makes the model smaller too"
 
+    def split_complaint(self) -> str:
+        """One line if a part of the tokens is not as large as was asked, empty if all are."""
+        shares = {"val": self.recipe.val_fraction, "test": self.recipe.test_fraction}
+        total = max(1, len(self.tokens.tokens))
+        for split, share in shares.items():
+            found = self.tokens.num_tokens(split) / total
+            if abs(found - share) > FARTHEST_OFF * share:
+                return (
+                    f"{split} has {found:.1%} of the tokens, and data.{split}_fraction asks for "
+                    f"{share:.1%}: give more text, or leave out the copies in it"
+                )
+        return ""
+
     def train_tokenizer(self, *, progress: bool) -> Tokenizer:
         """A tokenizer of the training text, or of a sample of it if there is much."""
         # Held-out text is held out from the tokenizer too: names learned there would flatter the
         # bits per byte measured on it.
         documents, training = self.documents, self.training_pieces
-        total = sum(
-            int(documents[piece.document].kept_bytes()[piece.first : piece.end].sum())
-            for piece in training
-        )
+        total = sum(piece_bytes(documents, training))
         share = min(1.0, self.recipe.max_train_bytes / max(1, total))
         sample = f" on {share:.0%} of the text" if share < 1 else ""
         _tell(progress, f"training a tokenizer of {self.recipe.vocab_size:,} tokens{sample}")
@@ -188,6 +209,7 @@ def _prepare(
         _write_tokens(made, num_proc, progress)
     if is_new or corpus.is_new:
         write_report(CorpusEntry(corpus.folder), corpus.reports, facts=_facts(made))
+    _tell(progress, made.split_complaint())
     return made
 
 
@@ -220,6 +242,7 @@ def find_prepared(recipe: Recipe, cache_dir: Path, *, progress: bool = False) ->
     except Damaged:  # it is gone, or prepare tells of it
         return None
     _tell(progress, made.complaint())
+    _tell(progress, made.split_complaint())
     return made
 
 
@@ -284,7 +307,8 @@ def _paragraphs(
         document = documents[piece.document]
         index = document.index
         for first, end in document.kept(piece.first, piece.end):
-            rows = index[first:end]
+            cuts = piece.cuts[0] * (first == piece.first), piece.cuts[1] * (end == piece.end)
+            rows = without_cuts(index[first:end], cuts)
             for begin in range(0, end - first, _PARAGRAPHS_AT_ONCE):
                 yield document.text, rows[begin : begin + _PARAGRAPHS_AT_ONCE]
 

@@ -17,6 +17,7 @@ from tokenizers import Tokenizer
 from qwen_pl.data.cache_dir import TokensEntry
 from qwen_pl.data.corpus.document import PARAGRAPH_END, Document, SealedText
 from qwen_pl.data.processes import ProcessDied, map_in_processes
+from qwen_pl.data.tokens.cuts import Cuts, without_cuts
 from qwen_pl.data.tokens.splits import SPLITS, Piece
 from qwen_pl.data.tokens.tokenizer import token_num_bytes
 from qwen_pl.files import remove, whole_file, whole_folder
@@ -41,6 +42,7 @@ class Slice:
     piece: int
     ends_document: bool
     num_bytes: int
+    cuts: Cuts = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -235,17 +237,19 @@ def _slices(documents: Sequence[Document], pieces: Sequence[Piece]) -> Iterator[
         for first, end in ranges:
             sizes = np.cumsum(index["num_bytes"][first:end])
             total = int(sizes[-1]) if len(sizes) else 0
-            cuts = np.searchsorted(sizes, range(_PART_BYTES, total, _PART_BYTES)) + 1
-            # A paragraph larger than a part makes several cuts at its end, which are one.
-            inner = sorted(set((first + cuts).tolist()) - {end})
+            full = np.searchsorted(sizes, range(_PART_BYTES, total, _PART_BYTES)) + 1
+            # A paragraph larger than a part makes several at its end, which are one.
+            inner = sorted(set((first + full).tolist()) - {end})
             for begin, stop in pairwise([first, *inner, end]):
+                cuts = (piece.cuts[0] * (begin == piece.first), piece.cuts[1] * (stop == piece.end))
                 yield Slice(
                     piece.document,
                     document.text,
                     (begin, stop),
                     number,
                     ends_document and stop == end == ranges[-1][1],
-                    int(index["num_bytes"][begin:stop].sum()),
+                    int(index["num_bytes"][begin:stop].sum()) - sum(cuts),
+                    cuts,
                 )
 
 
@@ -269,11 +273,12 @@ def _batches(slices: Sequence[Slice]) -> Iterator[list[_Item]]:
 
 def _items(slices: Sequence[Slice]) -> Iterator[_Item]:
     for number, own in enumerate(slices):
-        index = own.text.read_index(*own.paragraphs)
+        index = without_cuts(own.text.read_index(*own.paragraphs), own.cuts)
         page = 1
         texts = own.text.read_texts(index)
-        for text, page in zip(texts, index["page"].tolist(), strict=True):
-            yield number, own.document, page, text + PARAGRAPH_END
+        ends = [PARAGRAPH_END] * (len(texts) - 1) + ["" if own.cuts[1] else PARAGRAPH_END]
+        for text, end, page in zip(texts, ends, index["page"].tolist(), strict=False):
+            yield number, own.document, page, text + end
         if own.ends_document:
             yield number, own.document, page, ""
 

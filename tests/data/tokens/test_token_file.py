@@ -54,6 +54,33 @@ def test_the_tokens_spell_the_documents_with_their_ends(
     assert text == "\n\n".join(ONE) + end + "\n\n".join(TWO) + end
 
 
+def test_a_paragraph_that_is_cut_has_all_its_text_once_with_one_end(
+    tmp_path: Path, tokenizer: Tokenizer, tokenizer_file: Path
+) -> None:
+    texts = ["The first page. Its second sentence.", "Page three.", "The end. Really."]
+    document = make_document(tmp_path, "cut", texts, [1, 2, 4])
+    pieces = [
+        Piece(0, 0, 1, "train", (0, 21)),
+        Piece(0, 0, 1, "val", (15, 10)),
+        Piece(0, 0, 3, "train", (26, 8)),
+        Piece(0, 2, 3, "test", (8, 0)),
+    ]
+    write_token_file(tmp_path / "cut", [document], pieces, tokenizer_file)
+    written = TokenFile(tmp_path / "cut")
+    spans = {name: written.split(name) for name in ("train", "val", "test")}
+    spelled = {
+        name: [tokenizer.decode(written.tokens[a:b].tolist(), False) for a, b in own]
+        for name, own in spans.items()
+    }
+    assert spelled == {
+        "train": ["The first page.", " sentence.\n\nPage three.\n\nThe end."],
+        "val": [" Its second"],
+        "test": [f" Really.\n\n{END_OF_TEXT}"],
+    }
+    [(first, _)] = spans["test"]
+    assert written.passages(first - 1, first + 1) == [Passage("cut.pdf", 4, 4)]
+
+
 def test_paragraphs_give_the_ids_that_the_whole_text_gives(
     written: TokenFile, tokenizer: Tokenizer
 ) -> None:
