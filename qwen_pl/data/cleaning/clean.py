@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from functools import reduce
 from itertools import pairwise
 
 from qwen_pl.data.cleaning.characters import fix_characters, read_tex_codes
@@ -11,7 +10,7 @@ from qwen_pl.data.cleaning.clean_text import EVERY_STEP, Cleaning, CleanText, Pa
 from qwen_pl.data.cleaning.contents import find_contents
 from qwen_pl.data.cleaning.drop_caps import join_initial, place_drop_caps, stands_beside
 from qwen_pl.data.cleaning.footnotes import Note, find_note_beginnings, take_footnotes
-from qwen_pl.data.cleaning.hyphens import LineJoiner
+from qwen_pl.data.cleaning.hyphens import LineJoiner, joined_text
 from qwen_pl.data.cleaning.measures import PlacedLine, usual_size
 from qwen_pl.data.cleaning.paragraphs import group_paragraphs
 from qwen_pl.data.cleaning.plain_text import group_lines
@@ -57,7 +56,7 @@ def clean_pages(pages: Sequence[Page], cleaning: Cleaning = EVERY_STEP) -> Clean
         result.paragraphs.append(Paragraph(_join(lines, joiner, cleaning), lines[0].page + 1))
         for line in lines:
             for note in notes.get((line.page, line.index), []):
-                text = reduce(joiner.join, note.lines)
+                text = joined_text(note.lines[0], note.lines[1:], joiner.join)
                 result.paragraphs.append(Paragraph(text, line.page + 1))
     result.num_footnotes = sum(map(len, notes.values()))
     _measure(result, joiner)
@@ -78,7 +77,8 @@ def clean_plain_text(text: str, cleaning: Cleaning = EVERY_STEP) -> CleanText:
             if group.is_code:
                 result.paragraphs.append(Paragraph(group.lines[0], number))
             elif lines := [fixed for line in group.lines if (fixed := fix(line))]:
-                result.paragraphs.append(Paragraph(reduce(joiner.join, lines), number))
+                text = joined_text(lines[0], lines[1:], joiner.join)
+                result.paragraphs.append(Paragraph(text, number))
     _measure(result, joiner)
     return result
 
@@ -112,10 +112,11 @@ def _without(pages: list[Page], lines: set[LineIndex]) -> list[Page]:
 
 def _join(lines: list[PlacedLine], joiner: LineJoiner, cleaning: Cleaning) -> str:
     """The text of one paragraph."""
-    text = lines[0].text
-    for before, line in pairwise(lines):
+
+    def join(text: str, pair: tuple[PlacedLine, PlacedLine]) -> str:
+        before, line = pair
         if cleaning.drop_caps and stands_beside(line, before):
-            text = join_initial(text, line.text, joiner)
-        else:
-            text = joiner.join(text, line.text)
-    return text
+            return join_initial(text, line.text, joiner)
+        return joiner.join(text, line.text)
+
+    return joined_text(lines[0].text, pairwise(lines), join)

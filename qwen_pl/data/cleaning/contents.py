@@ -59,12 +59,13 @@ def _runs(texts: list[str]) -> list[list[_Entry]]:
 
 def _without_next_heading(run: list[_Entry]) -> list[_Entry]:
     """Cuts off "Chapter 1", which follows the table and looks like an entry of it."""
-    while len(run) > 1:
-        before, last = run[-2].page_number, run[-1].page_number
+    end = len(run)
+    while end > 1:
+        before, last = run[end - 2].page_number, run[end - 1].page_number
         if before is None or last is None or last >= before:
             break
-        run = run[:-1]
-    return run
+        end -= 1
+    return run[:end]
 
 
 def _is_table(run: list[_Entry]) -> bool:

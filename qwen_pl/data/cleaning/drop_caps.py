@@ -9,6 +9,7 @@ from qwen_pl.data.page.line import Line, Page, is_large_initial
 _INITIAL_QUOTES = "“‘«„\"'"
 _INITIAL = re.compile(rf"[{_INITIAL_QUOTES}]?[^\W\d_]|[{_INITIAL_QUOTES}]")
 _ONE_LETTER_WORDS = "AIOYÀÓÚАВИКОСУЯΗΟ"
+_MOST_INITIALS = 200  # of a page; where more letters are large, they begin no paragraphs
 _ARTICLES = "AIΗΟ"  # and the like, which begin a text more often than other words of one letter
 
 
@@ -36,21 +37,30 @@ def place_drop_caps(page: Page) -> Page:
 
     In the file it often comes before a heading above it, or after its paragraph.
     """
-    for initial in [line for line in page if may_be_initial(line.text)]:
+    initials = [index for index, line in enumerate(page) if may_be_initial(line.text)]
+    if not initials:
+        return page
+    others = sorted(set(range(len(page))) - set(initials))
+    smallest = min((page[index].size for index in others), default=0.0)
+    large = [i for i in initials if is_large_initial(page[i].text, page[i].size, smallest)]
+    before: dict[int, list[int]] = {}  # the initials that go before a line
+    for number in large[:_MOST_INITIALS]:
+        initial = page[number]
         beside = [
-            line
-            for line in page
-            if _is_beside(line, initial)
-            and is_large_initial(initial.text, initial.size, line.size)
-            and not may_be_initial(line.text)
+            index
+            for index in others
+            if _is_beside(page[index], initial)
+            and is_large_initial(initial.text, initial.size, page[index].size)
         ]
-        smallest = min((line.size for line in beside), default=0.0)
-        beside = [line for line in beside if line.size < 1.1 * smallest]  # a heading is larger
+        smallest = min((page[index].size for index in beside), default=0.0)
+        # A heading is larger.
+        beside = [index for index in beside if page[index].size < 1.1 * smallest]
         if beside:
-            page = [line for line in page if line is not initial]
-            highest = max(beside, key=lambda line: line.y)
-            page.insert(next(i for i, line in enumerate(page) if line is highest), initial)
-    return page
+            highest = max(beside, key=lambda index: page[index].y)
+            before.setdefault(highest, []).append(number)
+    moved = {number for numbers in before.values() for number in numbers}
+    kept = [index for index in range(len(page)) if index not in moved]
+    return [page[number] for index in kept for number in (*before.get(index, ()), index)]
 
 
 def join_initial(initial: str, rest: str, joiner: LineJoiner) -> str:

@@ -1,9 +1,12 @@
 """Takes footnotes out of their pages and finds the lines that call them."""
 
+import math
 import re
+from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 
 from qwen_pl.data.cleaning.measures import usual_leading
 from qwen_pl.data.page.line import Line, LineIndex, Page, is_large_initial, parted
@@ -18,12 +21,28 @@ _TO_RAISED = str.maketrans("0123456789", _RAISED)
 _MARKS = rf"[{_RAISED}]{{1,3}}|\d{{1,3}}|[{_SIGNS}∗∥]{{1,3}}"
 # A plain number is followed by a letter, since "12 000 men" is none.
 _MARK = re.compile(
-    rf"([{_RAISED}]{{1,3}})[.)]?\s*(?=\S)|(\d{{1,3}}|[{_SIGNS}∗∥]{{1,3}})[.)]?\s*(?=\W*[^\W\d])"
+    rf"([{_RAISED}]{{1,3}})[.)]?\s*(?=\S)"
+    rf"|(\d{{1,3}}|[{_SIGNS}∗∥]{{1,3}})[.)]?\s*(?=\W{{,200}}[^\W\d])"
 )
 _MARK_ALONE = re.compile(rf"({_MARKS})[.)]?")
+_MARKS_IN_ROW = re.compile(rf"(?:[{_RAISED}{_SIGNS}]|(?![0-9])\d)+")
+_MARK_IN_FOOT = re.compile(rf"^(?:{_MARKS})|(?<=\s)[{_RAISED}]{{1,3}}")
 _RAISED_MARK = re.compile(rf"(?<=\s)[{_RAISED}]{{1,3}}\s?(?=\S)")
 _NOTE_END = re.compile(r"[.!?…。][”’»\"')\]]*$")  # a note seldom ends with a colon
 _CLOSING = ".,;:!?”’»)\\]\"'"
+_NUMBER = rf"(?<![\d{_RAISED}])([\d{_RAISED}]{{1,3}})(?![\d{_RAISED}])"
+_CLOSED = rf"(?=[\s{_CLOSING}]|$)"
+_STOP = r"(?<=[.,;!?”’»)\]\"'])"
+# How a call may look. Digits in the text are none in "2.1", "V:1" or "F1".
+_SIGN_CALL = re.compile(rf"(?<=[\w{_CLOSING}]) ?([{_SIGNS}∗∥]{{1,3}})(?![\w∗∥{_SIGNS}])")
+_RAISED_CALL = re.compile(rf" ?{_NUMBER}{_CLOSED}|{_NUMBER}")
+_DIGIT_CALL = re.compile(
+    rf"(?<!\d[.,])(?:{_STOP}(\d{{1,3}})|(?<=[a-zß-öø-ÿа-яё])(\d{{1,3}})|{_STOP} (\d{{1,3}}))"
+    rf"{_CLOSED}"
+)
+_CERTAINTIES = range(4)  # of a sign or raised number, and of the three ways of digits
+_LONGEST_LINE = 10_000  # letters; what is longer is no line of print, and calls no note
+_COMPARED_LINES = 100  # of a note, its last ones, that tell how long a full line is
 
 
 @dataclass
@@ -36,7 +55,8 @@ class Note:
     def goes_on_with(self, lines: list[str]) -> bool:
         """Whether lines at the next foot, without a mark, may be of this note."""
         is_finished = _NOTE_END.search(self.lines[-1]) is not None
-        is_full = len(self.lines[-1]) >= _FULL * max(map(len, [*self.lines, *lines]))
+        longest = max(map(len, [*self.lines[-_COMPARED_LINES:], *lines]))
+        is_full = len(self.lines[-1]) >= _FULL * longest
         return not is_finished or lines[0][:1].islower() or is_full
 
 
@@ -61,13 +81,16 @@ def take_footnotes(pages: list[Page], body_size: float) -> Footnotes:
     result = Footnotes()
     unfinished: Note | None = None
     early: list[Note] = []
+    before = _Calls([])
     for page, next_page in zip(pages, [*pages[1:], []], strict=False):
         columns = [_split_foot(part, body_size, leading) for part in parted(page, _begins_column)]
-        around = [before[-len(before) // 3 :] for before in result.pages[-1:]]
-        around.append(next_page[: len(next_page) // 3])
-        body, notes, unfinished = _take_notes(columns, around, unfinished)
-        result.pages.append(body)
-        early = _attach(early + notes, result, next_page)
+        text, after = _Calls([line for part, _ in columns for line in part]), _Calls(next_page)
+        is_called = partial(_is_called, text, before, after)
+        lines, notes, unfinished = _take_notes(columns, is_called, unfinished)
+        body = _Calls(lines)
+        result.pages.append(lines)
+        early = _attach(early + notes, result.called_by, len(result.pages) - 1, before, body, after)
+        before = body
     return result
 
 
@@ -78,12 +101,26 @@ def find_note_beginnings(pages: list[Page], body_size: float) -> set[LineIndex]:
     """
     found = set()
     for number, page in enumerate(pages):
-        for index, line in enumerate(page):
-            if line.size < _SMALLER * body_size and (match := _MARK.match(line.text)):
-                raised = _mark_of(match).translate(_TO_RAISED)
-                if any(other.y > line.y and raised in other.text for other in page):
-                    found.add((number, index))
+        begun = [
+            (index, _mark_of(match).translate(_TO_RAISED))
+            for index, line in enumerate(page)
+            if line.size < _SMALLER * body_size and (match := _MARK.match(line.text))
+        ]
+        highest = _highest_marks(page) if begun else {}
+        for index, raised in begun:
+            if highest.get(raised, -math.inf) > page[index].y:
+                found.add((number, index))
     return found
+
+
+def _highest_marks(page: Page) -> dict[str, float]:
+    """How high on a page the highest line is that has a raised mark, as a part of another too."""
+    heights: dict[str, float] = {}
+    for line in page:
+        for row in _MARKS_IN_ROW.findall(line.text):
+            for mark in {row[i : i + n] for n in (1, 2, 3) for i in range(len(row) - n + 1)}:
+                heights[mark] = max(heights.get(mark, -math.inf), line.y)
+    return heights
 
 
 def _begins_column(column: Page, line: Line) -> bool:
@@ -108,18 +145,29 @@ def _split_foot(column: Page, body_size: float, leading: float) -> tuple[Page, P
     return column[:first_small], column[first_small:]
 
 
+def _is_called(text: "_Calls", before: "_Calls", after: "_Calls", mark: str) -> bool:
+    """Whether a page's text, the last third before it, or the first third after it calls a note."""
+    last_third = len(before.page) - math.ceil(len(before.page) / 3)
+    return bool(
+        text.find(mark)
+        or before.find(mark, last_third)
+        or after.find(mark, end=len(after.page) // 3)
+    )
+
+
 def _take_notes(
-    columns: list[tuple[Page, Page]], around: list[Page], unfinished: Note | None
+    columns: list[tuple[Page, Page]], is_called: Callable[[str], bool], unfinished: Note | None
 ) -> tuple[Page, list[Note], Note | None]:
     """The text of one page, its notes, and the note that may go on at the next foot.
 
-    Parts of the pages ``around`` may call its notes; ``unfinished`` may go on at its first foot.
+    The text here or near it says which marks it calls; ``unfinished`` may go on at the first foot.
     """
-    texts = [[line for text, _ in columns for line in text], *around]
     body: Page = []
     notes: list[Note] = []
     for text, foot in columns:
-        lead, found = _split_notes(foot, _called_marks(foot, texts))
+        found_marks = {mark for line in foot for mark in _MARK_IN_FOOT.findall(line.text)}
+        marks = {mark.translate(_TO_PLAIN) for mark in found_marks}
+        lead, found = _split_notes(foot, set(filter(is_called, marks)))
         body += text
         lead_texts = [line.text for line in lead]
         if lead and unfinished is not None and unfinished.goes_on_with(lead_texts):
@@ -130,14 +178,6 @@ def _take_notes(
         unfinished = found[-1] if found else unfinished
     has_foot = any(foot for _, foot in columns)
     return body, notes, unfinished if has_foot else None
-
-
-def _called_marks(foot: Page, texts: list[Page]) -> set[str]:
-    """The marks in a foot that one of the texts calls."""
-    at_beginning_or_raised = re.compile(rf"^(?:{_MARKS})|(?<=\s)[{_RAISED}]{{1,3}}")
-    found = {mark for line in foot for mark in at_beginning_or_raised.findall(line.text)}
-    marks = {mark.translate(_TO_PLAIN) for mark in found}
-    return {mark for mark in marks if any(_find_call(text, mark) for text in texts)}
 
 
 def _split_notes(foot: Page, called: set[str]) -> tuple[Page, list[Note]]:
@@ -202,55 +242,93 @@ def _follows(before: str, mark: str) -> bool:
     return bool(mark) and before != mark and not mark.isdigit()
 
 
-def _attach(notes: list[Note], result: Footnotes, next_page: Page) -> list[Note]:
-    """Takes the marks of the last page's notes out of the text, in order.
+def _attach(
+    notes: list[Note],
+    called_by: dict[LineIndex, list[Note]],
+    number: int,
+    before: "_Calls",
+    body: "_Calls",
+    after: "_Calls",
+) -> list[Note]:
+    """Takes the marks of the notes of a page, by its ``number``, out of the text, in order.
 
     What comes back is called on the next page: columns may be balanced after notes are set.
     """
     early = []
-    number = len(result.pages) - 1
-    body = result.pages[number]
     first = 0
     for note in notes:
-        if call := _find_call(body, note.mark, first) or _find_call(body, note.mark):
+        if call := body.find(note.mark, first) or body.find(note.mark):
             first = call[0]
-            _remove_call(result, number, note, call)
-        elif number and (call := _find_call(result.pages[number - 1], note.mark)):
-            _remove_call(result, number - 1, note, call)
-        elif _find_call(next_page, note.mark):
+            body.remove(call)
+            called_by[number, first].append(note)
+        elif call := before.find(note.mark):
+            before.remove(call)
+            called_by[number - 1, call[0]].append(note)
+        elif after.find(note.mark):
             early.append(note)
         else:
-            result.called_by[number, max(len(body) - 1, 0)].append(note)
+            called_by[number, max(len(body.page) - 1, 0)].append(note)
     return early
 
 
-def _remove_call(result: Footnotes, page: int, note: Note, call: tuple[int, int, int]) -> None:
-    index, start, end = call
-    line = result.pages[page][index]
-    if left := (line.text[:start] + line.text[end:]).strip():
-        result.pages[page][index] = line._replace(text=left)
-    result.called_by[page, index].append(note)
+_Call = tuple[int, int, int]
+"""Where a text calls a note: line index, start, and end, with the space before the mark."""
 
 
-def _find_call(page: Page, mark: str, first: int = 0) -> tuple[int, int, int] | None:
-    """Where the text calls a note: line index, start, and end, with the space before the mark."""
-    for pattern in _call_patterns(mark):
-        for index in range(first, len(page)):
-            if match := pattern.search(page[index].text):
-                return index, match.start(), match.end()
-    return None
+class _Calls:
+    """Where the lines of a page call notes."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    @cached_property
+    def _lines(self) -> dict[tuple[str, int], list[int]]:
+        """The lines, in order, that call a mark with some certainty."""
+        lines: dict[tuple[str, int], list[int]] = defaultdict(list)
+        for index, line in enumerate(self.page):
+            for key in _calls_in(line.text):
+                lines[key].append(index)
+        return lines
+
+    def find(self, mark: str, first: int = 0, end: int | None = None) -> _Call | None:
+        """The most certain call of a note in the lines ``[first, end)``, the first of these."""
+        end = len(self.page) if end is None else end
+        for certainty in _CERTAINTIES:
+            lines = self._lines.get((mark, certainty), [])
+            at = bisect_left(lines, first)
+            if at < len(lines) and lines[at] < end:
+                return lines[at], *_calls_in(self.page[lines[at]].text)[mark, certainty]
+        return None
+
+    def remove(self, call: _Call) -> None:
+        """Takes a call out of its line, unless there is nothing else in it."""
+        index, start, end = call
+        line = self.page[index]
+        if left := (line.text[:start] + line.text[end:]).strip():
+            self.page[index] = line._replace(text=left)
+            had, has = _calls_in(line.text).keys(), _calls_in(left).keys()
+            for key in had - has:
+                del self._lines[key][bisect_left(self._lines[key], index)]
+            for key in has - had:
+                insort(self._lines[key], index)
 
 
-def _call_patterns(mark: str) -> Iterator[re.Pattern[str]]:
-    """How a call may look, the most certain first."""
-    if not mark.isdigit():
-        either = "".join({"*": "[*∗]", "‖": "[‖∥]"}.get(sign, sign) for sign in mark)
-        yield re.compile(rf"(?<=[\w{_CLOSING}]) ?{either}(?![\w∗∥{_SIGNS}])")
-        return
-    either = "".join(f"[{digit}{_RAISED[int(digit)]}]" for digit in mark)
-    raised = rf"(?=\d*[{_RAISED}])(?<![\d{_RAISED}]){either}(?![\d{_RAISED}])"
-    yield re.compile(rf" ?{raised}(?=[\s{_CLOSING}]|$)|{raised}")
-    # Not "2.1", "V:1" or "F1".
-    stop = r"(?<=[.,;!?”’»)\]\"'])"
-    for before in (stop, r"(?<=[a-zß-öø-ÿа-яё])", stop + " "):
-        yield re.compile(rf"(?<!\d[.,]){before}{mark}(?=[\s{_CLOSING}]|$)")
+def _calls_in(text: str) -> dict[tuple[str, int], tuple[int, int]]:
+    """The first call of each mark in a line, by mark and certainty: 0 is the most certain.
+
+    >>> _calls_in("one,1 two 2 and “three.”³")
+    {('3', 0): (24, 25), ('1', 1): (4, 5)}
+    """
+    calls: dict[tuple[str, int], tuple[int, int]] = {}
+    if len(text) > _LONGEST_LINE:
+        return calls
+    for match in _SIGN_CALL.finditer(text):
+        calls.setdefault((match[1].translate(_TO_PLAIN), 0), match.span())
+    for match in _RAISED_CALL.finditer(text):
+        mark = match[1] or match[2]
+        if not mark.isdecimal():
+            calls.setdefault((mark.translate(_TO_PLAIN), 0), match.span())
+    for match in _DIGIT_CALL.finditer(text):
+        assert match.lastindex is not None  # one of the groups has matched
+        calls.setdefault((match[match.lastindex], match.lastindex), match.span())
+    return calls

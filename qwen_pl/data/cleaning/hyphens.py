@@ -1,25 +1,30 @@
 """Joins the lines of a paragraph, and the words that were broken between them."""
 
 import re
+import sys
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import cached_property
 from itertools import pairwise
+from typing import TypeVar
 
 from qwen_pl.data.page.scripts import UNSPACED_AND_MARKS
 
+Item = TypeVar("Item")
+
+_SEEN = 1000  # characters of a text that decide how a line is joined to it
 _HYPHENS = "-\u2010\u00ad"  # hyphen-minus, hyphen, and soft hyphen
 _LETTER = r"[^\W\d_]"
 _WORD = re.compile(rf"{_LETTER}+(?:[’'\-‐]{_LETTER}+)*")
-_LAST_WORD = re.compile(rf"(?<!\w)({_LETTER}+(?:[’'\-‐]{_LETTER}+)*)[{_HYPHENS}]$")
 # "Ein- und Ausgang": the hyphen stands for what follows later.
 _CONJUNCTIONS = {"und", "oder", "bzw", "and", "or", "et", "ou", "og", "och", "en", "y", "e", "и"}
 _OFTEN = 0.004  # of all words
 _RARE = 2
 _FEWEST_LINES = 100  # of a document, for it to show whether it breaks words
 _FEW_HYPHENS = 0.01  # of the lines
-# In German “ and ‘ close, so that they open only where a word could begin.
-_ENDS_OPENING = re.compile(r"(^|[\s—(\[„“])[“‘]+$|[„(\[{¿¡]$")
-_BROKEN_URL = re.compile(r"(https?:|(https?://|www)\S*[/.?=&_])$")
+_FIRST_PART = re.compile(rf"{_LETTER}+[’'\-‐]?")
+_URL = re.compile("https?://|www")
 _URL_GOES_ON = re.compile(r"[a-z0-9/_]")
 _LATIN, _UNSPACED = "[a-zA-Z0-9]", f"[{UNSPACED_AND_MARKS}]"
 _UNSPACED_MARK = re.compile("[\u3000-\u3020\uff00-\uff0f\uff1a-\uff20\uff3b-\uff65]")  # 、。（）：
@@ -38,6 +43,7 @@ class LineJoiner:
         self.dehyphenate = dehyphenate
         self.num_dehyphenated = 0
         self._vocabulary = _count_words(lines)
+        self._num_words = self._vocabulary.total()
         text = "\n".join(lines)
         self._has_breaking_hyphen = _has_breaking_hyphen(text)
         self._breaks_words = self._may_break_words(lines)
@@ -67,7 +73,12 @@ class LineJoiner:
 
     def counts_beginning(self, letters: str) -> int:
         """How many different words of the document begin with some letters, in any case."""
-        return sum(word.startswith(letters.lower()) for word in self._vocabulary)
+        first, words = letters.lower(), self._sorted_words
+        return bisect_left(words, first + chr(sys.maxunicode)) - bisect_left(words, first)
+
+    @cached_property
+    def _sorted_words(self) -> list[str]:
+        return sorted(self._vocabulary)
 
     def _separator(self, before: str, after: str) -> str:
         ends, starts = re.match(_UNSPACED, before[-1]), re.match(_UNSPACED, after)
@@ -77,8 +88,7 @@ class LineJoiner:
             return ""
         if _UNSPACED_MARK.match(before[-1]) or _UNSPACED_MARK.match(after[0]):
             return ""
-        is_broken_url = _BROKEN_URL.search(before) and _URL_GOES_ON.match(after)
-        if is_broken_url or _ENDS_OPENING.search(before):
+        if _ends_opening(before) or (_ends_in_url(before) and _URL_GOES_ON.match(after)):
             return ""
         if before[-1] == "–" and before[-2:-1].isdigit() and after[0].isdigit():
             return ""
@@ -92,24 +102,24 @@ class LineJoiner:
         return " "
 
     def _join_hyphen(self, before: str, after: str) -> str:
-        first, second = _LAST_WORD.search(before), _WORD.match(after)
+        first, second = _last_word(before), _WORD.match(after)
         if before[-1] == "\u00ad":  # a soft hyphen is only ever seen where a word is broken
             is_broken = True
-        elif self._has_breaking_hyphen and first is not None:
+        elif self._has_breaking_hyphen and first:
             is_broken = before[-1] == "‐"
-        elif first is None or second is None:
+        elif not first or second is None:
             # "-5", "x86-\n64", but a lone dash keeps its spaces
             return before + ("" if before[-2:-1].isalnum() else " ") + after
-        elif self._is_conjunction(second[0]) and not self.counts(first[1] + second[0]):
+        elif self._is_conjunction(second[0]) and not self.counts(first + second[0]):
             return before + " " + after
         else:
-            is_broken = self._breaks_words and self._is_broken(first[1], second[0])
+            is_broken = self._breaks_words and self._is_broken(first, second[0])
         self.num_dehyphenated += is_broken
         return before[:-1] + after if is_broken else before + after
 
     def _is_conjunction(self, word: str) -> bool:
         """Whether it is one in the language of the document: "et" may end "closet"."""
-        often = self.counts(word) > _OFTEN * self._vocabulary.total()
+        often = self.counts(word) > _OFTEN * self._num_words
         return word.lower() in _CONJUNCTIONS and often
 
     def _may_break_words(self, lines: list[str]) -> bool:
@@ -119,10 +129,10 @@ class LineJoiner:
             return True
         broken = whole = 0
         for before, after in ends:
-            first, second = _LAST_WORD.search(before), _WORD.match(after)
+            first, second = _last_word(before), _WORD.match(after)
             if first and second:
-                broken += self.counts(first[1] + second[0]) > 0
-                whole += self.counts(f"{first[1]}-{second[0]}") > 0
+                broken += self.counts(first + second[0]) > 0
+                whole += self.counts(f"{first}-{second[0]}") > 0
         return broken > whole
 
     def _is_broken(self, first: str, second: str) -> bool:
@@ -140,6 +150,51 @@ class LineJoiner:
             return False  # three-and-twenty
         is_compound = both >= _RARE and min(len(left), len(right)) > 2
         return not is_compound
+
+
+def joined_text(first: str, more: Iterable[Item], join: Callable[[str, Item], str]) -> str:
+    """``functools.reduce`` for a text that ``join`` makes longer at its end.
+
+    It is handed no more than the last characters of the text, and leaves all but the very last as
+    they are, so that the time does not grow with the square of the text's length.
+    """
+    parts, end = [], first
+    for item in more:
+        end = join(end, item)
+        if len(end) > 2 * _SEEN:
+            parts.append(end[:-_SEEN])
+            end = end[-_SEEN:]
+    return "".join([*parts, end])
+
+
+def _last_word(text: str) -> str:
+    """The word, maybe with hyphens in it, before the hyphen that a text ends in; "" if none is.
+
+    It is looked for from the end: every part of a row of short words may begin one.
+    """
+    found = _WORD.match(text[-2::-1])
+    if found is None:
+        return ""
+    word, before = found[0][::-1], text[-2 - found.end() : -1 - found.end()]
+    if before.isalnum() or before == "_":  # "x86-": then the first of its parts begins with a digit
+        return _FIRST_PART.sub("", word, count=1)
+    return word
+
+
+def _ends_opening(text: str) -> bool:
+    """Whether a text ends in what opens a quotation or a bracket."""
+    if text[-1] not in "“‘":  # in German these close, so that they open only where a word may begin
+        return text[-1] in "„([{¿¡"
+    before = text.rstrip("“‘")
+    is_at_beginning = not before or before[-1].isspace() or before[-1] in "—([„"
+    return is_at_beginning or "“" in text[len(before) : -1]
+
+
+def _ends_in_url(text: str) -> bool:
+    """Whether a text ends within an address of the web, where one may be parted."""
+    if text[-1] not in "/.?=&_":
+        return text.endswith(("http:", "https:"))
+    return _URL.search(text.rsplit(maxsplit=1)[-1][:-1]) is not None
 
 
 def _has_breaking_hyphen(text: str) -> bool:

@@ -1,6 +1,7 @@
 """Measures of a document: what is usual in it, and where each line stands in its column."""
 
 import re
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -82,7 +83,9 @@ def usual_size(pages: Iterable[Page]) -> float:
 
 def usual_leading(pages: Iterable[Page], size: float) -> float:
     """The usual distance between baselines of text of a size, in points."""
-    drops = sum((_drops(page, size) for page in pages), Counter[float]())
+    drops: Counter[float] = Counter()
+    for page in pages:
+        drops.update(_drops(page, size))
     [(leading, count)] = drops.most_common(1) or [(0.0, 0)]
     return leading if count >= _FEWEST_DROPS else _USUAL_LEADING * size
 
@@ -124,7 +127,8 @@ def place_lines(pages: Sequence[Page]) -> list[PlacedLine]:
     for number, page in enumerate(pages):
         alike = pages[max(number % 2, number - _WINDOW) : number + _WINDOW + 1 : 2]
         left = Counter(round(line.x) for other in (*alike, page) for line in other)
-        offsets = [line.x - _margin(line, left) for line in page]
+        places = sorted(left)
+        offsets = [line.x - _margin(line, left, places) for line in page]
         reaches = [_reach(*pair) for pair in zip(page, offsets, strict=True)]
         if len(page) > _FEWEST_LINES_OF_PAGE:
             full = _full_reach(reaches)
@@ -139,14 +143,17 @@ def _half_points(points: float) -> float:
     return round(2 * points) / 2
 
 
-def _margin(line: Line, left_ends: Counter[int]) -> float:
-    """The leftmost place, from where the line begins to the left, where many lines begin."""
+def _margin(line: Line, left_ends: Counter[int], places: list[int]) -> float:
+    """The leftmost place, from where the line begins to the left, where many lines begin.
+
+    The ``places`` are those of ``left_ends``, sorted.
+    """
     # A line read from the right may end anywhere on the left.
     widest = _WIDEST_COLUMN if is_right_to_left(line.text) else _WIDEST_INDENT
+    leftmost = bisect_left(places, line.x - widest)
     near = {
         place: left_ends[place - 1] + left_ends[place] + left_ends[place + 1]
-        for place in left_ends
-        if line.x - widest <= place <= line.x + SAME_PLACE
+        for place in places[leftmost : bisect_right(places, line.x + SAME_PLACE)]
     }
     many = max(near.values(), default=0) / 3
     first = min((place for place in near if near[place] >= many), default=round(line.x))

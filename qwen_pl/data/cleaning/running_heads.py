@@ -1,8 +1,9 @@
 """Finds the lines at the top and bottom of pages that belong to the page and not to the text."""
 
 import re
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -53,9 +54,7 @@ def find_running_heads(pages: list[Page]) -> set[LineIndex]:
     found = counting | repeated
     heads = set(counting)
     for alike in _in_same_place(candidates):
-        for line in alike:
-            if _is_place_of_heads(alike, line, found, len(pages)):
-                heads.add(line.where)
+        heads.update(_in_place_of_heads(alike, found, len(pages)))
     apart = _rows_apart(pages)
     heads |= _agreeing_lines([c for c in candidates if c.where in apart], len(pages))
     for edge in ("top", "bottom"):
@@ -63,7 +62,7 @@ def find_running_heads(pages: list[Page]) -> set[LineIndex]:
         rests = [rest for at, rest in known if at == edge]
         others = [rest for rest in rests if rest]
         if len(others) < len(rests) / 3:  # or else the text begins right below the heads
-            heads = heads.union(*others)
+            heads = heads.union(*{id(rest): rest for rest in others}.values())
     return heads
 
 
@@ -77,8 +76,16 @@ def _edge_lines(pages: list[Page]) -> Iterator[_EdgeLine]:
                         yield _EdgeLine((number, index), page[index], edge)
 
 
-def _nearby(line: _EdgeLine, lines: list[_EdgeLine]) -> list[_EdgeLine]:
-    return [other for other in lines if abs(other.page - line.page) <= _NEARBY]
+class _Pages:
+    """The pages that some lines are on, to be counted near any page."""
+
+    def __init__(self, lines: Iterable[_EdgeLine]) -> None:
+        self._pages = sorted({line.page for line in lines})
+
+    def near(self, page: int) -> int:
+        """How many of them are nearby."""
+        first = bisect_left(self._pages, page - _NEARBY)
+        return bisect_right(self._pages, page + _NEARBY) - first
 
 
 def _rows(page: Page) -> list[list[int]]:
@@ -103,13 +110,27 @@ def _counting_lines(candidates: list[_EdgeLine], num_pages: int) -> set[LineInde
     enough = min(_REPEATS, max(num_pages, 2))
     found = set()
     for alike in by_offset.values():
+        pages = _Pages(alike)
+        heights = defaultdict(list)
+        for line in sorted(alike, key=lambda line: line.line.y):
+            heights[line.page].append(line.line.y)
         for line in alike:
-            near = _nearby(line, alike)
-            if not _STANDS_ALONE.fullmatch(line.line.text):
-                near = [o for o in near if abs(o.line.y - line.line.y) <= _SAME_HEIGHT]
-            if len({other.page for other in near}) >= enough:
+            if pages.near(line.page) < enough:
+                continue
+            is_alone = _STANDS_ALONE.fullmatch(line.line.text) is not None
+            if is_alone or _pages_at_its_height(line, heights) >= enough:
                 found.add(line.where)
     return found
+
+
+def _pages_at_its_height(line: _EdgeLine, heights: dict[int, list[float]]) -> int:
+    """How many pages nearby have a line about as high; the heights on each page are sorted."""
+    count = 0
+    for page in range(line.page - _NEARBY, line.page + _NEARBY + 1):
+        own = heights.get(page, ())
+        nearest = bisect_left(own, line.line.y - _SAME_HEIGHT)
+        count += nearest < len(own) and own[nearest] - line.line.y <= _SAME_HEIGHT
+    return count
 
 
 def _repeated_lines(candidates: list[_EdgeLine]) -> set[LineIndex]:
@@ -122,9 +143,8 @@ def _repeated_lines(candidates: list[_EdgeLine]) -> set[LineIndex]:
             by_text["ends", text[-_ALIKE:], candidate.edge].append(candidate)
     found = set()
     for alike in by_text.values():
-        for line in alike:
-            if len({other.page for other in _nearby(line, alike)}) >= _REPEATS:
-                found.add(line.where)
+        pages = _Pages(alike)
+        found.update(line.where for line in alike if pages.near(line.page) >= _REPEATS)
     return found
 
 
@@ -140,16 +160,17 @@ def _in_same_place(candidates: list[_EdgeLine]) -> list[list[_EdgeLine]]:
     return parted(order, is_elsewhere)
 
 
-def _is_place_of_heads(
-    same_place: list[_EdgeLine], line: _EdgeLine, found: set[LineIndex], num_pages: int
-) -> bool:
-    """Whether enough of the lines in a place, on enough pages nearby, are known for heads."""
-    near = _nearby(line, same_place)
-    with_line = len({other.page for other in near})
-    with_head = len({other.page for other in near if other.where in found})
-    pages = min(line.page + _NEARBY, num_pages - 1) - max(line.page - _NEARBY, 0) + 1
-    share_of_lines = 0.4 if line.where in found else 0.6
-    return with_head >= max(_REPEATS, share_of_lines * with_line, _SHARE_OF_PAGES * pages)
+def _in_place_of_heads(
+    alike: list[_EdgeLine], found: set[LineIndex], num_pages: int
+) -> Iterator[LineIndex]:
+    """The lines in one place where enough others, on enough pages nearby, are known for heads."""
+    with_line, with_head = _Pages(alike), _Pages(line for line in alike if line.where in found)
+    for line in alike:
+        pages = min(line.page + _NEARBY, num_pages - 1) - max(line.page - _NEARBY, 0) + 1
+        share_of_lines = 0.4 if line.where in found else 0.6
+        enough = max(_REPEATS, share_of_lines * with_line.near(line.page), _SHARE_OF_PAGES * pages)
+        if with_head.near(line.page) >= enough:
+            yield line.where
 
 
 def _agreeing_lines(apart: list[_EdgeLine], num_pages: int) -> set[LineIndex]:
@@ -159,20 +180,28 @@ def _agreeing_lines(apart: list[_EdgeLine], num_pages: int) -> set[LineIndex]:
     """
     found = set()
     for alike in _in_same_place(apart):
-        known = set()
+        texts = defaultdict(set)
         for line in alike:
-            texts = {(o.page, o.line.text.casefold()) for o in _nearby(line, alike)}
-            agreeing = sum((page + 1, t) in texts or (page + 2, t) in texts for page, t in texts)
-            # There may be heads on left pages only.
-            first = max(line.page - _NEARBY, line.page % 2)
-            facing_alike = range(first, min(line.page + _NEARBY, num_pages - 1) + 1, 2)
-            with_line = {page for page, _ in texts if page in facing_alike}
-            if agreeing >= 2 and len(with_line) >= 0.4 * len(facing_alike):
-                known.add(line.where)
+            texts[line.page].add(line.line.text.casefold())
+        agreeing = {page for page in texts if _agrees_nearby(page, texts, num_pages)}
+        known = {line.where for line in alike if line.page in agreeing}
         if len(known) > max(_REPEATS, len(alike) / 2):
             known = {line.where for line in alike}
         found |= known
     return found
+
+
+def _agrees_nearby(page: int, texts: dict[int, set[str]], num_pages: int) -> bool:
+    """Whether enough pages nearby have a line in one place, and some of these the same text."""
+    last = min(page + _NEARBY, num_pages - 1)
+    agreeing = 0
+    for number in range(max(page - _NEARBY, 0), last + 1):
+        following = [texts.get(after, set()) for after in (number + 1, number + 2) if after <= last]
+        agreeing += sum(any(text in other for other in following) for text in texts.get(number, ()))
+    # There may be heads on left pages only.
+    facing_alike = range(max(page - _NEARBY, page % 2), last + 1, 2)
+    with_line = sum(number in texts for number in facing_alike)
+    return agreeing >= 2 and with_line >= 0.4 * len(facing_alike)
 
 
 def _rows_apart(pages: list[Page]) -> dict[LineIndex, tuple[str, set[LineIndex]]]:

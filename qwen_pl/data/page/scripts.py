@@ -2,9 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from itertools import pairwise
-
-from qwen_pl.data.page.line import parted
+from itertools import groupby, pairwise
 
 UNSPACED_CHINESE = r"\u3040-\u30ff\u3400-\u9fff"
 """Kana and Chinese characters; like all of these for use within ``[]`` of a regular expression."""
@@ -44,8 +42,10 @@ def in_reading_order(runs: Sequence[str]) -> str:
     if not is_right_to_left("".join(runs)):
         return "".join(map(_turned, runs))
     # Neighbours without letters from right to left belong together.
-    parts = parted(filter(None, runs), lambda part, run: bool(_LETTER.search(part[0] + run)))
-    groups = ["".join(part) for part in parts]
+    groups: list[str] = []
+    for is_turned, alike in groupby(filter(None, runs), lambda run: bool(_LETTER.search(run))):
+        together = list(alike)
+        groups += together if is_turned else ["".join(together)]
     line = _turned(groups[-1]).strip()
     for left, right in pairwise(reversed(groups)):  # in the order of reading
         separator = " " if _has_space_on_left(left) or _has_space_on_right(right) else ""

@@ -72,11 +72,14 @@ def follow_pages(pages: Sequence[Page], clean: CleanText) -> Iterator[PageFate]:
     for paragraph in clean.paragraphs:
         beginning[paragraph.page].append(paragraph.text)
     before = ""
+    kept = _KeptText("")
     for number, page in enumerate(pages, start=1):
         here = "\n\n".join(beginning[number])
         after = f"{before}\n\n{here}" if before and here else before + here
+        if after != kept.text:  # else a paragraph goes on over several pages
+            kept = _KeptText(after)
         lines = [" ".join(line.text.split()) for line in page]
-        removed = _not_found(lines, after) if page else []
+        removed = kept.lacks(lines) if page else []
         lost = sum(len(_letters(lines[index])) for index in removed)
         start = len(after) - len(here)
         yield PageFate(number, lines, removed, after, start, len(_letters("".join(lines))), lost)
@@ -87,23 +90,33 @@ def _letters(text: str) -> str:
     return _NOT_LETTERS.sub("", text).casefold()
 
 
-def _not_found(lines: list[str], after: str) -> list[int]:
-    if len(lines) * len(after) > _MOST_WORK:
-        return []
-    kept = _letters(after)
+class _KeptText:
+    """The cleaned text in which the lines of a page are looked for."""
 
-    def is_kept(line: str) -> bool:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._letters = _letters(text)
+        self._place = 0  # of the line found last, behind which the next one mostly is
+
+    def lacks(self, lines: list[str]) -> list[int]:
+        """The indices of the lines that it does not have."""
+        if len(lines) * len(self.text) > _MOST_WORK:
+            return []
+        # Most lines need no correction of their characters to be found, which costs the most.
+        return [
+            index
+            for index, line in enumerate(lines)
+            if not self._has(line) and not self._has(fix_characters(line))
+        ]
+
+    def _has(self, line: str) -> bool:
         letters = _letters(line)
-        if len(letters) > _SHORT:
-            return letters in kept
-        return line.rstrip("-‐\u00ad") in after
-
-    # Most lines need no correction of their characters to be found, which costs the most.
-    return [
-        index
-        for index, line in enumerate(lines)
-        if not is_kept(line) and not is_kept(fix_characters(line))
-    ]
+        if len(letters) <= _SHORT:
+            return line.rstrip("-‐\u00ad") in self.text
+        found = self._letters.find(letters, self._place)
+        found = found if found >= 0 else self._letters.find(letters)
+        self._place = found if found >= 0 else self._place
+        return found >= 0
 
 
 def worst_pages(fates: Sequence[PageFate], clean: CleanText, most: int = 3) -> list[Excerpt]:
@@ -112,7 +125,9 @@ def worst_pages(fates: Sequence[PageFate], clean: CleanText, most: int = 3) -> l
     Each kind of trouble has its worst page shown before any has a second one. The page from the
     middle lets a reader judge what no measure tells, as whether columns come in their order.
     """
-    troubled = [trouble for fate in fates if (trouble := _trouble(fate, clean)) is not None]
+    garbage = set(clean.garbage_pages)
+    found = (_trouble(fate, clean, fate.number in garbage) for fate in fates)
+    troubled = [trouble for trouble in found if trouble is not None]
     if empty := [fate for fate in fates if not fate.lines]:
         others = f", as {len(empty) - 1:,} others" if len(empty) > 1 else ""
         troubled.append(_Trouble("empty", 0, f"gave no text{others}", empty[0]))
@@ -134,10 +149,10 @@ class _Trouble(NamedTuple):
     fate: PageFate
 
 
-def _trouble(fate: PageFate, clean: CleanText) -> _Trouble | None:
+def _trouble(fate: PageFate, clean: CleanText, is_dropped: bool) -> _Trouble | None:
     text = "\n".join(fate.lines)
     garbage = garbage_ratio(text) if clean.garbage_ratio else 0.0
-    if fate.number in clean.garbage_pages:
+    if is_dropped:
         phrase = f"dropped: {garbage:.0%} of its characters cannot be read"
         return _Trouble("dropped", garbage, phrase, fate)
     if clean.glued_ratio and (glued := glued_ratio(text)) > SURELY_GLUED:
@@ -170,7 +185,8 @@ def _excerpt(trouble: _Trouble) -> Excerpt:
         last += 1
     before = [line[:EXCERPT_CHARACTERS] for line in fate.lines[first:last]]
     removed = [index - first for index in fate.removed if first <= index < last]
-    kept = [fate.lines[i] for i in range(first, len(fate.lines)) if i not in set(fate.removed)]
+    gone_lines = set(fate.removed)
+    kept = [line for i, line in enumerate(fate.lines[first:], first) if i not in gone_lines]
     before += ["…"] if last < len(lengths) else []
     if first:
         before.insert(0, "…")
