@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from itertools import pairwise
 
 from qwen_pl.data.page.line import Line, Page
 from qwen_pl.data.page.scripts import CHINESE_AND_MARKS
@@ -37,6 +38,8 @@ _CHINESE_PAIR = re.compile(f"{_CHINESE}(?= ?{_CHINESE})")
 _LETTERSPACED = 0.25  # of the pairs of Chinese characters on a line have a space between them
 _FEWEST_LETTERSPACES = 3
 
+_MOST_MARKS = 30  # on one letter
+_MAYBE_MANY_MARKS = re.compile(rf"[^\w\s\x00-\x7f]{{{_MOST_MARKS}}}")
 _COMBINING = "\u0301\u0300\u0308\u0302\u0303\u030b\u030c\u0306\u0304\u030a\u0307"
 _ACCENTS = dict(zip("´`¨ˆ˜˝ˇ˘¯˚˙", _COMBINING, strict=True))
 # A ` only inside a word: before one it is a quotation mark.
@@ -82,7 +85,7 @@ def fix_characters(line: str) -> str:
     """
     if line.isascii() and line.isprintable() and "`" not in line:
         return re.sub(" {2,}", " ", line).strip()
-    line = unicodedata.normalize("NFC", line.translate(_TABLE))
+    line = _composed(line.translate(_TABLE))
     line = _LOOSE_ACCENT.sub(_compose, line)
     line = re.sub(" {2,}", " ", line).strip()
     line = re.sub("(?<=[“„]) (?=[‘‚])|(?<=’) (?=”)|(?<=[‘‚]) (?=[“„])|(?<=”) (?=’)", "", line)
@@ -90,6 +93,25 @@ def fix_characters(line: str) -> str:
     line = _close_up(line)
     line = line.replace("c©", "©")  # TeX draws the sign as a letter in a circle
     return re.sub("\u00ad(?!$)", "", line)  # at the line's end a soft hyphen breaks a word
+
+
+def _composed(line: str) -> str:
+    """A line in NFC; more marks on one letter than any script needs are put in order in groups.
+
+    Python sorts them in a time that grows with the square of their number.
+    Source: Unicode Standard Annex 15, the Stream-Safe Text Format.
+    """
+    if line.isascii():
+        return line
+    ends, marks = [0], 0
+    if _MAYBE_MANY_MARKS.search(line):
+        for index, character in enumerate(line, start=1):
+            marks = marks + 1 if unicodedata.category(character)[0] == "M" else 0
+            if marks == _MOST_MARKS:
+                ends.append(index)
+                marks = 0
+    parts = pairwise([*ends, len(line)])
+    return "".join(unicodedata.normalize("NFC", line[start:end]) for start, end in parts)
 
 
 def _close_up(line: str) -> str:

@@ -141,7 +141,7 @@ def _repeated_lines(candidates: list[_EdgeLine]) -> set[LineIndex]:
         if sum(character.isalnum() for character in text) >= 2:
             by_text["begins", text[:_ALIKE], candidate.edge].append(candidate)
             by_text["ends", text[-_ALIKE:], candidate.edge].append(candidate)
-    found = set()
+    found: set[LineIndex] = set()
     for alike in by_text.values():
         pages = _Pages(alike)
         found.update(line.where for line in alike if pages.near(line.page) >= _REPEATS)

@@ -1,5 +1,6 @@
 """Reads and cleans source files into the cache: raw pages, text and a record of how it went."""
 
+import contextlib
 import dataclasses
 import gzip
 import os
@@ -15,13 +16,21 @@ import numpy as np
 from tqdm import tqdm
 
 from qwen_pl.data.cache_dir import CacheDir, TextEntry
-from qwen_pl.data.cleaning.clean import CLEANING_VERSION, clean_pages, clean_plain_text
+from qwen_pl.data.cleaning.clean import CLEANING_VERSION
 from qwen_pl.data.cleaning.clean_text import Cleaning, CleanText
+from qwen_pl.data.corpus.cleaned import (
+    Cleaned,
+    cleaned_pdf,
+    cleaned_text,
+    end_cleaning,
+    start_cleaning,
+)
 from qwen_pl.data.corpus.document import SealedText, written_document
 from qwen_pl.data.corpus.duplicates import MINHASH_VERSION, shingles, signature
 from qwen_pl.data.corpus.sources import SourceFile
-from qwen_pl.data.corpus.text_encoding import TextEncoding, find_encoding, read_chunks
+from qwen_pl.data.corpus.text_encoding import find_encoding
 from qwen_pl.data.page.line import Line
+from qwen_pl.data.pdf.child import ChildStopped
 from qwen_pl.data.pdf.read import PdfLimits, PdfText, read_pdf
 from qwen_pl.data.pdf.readers import reader_version
 from qwen_pl.data.processes import ProcessDied, map_in_processes
@@ -99,7 +108,11 @@ def read_files(
     read = partial(_read_safely, settings=settings, cache=cache, progress=progress and one)
     results = map_in_processes(read, missing, min(num_proc, len(missing)))
     hide = None if progress and not one else True
-    with tqdm(desc="reading", total=len(files), unit=" files", disable=hide) as bar:
+    with contextlib.ExitStack() as at_end:
+        bar = at_end.enter_context(
+            tqdm(desc="reading", total=len(files), unit=" files", disable=hide)
+        )
+        at_end.callback(end_cleaning)
         for file, text in zip(files, kept, strict=True):
             result = next(results)[1] if text is None else _renamed(text, file)
             if isinstance(result, ProcessDied):
@@ -172,8 +185,11 @@ def _read_pdf_file(
 ) -> FileText:
     pages_file = cache.pages(file.sha256, reader_version(settings.reader))
     kept = _kept_pages(pages_file, settings)
+    start_cleaning(settings.limits)
     pdf = kept or _fresh_pages(pages_file, file.path, settings, progress)
-    made = _write(entry, file, pdf, [clean_pages(pdf.pages, settings.cleaning)])
+    pieces = cleaned_pdf(file, pdf, settings.cleaning, settings.limits)
+    # What is described without the child is a file of which no page was cleaned.
+    made = _write(entry, file, dataclasses.replace(pdf, pages=[]), pieces)
     made.report.seconds = 0.0 if kept is None else kept.seconds  # which reading took at its time
     return made
 
@@ -181,36 +197,35 @@ def _read_pdf_file(
 def _read_text_file(file: SourceFile, settings: ReadingSettings, entry: TextEntry) -> FileText:
     with file.path.open("rb") as opened:
         encoding = find_encoding(opened)
-    made = _write(entry, file, None, _clean_chunks(file.path, encoding, settings.cleaning))
-    if encoding.status != "ok":
-        made.report.status = encoding.status
-    made.report.reason = encoding.reason or made.report.reason
+    pieces = cleaned_text(file, encoding, settings.cleaning, settings.limits)
+    made = _write(entry, file, None, pieces)
+    if made.report.status in ("ok", "empty"):  # else a limit was met
+        made.report.status = made.report.status if encoding.status == "ok" else encoding.status
+        made.report.reason = encoding.reason or made.report.reason
     return made
 
 
-def _clean_chunks(path: Path, encoding: TextEncoding, cleaning: Cleaning) -> Iterator[CleanText]:
-    """Cleans a text file chunk by chunk, each ended by a blank line, whatever the file's size."""
-    page = 1
-    for chunk in read_chunks(path, encoding):
-        clean = clean_plain_text(chunk, cleaning)
-        clean.paragraphs = [p._replace(page=p.page + page - 1) for p in clean.paragraphs]
-        page += chunk.count("\f")
-        yield clean
-
-
 def _write(
-    entry: TextEntry, file: SourceFile, pdf: PdfText | None, chunks: Iterable[CleanText]
+    entry: TextEntry, file: SourceFile, pdf: PdfText | None, pieces: Iterable[Cleaned]
 ) -> FileText:
-    reports, sampled, compared = [], [], 0
+    """Writes what comes until the end, or until a limit is met, which then is the file's status."""
+    reports, sampled, compared = [], [np.zeros(0, np.uint64)], 0
+    stopped: ChildStopped | None = None
     with written_document(entry.text) as writer:
-        for clean in chunks:
-            writer.write(clean.paragraphs)
-            if compared < _COMPARED_CHARACTERS:
-                sampled.append(shingles(paragraph.text for paragraph in clean.paragraphs))
-                compared += sum(len(paragraph.text) for paragraph in clean.paragraphs)
-            reports.append(describe_file(*file, pdf, clean))
+        try:
+            for piece in pieces:
+                writer.write(piece.paragraphs)
+                if compared < _COMPARED_CHARACTERS:
+                    sampled.append(shingles(paragraph.text for paragraph in piece.paragraphs))
+                    compared += sum(len(paragraph.text) for paragraph in piece.paragraphs)
+                reports.append(piece.report)
+        except ChildStopped as why:
+            stopped = why
+    report = reduce(_sum, reports) if reports else describe_file(*file, pdf, CleanText())
+    if stopped is not None:
+        report.status = stopped.status
+        report.reason = "; ".join(filter(None, [pdf.reason if pdf else "", stopped.reason]))
     minhash = signature(np.unique(np.concatenate(sampled)))
-    report = reduce(_sum, reports)
     return FileText(writer.text, report, writer.num_paragraphs, writer.num_bytes, minhash)
 
 

@@ -3,12 +3,15 @@
 import codecs
 import io
 import re
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 _COUNTED_BYTES = 1 << 20  # at once
 _CHUNK_CHARACTERS = 2 << 20
+LONGEST_CHUNK = 2 * _CHUNK_CHARACTERS
+"""Characters of a file that come at once."""
 _NOT_ASCII = bytes(range(0x80, 0x100))
 _ASCII_LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _CONTROLS = bytes(set(range(0x20)) - set(b"\t\n\v\f\r\x1a"))  # ^Z ended files on DOS
@@ -115,7 +118,7 @@ class _Counts:
 
 
 def read_chunks(path: Path, encoding: TextEncoding) -> Iterator[str]:
-    """The text of a file, whatever its size, cut between paragraphs; "" if it is not known.
+    """The text of a file, whatever its size, cut between paragraphs; "" if it is not decoded.
 
     Newlines are plain, and all that was read comes: the chunks put together are the text.
     """
@@ -135,8 +138,14 @@ def read_chunks(path: Path, encoding: TextEncoding) -> Iterator[str]:
 
 
 def _place_to_cut(text: str) -> int:
-    """Behind the last blank line, or the last line, or the last word if there is but one line."""
-    for separator in ("\n\n", "\n", " "):
+    """Behind the last blank line; or else the last line, sentence or word.
+
+    Text with none of these is cut before its last letter, to which marks may follow.
+    """
+    for separator in ("\n\n", "\n", ". ", "。", " "):
         if (found := text.rfind(separator)) > 0:
             return found + len(separator)
-    return len(text)
+    last = len(text) - 1
+    while last and unicodedata.category(text[last])[0] == "M":
+        last -= 1
+    return last or len(text)

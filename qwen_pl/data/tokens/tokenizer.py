@@ -31,6 +31,7 @@ TOKENIZER_VERSION = 1  # raised whenever the same text would give another tokeni
 TOKENIZER_JSON = "tokenizer.json"
 _SEALED_AS = "tokenizer"
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+_LONGEST_WORD = 256  # characters, or signs or spaces, that are learned from together
 SMALLEST_VOCABULARY = 256 + len(SPECIAL_TOKENS)
 
 
@@ -38,6 +39,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, *, progress: bool = F
     """Learns byte-pair merges until ``vocab_size`` ids are in use, special tokens included.
 
     A text that holds too few repeated pairs gives a smaller vocabulary: ask ``get_vocab_size()``.
+    Words of more than 256 characters, as of Chinese without punctuation, are learned from in parts.
 
     Source: Sennrich et al. 2016, https://arxiv.org/abs/1508.07909, on bytes as in GPT-2 (2019).
 
@@ -55,12 +57,9 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, *, progress: bool = F
         )
     tokenizer = Tokenizer(BPE())
     tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(QWEN_PATTERN), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
+    # Each merge goes through all of a word, so that one as long as the text would take for ever.
+    at_most = QWEN_PATTERN.replace("+", f"{{1,{_LONGEST_WORD}}}")
+    tokenizer.pre_tokenizer = _cut_by(at_most.replace("*", f"{{0,{_LONGEST_WORD}}}"))
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
     trainer = BpeTrainer(
@@ -70,8 +69,19 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, *, progress: bool = F
         show_progress=progress,
     )
     tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.pre_tokenizer = _cut_by(QWEN_PATTERN)
     tokenizer.add_special_tokens([AddedToken(t, special=True) for t in SPECIAL_TOKENS])
     return tokenizer
+
+
+def _cut_by(pattern: str) -> pre_tokenizers.PreTokenizer:
+    """Cuts text by a pattern and turns the bytes of each part into characters."""
+    return pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(pattern), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
 
 
 def save_tokenizer(tokenizer: Tokenizer, folder: Path, made_of: str = "") -> None:

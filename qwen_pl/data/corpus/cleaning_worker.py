@@ -1,0 +1,109 @@
+"""The child process that cleans one file after another, within limits, as ``cleaned`` asks it to.
+
+Jobs come on standard input, one JSON object a line: for a text file the job alone, for a PDF the
+job and then each of its pages. The answer is ``ready`` once, then for each job what was cleaned,
+piece by piece, and ``done``; or ``failed`` in place of that.
+"""
+
+import json
+import os
+import queue
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from qwen_pl.data.pdf.guards import (
+    OUT_OF_MEMORY_EXIT_CODE,
+    answer_pipe,
+    limit_memory,
+    peak_memory_mb,
+)
+
+_CHARACTERS_AT_ONCE = 250_000  # in one message: as JSON one may take 12 bytes
+_HEADROOM = 1.25  # what is watched is met first, and said
+
+
+def main() -> None:
+    """Guards this process and answers jobs until standard input is closed."""
+    answer = answer_pipe()
+    jobs: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_take_jobs, args=(jobs,), daemon=True).start()
+    memory_mb = json.loads(jobs.get())["memory_mb"]
+    limit_memory(memory_mb, _HEADROOM)
+    try:
+        _say(answer, {"type": "ready"})
+        while True:
+            for message in _answers(json.loads(jobs.get()), jobs):
+                _say(answer, message)
+            # What memory it has had once is what it is judged by.
+            _say(answer, {"type": "done", "has_grown": peak_memory_mb() > memory_mb / 4})
+    except MemoryError:
+        os._exit(OUT_OF_MEMORY_EXIT_CODE)
+
+
+def _take_jobs(jobs: "queue.SimpleQueue[bytes]") -> None:
+    """Ends this process when standard input closes, whatever it is at."""
+    with os.fdopen(0, "rb", closefd=False) as lines:
+        for line in lines:
+            jobs.put(line)
+    os._exit(1)
+
+
+def _say(answer: Any, message: dict[str, Any]) -> None:
+    answer.write(json.dumps(message).encode("ascii") + b"\n")
+    answer.flush()
+
+
+def _answers(job: dict[str, Any], jobs: "queue.SimpleQueue[bytes]") -> Iterator[dict[str, Any]]:
+    pages = [json.loads(jobs.get())["lines"] for _ in range(job["num_pages"])]
+    try:
+        yield from _cleaned(job, pages)
+    except MemoryError:
+        raise
+    except Exception as error:
+        yield {"type": "failed", "reason": f"{type(error).__name__}: {error}"[:1000]}
+
+
+def _cleaned(job: dict[str, Any], pages: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    """What is told of each piece: its paragraphs, then the report on it."""
+    # Imported under the memory limit.
+    from qwen_pl.data.cleaning.clean import clean_pages, clean_plain_text
+    from qwen_pl.data.cleaning.clean_text import Cleaning
+    from qwen_pl.data.corpus.text_encoding import TextEncoding, read_chunks
+    from qwen_pl.data.page.line import Line
+    from qwen_pl.data.pdf.read import PdfText
+    from qwen_pl.data.report.file_report import describe_file
+
+    path, cleaning = Path(job["path"]), Cleaning(**job["cleaning"])
+    if job["pdf"] is not None:
+        pdf = PdfText(path, [[Line(*line) for line in page] for page in pages], **job["pdf"])
+        clean = clean_pages(pdf.pages, cleaning)
+        yield from _told(clean.paragraphs)
+        yield {"type": "cleaned", "report": describe_file(path, "", pdf, clean).to_json()}
+        return
+    page = 1
+    for chunk in read_chunks(path, TextEncoding(*job["encoding"])):
+        clean = clean_plain_text(chunk, cleaning)
+        clean.paragraphs = [p._replace(page=p.page + page - 1) for p in clean.paragraphs]
+        page += chunk.count("\f")
+        yield from _told(clean.paragraphs)
+        yield {"type": "cleaned", "report": describe_file(path, "", None, clean).to_json()}
+
+
+def _told(paragraphs: Iterable[tuple[str, int]]) -> Iterator[dict[str, Any]]:
+    """Paragraphs as ``[text, page, whether it goes on with the one before]``."""
+    batch, size = [], 0
+    for text, page in paragraphs:
+        for start in range(0, len(text), _CHARACTERS_AT_ONCE):
+            part = text[start : start + _CHARACTERS_AT_ONCE]
+            batch.append([part, page, start > 0])
+            size += len(part) + 1
+            if size >= _CHARACTERS_AT_ONCE:
+                yield {"type": "paragraphs", "paragraphs": batch}
+                batch, size = [], 0
+    yield {"type": "paragraphs", "paragraphs": batch}
+
+
+if __name__ == "__main__":
+    main()
