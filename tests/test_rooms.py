@@ -28,6 +28,7 @@ ROOMS = {
     "__init__": {"generation"},
 }
 FOUNDATIONS = {
+    "any_tokenizer",
     "errors",
     "files",
     "markdown",

@@ -156,8 +156,7 @@ def load_trained(checkpoint: Path, tokenizer: str | None = None, *, mmap: bool =
     Raises:
         InputError: If the checkpoint cannot be read, has no tokenizer in it, or has another one.
     """
-    from tokenizers import Tokenizer
-
+    from qwen_pl.any_tokenizer import read_tokenizer
     from qwen_pl.data.tokens.tokenizer import check_same_tokenizer, load_tokenizer
     from qwen_pl.training.checkpoints.checkpoint import load_network
 
@@ -174,7 +173,8 @@ def load_trained(checkpoint: Path, tokenizer: str | None = None, *, mmap: bool =
             giver="--tokenizer",
             way_out="leave it out to use the checkpoint's own",
         )
-    return Trained(network, Tokenizer.from_str(data["tokenizer"]), rest)
+    own = read_tokenizer(data["tokenizer"], f"what {checkpoint} holds")
+    return Trained(network, own, rest)
 
 
 def load_writer(checkpoint: Path, tokenizer: str | None = None) -> Trained:

@@ -11,6 +11,7 @@ from lightning.pytorch.utilities.seed import isolate_rng
 from tokenizers import Tokenizer
 from torch.utils.data import DataLoader
 
+from qwen_pl.any_tokenizer import read_tokenizer
 from qwen_pl.data.batches import loader
 from qwen_pl.data.batches.loader import Batch
 from qwen_pl.data.batches.order import WindowOrder, with_gaps
@@ -176,7 +177,7 @@ class PDFDataModule(pl.LightningDataModule):
                 giver="data.tokenizer",
                 way_out="leave it out to use the checkpoint's own",
             )
-        self.tokenizer = Tokenizer.from_str(state["tokenizer"])
+        self.tokenizer = read_tokenizer(state["tokenizer"], "what the checkpoint holds")
 
     @property
     def tokens(self) -> TokenFile:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from tokenizers import Tokenizer
 from tokenizers.pre_tokenizers import ByteLevel
 
+from qwen_pl.any_tokenizer import steps_of
 from qwen_pl.errors import InputError
 from qwen_pl.qwen_tokenizer import END_OF_TEXT, QWEN_PATTERN
 
@@ -51,7 +52,7 @@ def gguf_vocabulary(tokenizer: Tokenizer, vocab_size: int) -> Vocabulary:
 
 def normalizes(tokenizer: Tokenizer) -> bool:
     """Whether the tokenizer puts text into NFC first, which llama.cpp does not."""
-    return bool(_steps(json.loads(tokenizer.to_str())["normalizer"], "normalizers"))
+    return bool(steps_of(json.loads(tokenizer.to_str())["normalizer"], "normalizers"))
 
 
 def _tokens(tokenizer: Tokenizer, vocab_size: int) -> tuple[list[str], list[int]]:
@@ -84,10 +85,10 @@ def _check_kind(description: dict[str, Any]) -> None:
     for name in ("continuing_subword_prefix", "end_of_word_suffix", "dropout", "ignore_merges"):
         if model.get(name):
             _refuse(f"has {name}: {json.dumps(model[name])}")
-    for step in _steps(description["normalizer"], "normalizers"):
+    for step in steps_of(description["normalizer"], "normalizers"):
         if step["type"] != "NFC":
             _refuse(f"has the normalizer {step['type']}")
-    steps = _steps(description["pre_tokenizer"], "pretokenizers")
+    steps = steps_of(description["pre_tokenizer"], "pretokenizers")
     if not (len(steps) == 2 and _cuts_like_qwen(steps[0]) and _is_byte_level(steps[1])):
         kinds = [
             f"{step['type']}({next(iter(step['pattern'].values()))})"
@@ -105,13 +106,6 @@ def _refuse(what: str) -> None:
         f"the tokenizer {what}: GGUF is written for byte-level BPE with Qwen's pre-tokenizer only, "
         "as llama.cpp would cut text in another way than the model has learned"
     )
-
-
-def _steps(part: dict[str, Any] | None, name: str) -> list[dict[str, Any]]:
-    """The steps of a normalizer or pre-tokenizer, whether it is none, one or a sequence."""
-    if part is None:
-        return []
-    return part[name] if part["type"] == "Sequence" else [part]
 
 
 def _cuts_like_qwen(step: dict[str, Any]) -> bool:

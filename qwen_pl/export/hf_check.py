@@ -10,6 +10,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from qwen_pl.any_tokenizer import unused_ids
 from qwen_pl.errors import InputError
 from qwen_pl.export.findings import Finding
 from qwen_pl.export.hugging_face import dtype_name
@@ -100,8 +101,8 @@ def check_hugging_face(
         findings = [_compare_weights(model, complaints, network), _compare_sizes(model, network)]
         model.float(), network.float()
         findings += [_compare_logits(model, network, samples), *rounding]
-        num_tokens = tokenizer.get_vocab_size()
-        findings.append(_compare_greedy(model, network, samples, num_tokens, end_of_text))
+        unused = unused_ids(tokenizer, network.config.vocab_size)
+        findings.append(_compare_greedy(model, network, samples, unused, end_of_text))
         findings += _compare_tokenizers(their_tokenizer, tokenizer, texts)
         findings.append(_compare_end(model, their_tokenizer, end_of_text))
         return findings
@@ -195,7 +196,7 @@ def _compare_greedy(
     theirs: "PreTrainedModel",
     network: Qwen3ForCausalLM,
     samples: list[Tensor],
-    num_tokens: int,
+    unused: list[int],
     end_of_text: int,
 ) -> Finding:
     """Whether each token of Transformers' greedy text is our likeliest: then our text is the same.
@@ -212,14 +213,16 @@ def _compare_greedy(
             continue
         row = _greedy(theirs, prompt, room)  # (1, length + new)
         new = row[0, length:]
-        logits = network(row[:, :-1])[0, length - 1 :, :num_tokens]  # (new, num_tokens)
+        logits = network(row[:, :-1])[0, length - 1 :]  # (new, vocab_size)
+        scale = max(1.0, float(logits.abs().max()))
+        logits[:, unused] = float("-inf")
         if len(new) < room and new[-1] != end_of_text:
             return Finding("greedy text", f"stops after {len(new)} of {room} tokens", False)
-        if int(new.max()) >= num_tokens:
-            return Finding("greedy text", f"holds {int(new.max())}, which is no token", False)
+        if strangers := set(unused).intersection(new.tolist()):
+            return Finding("greedy text", f"holds {max(strangers)}, which is no token", False)
         best, likeliest = logits.max(-1)
         behind = best - logits.gather(-1, new.unsqueeze(-1)).squeeze(-1)
-        if (wrong := (behind > 2 * TOLERANCE * max(1.0, float(logits.abs().max())))).any():
+        if (wrong := (behind > 2 * TOLERANCE * scale)).any():
             at = int(wrong.nonzero()[0])
             what = f"token {at + 1} after {prompt.tolist()[0]} is {int(new[at])}"
             return Finding("greedy text", f"{what} and not {int(likeliest[at])}", False)

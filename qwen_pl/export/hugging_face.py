@@ -1,7 +1,7 @@
 """A network as the folder that ``AutoModelForCausalLM.from_pretrained`` and its like read."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,9 @@ def write_hugging_face(
     *,
     dtype: torch.dtype,
     end_of_text: int,
-    num_tokens: int,
     sampling: Mapping[str, Any],
+    bos_token_id: int | None = None,
+    unused_ids: Sequence[int] = (),
     max_shard_bytes: int = MAX_SHARD_BYTES,
 ) -> None:
     """Writes the weights, ``config.json`` and ``generation_config.json``.
@@ -34,22 +35,23 @@ def write_hugging_face(
 
     Args:
         end_of_text: The id that ends a text, and that padding is made of, as in Qwen's own.
-        num_tokens: Ids of the tokenizer; rows of the embedding above them are padding.
+        bos_token_id: What a document has before it in training; by default the end of another.
+        unused_ids: Rows of the embedding that no text stands for, which are never to be written.
         sampling: How to write unless asked otherwise: ``temperature``, ``top_k``, ``top_p``.
 
     Raises:
         InputError: If a weight is no number, or ``dtype`` cannot hold it.
     """
     special = {
-        "bos_token_id": end_of_text,  # which a document has before it in training
+        "bos_token_id": end_of_text if bos_token_id is None else bos_token_id,
         "eos_token_id": end_of_text,
         "pad_token_id": end_of_text,
     }
     config = config_to_json(network.config, dtype=dtype_name(dtype), **special)
     _write_json(folder / "config.json", config)
     generation = {**special, "do_sample": True, **sampling}
-    if padding := list(range(num_tokens, network.config.vocab_size)):
-        generation["suppress_tokens"] = padding  # no text stands for them
+    if unused_ids:
+        generation["suppress_tokens"] = list(unused_ids)
     _write_json(folder / "generation_config.json", generation)
     _write_weights(network, folder, dtype=dtype, max_shard_bytes=max_shard_bytes)
 

@@ -70,7 +70,8 @@ class Engine:
     Args:
         network: In evaluation mode.
         stop_ids: Tokens that end a text; they are not part of it.
-        num_tokens: Ids of the tokenizer; padding of the vocabulary above them is never chosen.
+        num_ids: Ids of the tokenizer; padding of the vocabulary above them is never chosen.
+        unused_ids: Ids below that no token has, which are never chosen either.
         max_batch_size: Rows at work at once; others wait.
     """
 
@@ -79,12 +80,14 @@ class Engine:
         network: Qwen3ForCausalLM,
         *,
         stop_ids: Collection[int] = (),
-        num_tokens: int | None = None,
+        num_ids: int | None = None,
+        unused_ids: Sequence[int] = (),
         max_batch_size: int = 8,
     ) -> None:
         self.network = network
         self.stop_ids = frozenset(stop_ids)
-        self.num_tokens = min(num_tokens or network.config.vocab_size, network.config.vocab_size)
+        self.num_ids = min(num_ids or network.config.vocab_size, network.config.vocab_size)
+        self.unused_ids = [token for token in unused_ids if token < self.num_ids]
         self.max_batch_size = max_batch_size
         self.max_len = network.config.max_position_embeddings
         self._half = max(1, self.max_len // 2)
@@ -157,7 +160,7 @@ class Engine:
         return steps
 
     def _enter(self, row: Row) -> Tensor:
-        """Reads a prompt into the next free row; the logits after it, ``(1, num_tokens)``."""
+        """Reads a prompt into the next free row; the logits after it, ``(1, num_ids)``."""
         ids = row.prompt_ids
         if len(ids) > self.max_len:
             ids = row.newest(self._half)
@@ -179,7 +182,7 @@ class Engine:
         return logits
 
     def _read_newest(self) -> Tensor:
-        """Reads the newest token of each row; the logits after it, ``(B, num_tokens)``."""
+        """Reads the newest token of each row; the logits after it, ``(B, num_ids)``."""
         for index, row in enumerate(self.rows):
             if self._held.lengths[index] == self.max_len:
                 self._held.lengths[index] = 0
@@ -198,14 +201,16 @@ class Engine:
         with torch.compiler.set_stance("force_eager"):
             logits = self.network(input_ids, cache=cache, logits_to_keep=1)
         whole.lengths[first:end] = cache.lengths
-        return logits[:, -1, : self.num_tokens]
+        return logits[:, -1, : self.num_ids]
 
     def _draw(self, logits: Tensor) -> list[int]:
-        """The next token of each row at work, from ``(B, num_tokens)``."""
+        """The next token of each row at work, from ``(B, num_ids)``."""
+        if self.unused_ids:
+            logits[:, self.unused_ids] = float("-inf")
         groups: dict[Sampling, list[int]] = {}
         for index, row in enumerate(self.rows):
             if row.seen is not None:
-                seen, penalty = row.seen[: self.num_tokens], row.sampling.repetition_penalty
+                seen, penalty = row.seen[: self.num_ids], row.sampling.repetition_penalty
                 logits[index] = penalise(logits[index], seen, penalty)
             groups.setdefault(row.freedom, []).append(index)
         tokens = [0] * len(self.rows)

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from qwen_pl.any_tokenizer import any_word, end_of_text, num_ids, prompt_ids, unused_ids
 from qwen_pl.errors import InputError
 from qwen_pl.generation.engine import Engine, FinishReason, Row
 from qwen_pl.generation.sampling import Sampling
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
-from qwen_pl.qwen_tokenizer import END_OF_TEXT, END_OF_TURN
+from qwen_pl.qwen_tokenizer import END_OF_TURN
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
 INCOMPLETE = "\N{REPLACEMENT CHARACTER}"
 """What a decoder writes for the bytes of a character that are not all there yet."""
 
-TAIL_TOKENS = 4
-"""An incomplete character has at most three bytes, so three tokens; one more is room."""
+MOST_INCOMPLETE = 3
+"""Bytes that an incomplete character has at most, each of which a decoder may write alone."""
+
+TAIL_TOKENS = MOST_INCOMPLETE + 1
+"""An incomplete character is of as many tokens at most; one more is room."""
 
 
 @dataclass(frozen=True)
@@ -61,24 +65,27 @@ class Writer:
         self.network = network
         self.tokenizer = tokenizer
         self.max_batch_size = max_batch_size
-        ends = [tokenizer.token_to_id(token) for token in (END_OF_TEXT, END_OF_TURN)]
+        ends = [end_of_text(tokenizer), tokenizer.token_to_id(END_OF_TURN)]
         self.stop_ids = frozenset(token for token in ends if token is not None)
+        self.num_ids = num_ids(tokenizer)
+        self.unused_ids = unused_ids(tokenizer, self.num_ids)
+        self.context = any_word(tokenizer)
 
     def engine(self) -> Engine:
         """An engine that knows the tokenizer's end tokens and the size of its vocabulary."""
         return Engine(
             self.network,
             stop_ids=self.stop_ids,
-            num_tokens=self.tokenizer.get_vocab_size(),
+            num_ids=self.num_ids,
+            unused_ids=self.unused_ids,
             max_batch_size=self.max_batch_size,
         )
 
     def encode(self, prompt: str) -> list[int]:
-        """The ids of a prompt; an empty one is the start of a document.
+        """The ids of a prompt, as a document begins; an empty one is the start of a document.
 
         Raises:
-            InputError: If it holds half a character, as a broken escape in JSON gives, or is empty
-                and documents have no start.
+            InputError: If it holds half a character, as a broken escape in JSON gives.
         """
         try:
             prompt.encode()
@@ -86,12 +93,7 @@ class Writer:
             raise InputError(
                 f"the prompt holds half a character at {error.start}: give UTF-8"
             ) from None
-        if ids := self.tokenizer.encode(prompt).ids:
-            return ids
-        end_of_text = self.tokenizer.token_to_id(END_OF_TEXT)
-        if end_of_text is None:
-            raise InputError(f"the prompt is empty, and the tokenizer has no {END_OF_TEXT} for it")
-        return [end_of_text]
+        return prompt_ids(self.tokenizer, prompt)
 
     def check(self, prompts: Sequence[str], sampling: Sampling) -> None:
         """Raises what ``write`` would, and writes nothing."""
@@ -99,9 +101,11 @@ class Writer:
         for prompt in prompts:
             engine.check(self.encode(prompt), sampling)
 
-    def text(self, sampling: Sampling) -> TextStream:
+    def text(self, row: Row) -> TextStream:
         """What turns the ids of one row into its text."""
-        return TextStream(self.tokenizer.decode, sampling.stop)
+        goes_on = self.tokenizer.decode(row.prompt_ids[-TAIL_TOKENS:]) != ""
+        context = self.context if goes_on else []
+        return TextStream(self.tokenizer.decode, row.sampling.stop, context)
 
     def stream(self, prompt: str, sampling: Sampling | None = None) -> Iterator[str]:
         """Yields a completion in pieces as they are written, whole characters each.
@@ -125,7 +129,7 @@ class Writer:
         numbers = {row: number for number, row in enumerate(rows)}
         return (
             Addition(numbers[row], text, len(row.new_ids), row.finish_reason)
-            for row, text in _pieces(engine, {row: self.text(sampling) for row in rows})
+            for row, text in _pieces(engine, {row: self.text(row) for row in rows})
         )
 
     def write(
@@ -147,7 +151,7 @@ class Writer:
             for settings in samples_of(sampling, num_samples):
                 origins[engine.add(ids, settings)] = prompt
         written: dict[Row, list[str]] = {row: [] for row in origins}
-        for row, piece in _pieces(engine, {row: self.text(sampling) for row in origins}):
+        for row, piece in _pieces(engine, {row: self.text(row) for row in origins}):
             written[row].append(piece)
         return [
             Completion(
@@ -192,20 +196,36 @@ class TextStream:
     """Turns token ids into text piece by piece, holding back a character until it is whole.
 
     Joined, the pieces are the text of all ids, up to a stop string. Only the last few ids are
-    decoded at each step, so the time is linear. ``decode`` does that as a byte-level tokenizer
-    does: bytes that are no UTF-8 become U+FFFD, and more ids never change the characters before.
+    decoded at each step, so the time is linear. ``decode`` turns bytes that are no UTF-8 into
+    U+FFFD, and what it made of ids that end with a whole character does not change with more.
+
+    Args:
+        decode: Of a tokenizer.
+        stop: Strings that end the text, which is cut before them.
+        context: A token to decode the others behind, where a text goes on. At the start of one,
+            tokenizers like SentencePiece leave out a space.
 
     >>> stream = TextStream(lambda ids: bytes(ids).decode(errors="replace"), stop=["?!"])
     >>> [stream.push(byte) for byte in "é??!x".encode()], stream.is_stopped
     (['', 'é', '', '?', '', ''], True)
     """
 
-    def __init__(self, decode: Callable[[list[int]], str], stop: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        decode: Callable[[list[int]], str],
+        stop: Sequence[str] = (),
+        context: Sequence[int] = (),
+    ) -> None:
         self.decode = decode
         self.stop = StopStrings(stop)
-        self.tail: list[int] = []
-        self.text = ""  # of the tail
-        self.shown = 0  # characters of it that were handed out
+        self.context = list(context)
+        self._begin([])
+
+    def _begin(self, newest: list[int]) -> None:
+        """Forgets the ids whose text was handed out, but for the newest."""
+        self.tail = self.context + newest
+        self.text = self.decode(self.tail) if self.tail else ""
+        self.shown = len(self.text)  # characters of it that were handed out
 
     @property
     def is_stopped(self) -> bool:
@@ -218,19 +238,22 @@ class TextStream:
         if text == self.text and not self.decode([token_id]):
             return ""  # a token without text, which must not push others out of the tail
         self.tail.append(token_id)
-        self.text = text
-        piece = text[self.shown : _whole(text)]
-        self.shown = _whole(text)
-        if len(self.tail) == 2 * TAIL_TOKENS:
-            self.tail = self.tail[-TAIL_TOKENS:]
-            self.text = self.decode(self.tail)
-            self.shown = _whole(self.text)
+        # The start of the tail may be the rest of a character, which was handed out with it.
+        whole = max(self.shown, _whole(text))
+        piece, self.text, self.shown = text[self.shown : whole], text, whole
+        if whole == len(text):  # the last byte of a character alone would be none
+            self._begin([] if INCOMPLETE in self.decode([token_id]) else [token_id])
+        elif len(self.tail) >= 2 * TAIL_TOKENS + len(self.context):  # bytes that are no text
+            newest = self.context + self.tail[-TAIL_TOKENS:]
+            text, held = self.decode(newest), len(text) - whole
+            if held <= len(text):  # else what is held back reaches further
+                self.tail, self.text, self.shown = newest, text, len(text) - held
         return self.stop.push(piece)
 
     def flush(self) -> str:
         """Returns what was held back, maybe an incomplete character, and starts anew."""
         piece = self.text[self.shown :]
-        self.tail, self.text, self.shown = [], "", 0
+        self._begin([])
         return self.stop.push(piece) + self.stop.flush()
 
 
@@ -274,5 +297,6 @@ class StopStrings:
 
 
 def _whole(text: str) -> int:
-    """The number of characters before an incomplete last one."""
-    return len(text) - text.endswith(INCOMPLETE)
+    """The number of characters before an incomplete last one, which may be shown as several."""
+    tail = text[-MOST_INCOMPLETE:]
+    return len(text) - len(tail) + len(tail.rstrip(INCOMPLETE))

@@ -5,6 +5,7 @@ import sys
 
 from jsonargparse import Namespace
 
+from qwen_pl.any_tokenizer import num_ids
 from qwen_pl.data.tokens.tokenizer import load_tokenizer
 from qwen_pl.errors import InputError
 from qwen_pl.model.config import Qwen3Config, check_architecture
@@ -31,15 +32,15 @@ def linked_sizes(config: Namespace, given: Qwen3Config, published: Qwen3Config) 
     """
     name = config.model.from_pretrained
     try:
-        num_ids = load_tokenizer(config.data.tokenizer).get_vocab_size()
+        needed = num_ids(load_tokenizer(config.data.tokenizer))
     except InputError as error:
         raise InputError(f"{error}, or give data.tokenizer") from None
     vocab_size = published.vocab_size
     if config.model.resize_vocabulary:
-        vocab_size = padded(num_ids)
-    elif num_ids > vocab_size:
+        vocab_size = padded(needed)
+    elif needed > vocab_size:
         raise InputError(
-            f"tokenizer {config.data.tokenizer} has {num_ids:,} ids, {name} has {vocab_size:,} "
+            f"tokenizer {config.data.tokenizer} has {needed:,} ids, {name} has {vocab_size:,} "
             "rows for them: give its own tokenizer, or model.resize_vocabulary=true"
         )
     longest = max(published.max_position_embeddings, config.data.seq_len)
@@ -78,5 +79,5 @@ def _moved_ids(name: str, tokenizer: str) -> int:
     except InputError:  # published without a tokenizer
         return 0
     mine = load_tokenizer(tokenizer)
-    ids = range(min(mine.get_vocab_size(), theirs.get_vocab_size()))
+    ids = range(min(num_ids(mine), num_ids(theirs)))
     return sum(mine.id_to_token(i) != theirs.id_to_token(i) for i in ids)

@@ -4,7 +4,6 @@ import dataclasses
 import inspect
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 import lightning.pytorch as pl
@@ -15,6 +14,7 @@ from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.cli import LightningArgumentParser
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
+from qwen_pl.any_tokenizer import num_ids
 from qwen_pl.data.datamodule import PDFDataModule
 from qwen_pl.data.tokens.tokenizer import load_tokenizer
 from qwen_pl.errors import InputError, is_first_on_machine
@@ -155,7 +155,7 @@ def _seed(seed: int) -> int:
 def _model_vocab_size(vocab_size: int, tokenizer: str | None) -> int:
     """Rows of the embedding: the ids asked for, or those of the tokenizer given, and padding."""
     if tokenizer is not None:
-        vocab_size = load_tokenizer(Path(tokenizer)).get_vocab_size()
+        vocab_size = num_ids(load_tokenizer(tokenizer))
     return padded(vocab_size)
 
 

@@ -88,10 +88,10 @@ def read_task(request: CompletionRequest, model: str, writer: Writer) -> Task:
 def _ids(prompt: Prompt, writer: Writer) -> list[int]:
     if isinstance(prompt, str):
         return writer.encode(prompt)
-    size = writer.tokenizer.get_vocab_size()
+    unused = set(writer.unused_ids)
     for token in prompt:
-        if not 0 <= token < size:
-            why = f"token {token} of the prompt is not among the model's {size}"
+        if not 0 <= token < writer.num_ids or token in unused:
+            why = f"token {token} of the prompt is not among the model's {writer.num_ids}"
             raise ApiError(400, why, param="prompt")
     return prompt
 

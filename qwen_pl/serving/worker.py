@@ -159,7 +159,7 @@ class Worker:
                 order.cancel()
                 self._forget(len(order.jobs) - number)
                 return
-            self._texts[row] = _Text(order, number, self.writer.text(sampling))
+            self._texts[row] = _Text(order, number, self.writer.text(row))
 
     def _hand_out(self, step: Step) -> None:
         order, number, text = self._texts[step.row]

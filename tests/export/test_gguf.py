@@ -8,10 +8,8 @@ import pytest
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, normalizers, pre_tokenizers, processors
 
-from qwen_pl.data.tokens import tokenizer as data_tokenizer
 from qwen_pl.data.tokens.tokenizer import train_tokenizer
 from qwen_pl.errors import InputError
-from qwen_pl.export import gguf_vocabulary as vocabulary_module
 from qwen_pl.export.gguf import DTYPES, write_gguf
 from qwen_pl.export.gguf_check import check_gguf
 from qwen_pl.export.gguf_vocabulary import gguf_vocabulary
@@ -241,11 +239,6 @@ def test_padding_never_has_the_name_of_a_token(tokenizer: Tokenizer) -> None:
     tokenizer.add_tokens([f"[PAD{USED + 3}]"])
     tokens = gguf_vocabulary(tokenizer, VOCAB_SIZE).tokens
     assert len(set(tokens)) == VOCAB_SIZE
-
-
-def test_the_pattern_and_the_end_are_those_of_our_tokenizers() -> None:
-    assert vocabulary_module.QWEN_PATTERN == data_tokenizer.QWEN_PATTERN
-    assert vocabulary_module.END_OF_TEXT == data_tokenizer.END_OF_TEXT
 
 
 def other_tokenizers() -> dict[str, Tokenizer]:

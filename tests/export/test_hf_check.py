@@ -11,6 +11,7 @@ from random_network import random_network
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
+from qwen_pl.any_tokenizer import unused_ids
 from qwen_pl.data.tokens.tokenizer import train_tokenizer, write_tokenizer
 from qwen_pl.errors import InputError
 from qwen_pl.export.hf_check import check_hugging_face, transformers_version
@@ -34,7 +35,7 @@ def settings(tokenizer: Tokenizer, dtype: torch.dtype = torch.float32) -> dict[s
     return {
         "dtype": dtype,
         "end_of_text": tokenizer.token_to_id(END_OF_TEXT),
-        "num_tokens": tokenizer.get_vocab_size(),
+        "unused_ids": unused_ids(tokenizer, 320),
         "sampling": {"temperature": 0.8},
     }
 

@@ -25,7 +25,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
         defaults = {
             "dtype": torch.float32,
             "end_of_text": END,
-            "num_tokens": NUM_TOKENS,
+            "unused_ids": range(NUM_TOKENS, 131),
             "sampling": {"temperature": 0.7, "top_k": 40, "top_p": 0.9},
         }
         write_hugging_face(network, tmp_path, **defaults | settings)

@@ -11,7 +11,7 @@ from qwen_pl.generation.engine import Engine, Row
 from qwen_pl.generation.sampling import Sampling
 
 LIMIT = 40
-KNOWN = {"stop_ids": [5, 6], "num_tokens": 90}
+KNOWN = {"stop_ids": [5, 6], "num_ids": 90}
 
 
 @pytest.fixture(scope="module")

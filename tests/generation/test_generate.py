@@ -150,7 +150,7 @@ def test_padding_of_the_vocabulary_is_never_chosen(model) -> None:
     sampling = Sampling(max_new_tokens=50, temperature=5.0, top_k=0, top_p=1.0, seed=0)
     assert max(written(model, PROMPT, sampling)) >= 90
     prompt = [token % 7 for token in PROMPT]
-    assert max(written(model, prompt, sampling, num_tokens=7)) == 6
+    assert max(written(model, prompt, sampling, num_ids=7)) == 6
 
 
 @pytest.mark.parametrize("limit", [1, 3, 10])

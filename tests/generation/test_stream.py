@@ -3,7 +3,9 @@
 import random
 
 import pytest
+from published_tokenizers import ALL
 
+from qwen_pl.any_tokenizer import any_word, going_on, prompt_ids, read_tokenizer
 from qwen_pl.generation.writer import StopStrings, TextStream
 
 TEXT = "Zoë naïvely ate 寿司 🍣🏳️‍🌈 — “c’est ça”, ﬁn. " * 3
@@ -121,3 +123,36 @@ def test_nothing_comes_after_a_stop_string() -> None:
     strings = StopStrings(["."])
     assert [strings.push("a.b"), strings.push("c"), strings.flush()] == ["a", "", ""]
     assert strings.is_found
+
+
+def decode_all_or_none(ids: list[int]) -> str:
+    """As Llama's do: of bytes that are no text as a whole, each is shown as U+FFFD."""
+    data = bytes(token for token in ids if token < 256)
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return "\ufffd" * len(data)
+
+
+def test_no_character_is_cut_whose_bytes_are_shown_one_by_one() -> None:
+    written = pieces(list(TEXT.encode()), decode_all_or_none)
+    assert not any("\ufffd" in piece for piece in written)
+    assert "".join(written) == TEXT
+    for ids in ([0x80] * 3000, [0x41, 0xE2, 0x82], [0xF0] * 7):
+        assert set("".join(pieces(ids, decode_all_or_none))) <= {"\ufffd", "A"}
+
+
+# CLIP's spaces stand behind words: where prompt and text meet, one is missing.
+@pytest.mark.parametrize("kind", ALL.keys() - {"clip"})
+def test_prompt_and_pieces_are_the_text_of_both(kind: str) -> None:
+    tokenizer = read_tokenizer(ALL[kind]().to_str(), kind)
+    words = ["It is", " a single man", ", naïve", " in  want", " 真理 of", " a wife.", "\n\nIt is"]
+    generator = random.Random(0)
+    inside = going_on(tokenizer)
+    for _ in range(20):
+        prompt = prompt_ids(tokenizer, generator.choice(words))
+        text = "".join(generator.choices(words, k=5))
+        new = inside.encode(text, add_special_tokens=False).ids
+        stream = TextStream(tokenizer.decode, context=any_word(tokenizer))
+        written = "".join([*(stream.push(token) for token in new), stream.flush()])
+        assert tokenizer.decode(prompt) + written == tokenizer.decode(prompt + new)

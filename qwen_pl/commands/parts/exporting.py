@@ -7,6 +7,7 @@ from typing import Any
 import torch
 import yaml
 
+from qwen_pl.any_tokenizer import document_start, end_of_text, num_ids, unused_ids
 from qwen_pl.commands.options import Trained
 from qwen_pl.data.tokens.splits import SPLITS
 from qwen_pl.data.tokens.token_file import TokenFile
@@ -19,7 +20,6 @@ from qwen_pl.export.hugging_face import write_hugging_face
 from qwen_pl.export.model_card import CardFacts, model_card, usage_of_gguf, usage_of_hugging_face
 from qwen_pl.files import write_text
 from qwen_pl.generation.sampling import Sampling
-from qwen_pl.qwen_tokenizer import END_OF_TEXT
 from qwen_pl.run.saved_config import config_in_force
 from qwen_pl.runs import run_of
 from qwen_pl.seals import Damaged
@@ -42,8 +42,9 @@ def write_hugging_face_export(folder: Path, trained: Trained, facts: CardFacts, 
         trained.network,
         folder,
         dtype=getattr(torch, facts.dtype),
-        end_of_text=_end_of_text(trained),
-        num_tokens=facts.num_tokens,
+        end_of_text=end_of_text(trained.tokenizer),
+        bos_token_id=next(iter(document_start(trained.tokenizer)), None),
+        unused_ids=unused_ids(trained.tokenizer, facts.network.vocab_size),
         sampling={name: getattr(usual, name) for name in ("temperature", "top_k", "top_p")},
     )
     _write_card(folder, model_card(facts, usage_of_hugging_face(name)))
@@ -58,15 +59,9 @@ def check_hugging_face_export(
         trained.network,
         trained.tokenizer,
         dtype=getattr(torch, facts.dtype),
-        end_of_text=_end_of_text(trained),
+        end_of_text=end_of_text(trained.tokenizer),
         texts=texts,
     )
-
-
-def _end_of_text(trained: Trained) -> int:
-    token_id = trained.tokenizer.token_to_id(END_OF_TEXT)
-    assert token_id is not None  # nothing is trained with a tokenizer that lacks it
-    return token_id
 
 
 def write_gguf_export(folder: Path, trained: Trained, facts: CardFacts, name: str) -> None:
@@ -106,7 +101,7 @@ def card_facts(trained: Trained, checkpoint: Path, *, name: str, dtype: str) -> 
         name=name,
         version=trained.rest["qwen_pl"].get("version", "of an unknown version"),
         network=trained.network.config,
-        num_tokens=trained.tokenizer.get_vocab_size(),
+        num_tokens=num_ids(trained.tokenizer),
         dtype=dtype,
         checkpoint=checkpoint.name,
         steps=steps,

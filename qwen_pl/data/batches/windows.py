@@ -31,7 +31,7 @@ class TokenWindows(Dataset[dict[str, Tensor]]):
         seq_len: Tokens per window.
         spans: Where windows may lie, in order; no token behind a window's span is read, not even
             as a label.
-        num_bytes: UTF-8 bytes per id, ``(vocab_size,)``; with it, windows also have ``num_bytes``,
+        num_bytes: UTF-8 bytes per id, ``(num_ids,)``; with it, windows also have ``num_bytes``,
             the bytes that their labels stand for.
         document_starts: The first token of each document, ``(num_documents,)`` int64.
 
@@ -94,7 +94,8 @@ class TokenWindows(Dataset[dict[str, Tensor]]):
             batch["document_ids"] = torch.from_numpy(documents[:, :-1].copy())
         if self.num_bytes is not None:
             sizes = self.num_bytes[np.maximum(labels, 0)] * (labels != IGNORED)
-            batch["num_bytes"] = torch.from_numpy(sizes.sum(axis=1))
+            whole = np.rint(sizes.sum(axis=1)).astype(np.int64)  # of means, where they are measured
+            batch["num_bytes"] = torch.from_numpy(whole)
         return batch
 
 

@@ -22,6 +22,7 @@ from qwen_pl.data.corpus.duplicates import Duplicates
 from qwen_pl.data.corpus.reading import ReadingSettings
 from qwen_pl.data.report.write import write_report
 from qwen_pl.data.tokens.cuts import without_cuts
+from qwen_pl.data.tokens.encoder import tokens_version
 from qwen_pl.data.tokens.splits import (
     FARTHEST_OFF,
     Piece,
@@ -40,7 +41,7 @@ from qwen_pl.data.tokens.tokenizer import (
     train_tokenizer,
     unfilled,
 )
-from qwen_pl.data.tokens.write import TOKENS_VERSION, write_token_file
+from qwen_pl.data.tokens.write import write_token_file
 from qwen_pl.errors import InputError
 from qwen_pl.files import fingerprint, remove, sha256
 from qwen_pl.seals import Damaged, tell_mended
@@ -118,10 +119,11 @@ class Preparation:
     @cached_property
     def tokens(self) -> TokenFile:
         """Where it is kept depends on the tokenizer, which has to be there."""
-        used = sha256(self.tokenizer_dir / TOKENIZER_JSON)
+        tokenizer_json = self.tokenizer_dir / TOKENIZER_JSON
+        used = sha256(tokenizer_json)
         # The token file names its sources, so it is another one where these are called otherwise.
         names = [document.source for document in self.documents]
-        made_of = [*self._made_of, names, used, TOKENS_VERSION]
+        made_of = [*self._made_of, names, used, *tokens_version(tokenizer_json)]
         return TokenFile(CacheDir(self.cache_dir).tokens(fingerprint(made_of)).folder)
 
     def check_tokenizer(self) -> None:

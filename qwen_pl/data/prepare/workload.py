@@ -24,9 +24,10 @@ from qwen_pl.data.corpus.document import SealedText
 from qwen_pl.data.corpus.reading import read_files
 from qwen_pl.data.corpus.sources import SourceFile, SourceFiles
 from qwen_pl.data.prepare.prepare import Recipe, locked, prepare, prepare_tokenizer
+from qwen_pl.data.tokens.encoder import PUBLISHED_VERSION, TOKENS_VERSION
 from qwen_pl.data.tokens.splits import SPLITS_VERSION
 from qwen_pl.data.tokens.tokenizer import TOKENIZER_JSON, TOKENIZER_VERSION
-from qwen_pl.data.tokens.write import TOKENS_VERSION, Slice, TokenPart, plan_parts, tokenize_parts
+from qwen_pl.data.tokens.write import Slice, TokenPart, plan_parts, tokenize_parts
 from qwen_pl.files import fingerprint, remove
 from qwen_pl.seals import Damaged, Seal, read_sealed, tell_mended, write_sealed
 
@@ -62,7 +63,13 @@ class Workload:
         corpus = corpus_entry(sources, recipe.reading, cache, recipe.duplicates)
         fractions = [float(recipe.val_fraction), float(recipe.test_fraction)]
         tokens = [recipe.vocab_size, recipe.tokenizer, recipe.max_train_bytes, recipe.strict]
-        versions = [SPLITS_VERSION, TOKENIZER_VERSION, tokenizers.__version__, TOKENS_VERSION]
+        versions = [
+            SPLITS_VERSION,
+            TOKENIZER_VERSION,
+            tokenizers.__version__,
+            TOKENS_VERSION,
+            PUBLISHED_VERSION,
+        ]
         name = fingerprint([corpus.folder.name, [*tokens, *fractions], versions, tasks])
         workload = cls(recipe, cache_dir, cache.tasks(name), Path.cwd(), tasks, num_proc)
         if not workload.knows(workload.entry.files):

@@ -65,7 +65,7 @@ class TokenFile:
 
     @cached_property
     def num_bytes(self) -> np.ndarray:
-        """UTF-8 bytes per id, ``(vocab_size,)`` int64."""
+        """UTF-8 bytes per id, ``(num_ids,)`` int64; float64 means where tokens do not tell them."""
         return np.load(self._checked(self._entry.num_bytes))
 
     @cached_property

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tokenizers import (
     AddedToken,
     Regex,
@@ -21,9 +20,10 @@ from tokenizers import (
 from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
 
+from qwen_pl.any_tokenizer import document_start, end_of_text, read_tokenizer
 from qwen_pl.errors import InputError
 from qwen_pl.files import whole_folder, write_text
-from qwen_pl.qwen_tokenizer import END_OF_TEXT, QWEN_PATTERN, SPECIAL_TOKENS
+from qwen_pl.qwen_tokenizer import QWEN_PATTERN, SPECIAL_TOKENS
 from qwen_pl.seals import SEAL, Damaged, check_folder, seal_folder
 
 TOKENIZER_VERSION = 1  # raised whenever the same text would give another tokenizer
@@ -156,8 +156,8 @@ def load_tokenizer(name: str | Path) -> Tokenizer:
     """Reads a folder that ``save_tokenizer`` or Transformers wrote, or a published tokenizer.
 
     Raises:
-        InputError: If it holds no readable ``tokenizer.json`` or lacks ``<|endoftext|>``, or if it
-            was sealed and has changed.
+        InputError: If it holds no readable ``tokenizer.json`` or no token that ends a document, or
+            if it was sealed and has changed.
     """
     file = tokenizer_file(name)
     if os.path.lexists(file.with_name(SEAL)):
@@ -166,12 +166,11 @@ def load_tokenizer(name: str | Path) -> Tokenizer:
         except Damaged as damage:
             way_out = f"restore it, or remove {SEAL} beside it if you have changed it yourself"
             raise InputError(f"{damage}: {way_out}") from None
+    tokenizer = read_tokenizer(file.read_bytes(), file)
     try:
-        tokenizer = Tokenizer.from_file(str(file))
-    except Exception as error:  # the library raises bare Exceptions
-        raise InputError(f"{file} is not a tokenizer: {error}") from None
-    if tokenizer.token_to_id(END_OF_TEXT) is None:
-        raise InputError(f"{file} has no {END_OF_TEXT} token, which ends every document here")
+        end_of_text(tokenizer)
+    except InputError as error:
+        raise InputError(f"{file} has {error}") from None
     return tokenizer
 
 
@@ -203,7 +202,7 @@ def check_same_tokenizer(
     mine = _fingerprint(tokenizer)
     if state["tokenizer_fingerprint"] == mine:
         return
-    theirs = Tokenizer.from_str(state["tokenizer"])
+    theirs = read_tokenizer(state["tokenizer"], "what the checkpoint holds")
     if _fingerprint(theirs) == mine:
         return  # another version of the library has put the same one into other words
     # Checkpoints of earlier versions do not know where theirs came from, only what it was for.
@@ -222,33 +221,23 @@ def unfilled(size: int, vocab_size: int) -> str:
     )
 
 
-def token_num_bytes(tokenizer: Tokenizer) -> np.ndarray:
-    """UTF-8 bytes that each id stands for, ``(vocab_size,)`` int64; special tokens have none."""
-    sizes = np.zeros(tokenizer.get_vocab_size(), dtype=np.int64)
-    added = tokenizer.get_added_tokens_decoder()
-    for token, index in tokenizer.get_vocab().items():
-        if index in added:
-            sizes[index] = 0 if added[index].special else len(token.encode())
-        else:
-            sizes[index] = len(token)  # a byte-level token has one character per byte
-    return sizes
-
-
 def _tokenizer_config(tokenizer: Tokenizer) -> dict:
     """What Transformers has to be told; the special tokens are the tokenizer's own."""
     added = tokenizer.get_added_tokens_decoder()
     flags = ("content", "lstrip", "normalized", "rstrip", "single_word", "special")
     special = [added[index].content for index in sorted(added) if added[index].special]
+    end = tokenizer.id_to_token(end_of_text(tokenizer))
+    start = document_start(tokenizer)
     config = {
         "added_tokens_decoder": {
             str(index): {flag: getattr(added[index], flag) for flag in flags}
             for index in sorted(added)
         },
-        "additional_special_tokens": [token for token in special if token != END_OF_TEXT],
-        "bos_token": None,
+        "additional_special_tokens": [token for token in special if token != end],
+        "bos_token": tokenizer.id_to_token(start[0]) if start else None,
         "clean_up_tokenization_spaces": False,
-        "eos_token": END_OF_TEXT,
-        "pad_token": END_OF_TEXT,
+        "eos_token": end,
+        "pad_token": end,
     }
     description = json.loads(tokenizer.to_str())
     if _works_like_qwens(description):

@@ -6,25 +6,21 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tokenizers import Tokenizer
 
 from qwen_pl.data.cache_dir import TokensEntry
 from qwen_pl.data.corpus.document import PARAGRAPH_END, Document, SealedText
 from qwen_pl.data.processes import ProcessDied, map_in_processes
 from qwen_pl.data.tokens.cuts import Cuts, without_cuts
+from qwen_pl.data.tokens.encoder import encoder_of
 from qwen_pl.data.tokens.splits import SPLITS, Piece
-from qwen_pl.data.tokens.tokenizer import token_num_bytes
 from qwen_pl.files import remove, whole_file, whole_folder
-from qwen_pl.qwen_tokenizer import END_OF_TEXT
 from qwen_pl.seals import Damaged, Seal, read_bytes, sealed, tell_mended, unsealed, write_sealed
-
-TOKENS_VERSION = 2  # raised whenever the same text and tokenizer would give other files
 
 _PART_BYTES = 4 << 20  # of text that is tokenized at once
 _BATCH_CHARACTERS = 1 << 18
@@ -43,6 +39,7 @@ class Slice:
     ends_document: bool
     num_bytes: int
     cuts: Cuts = (0, 0)
+    begins_document: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,19 +116,17 @@ def tokenize_parts(
 def tokenize_part(part: TokenPart, tokenizer_file: Path) -> None:
     if part.is_there():
         return
-    tokenizer = _literal_tokenizer(tokenizer_file, tokenizer_file.stat().st_mtime_ns)
-    end_of_text = tokenizer.token_to_id(END_OF_TEXT)
-    dtype = _dtype(tokenizer)
+    encoder = encoder_of(tokenizer_file)
     ids: list[np.ndarray] = []
     lengths: list[int] = []
     rows: list[np.ndarray] = []  # slices, documents and pages of the paragraphs
+    num_bytes = np.zeros(encoder.num_ids)  # where they have to be measured
     for batch in _batches(part.slices):
-        *places, texts = zip(*batch, strict=True)
+        *places, begins, texts = zip(*batch, strict=True)
         rows.append(np.array(places, np.int64))
-        encoded = iter(tokenizer.encode_batch_fast([text for text in texts if text]))
-        of_items = [next(encoded).ids if text else [end_of_text] for text in texts]
+        of_items = encoder.encode(texts, begins, num_bytes)
         lengths += map(len, of_items)
-        ids.append(np.fromiter(chain.from_iterable(of_items), dtype))
+        ids.append(np.fromiter(chain.from_iterable(of_items), encoder.dtype))
     own_slice, document, page = np.concatenate(rows, axis=1)
     sizes = np.array(lengths)
     is_new = (np.diff(document, prepend=-1) != 0) | (np.diff(page, prepend=-1) != 0)
@@ -140,6 +135,7 @@ def tokenize_part(part: TokenPart, tokenizer_file: Path) -> None:
         tokens=np.concatenate(ids),
         lengths=np.bincount(own_slice, sizes, len(part.slices)).astype(np.int64),
         pages=np.stack([starts, document, page], axis=1)[is_new],
+        num_bytes=num_bytes if encoder.measures else num_bytes[:0],
     )
 
 
@@ -152,7 +148,9 @@ def write_token_file(
     num_proc: int = 1,
     on_bytes: Callable[[int], object] = lambda count: None,
 ) -> None:
-    """Tokenizes the documents into ``folder``, each ended by ``<|endoftext|>``.
+    """Tokenizes the documents into ``folder``, each ended by a token such as ``<|endoftext|>``.
+
+    What the tokenizer puts before a text, ``<s>`` or a space, stands before a document once.
 
     Parts lie beside it until all are done, so that work which was ended early goes on from there.
     The files do not depend on the number of processes.
@@ -175,15 +173,18 @@ def join_parts(
     parts: Sequence[TokenPart],
     tokenizer_file: Path,
 ) -> None:
-    tokenizer = Tokenizer.from_file(str(tokenizer_file))
-    dtype, num_bytes = _dtype(tokenizer), token_num_bytes(tokenizer)
+    encoder = encoder_of(tokenizer_file)
+    dtype = encoder.dtype
     remove(folder)  # one of which something is damaged
     with whole_folder(folder) as unfinished:
         entry = TokensEntry(unfinished, folder.name)
-        np.save(entry.num_bytes, num_bytes)
         pages, lengths = _join(parts, len(pieces), entry.tokens)
         np.save(entry.pages, pages)
         tokens = np.memmap(entry.tokens, dtype, mode="r")
+        num_bytes = encoder.sizes
+        if encoder.measures:
+            num_bytes = _mean_bytes(parts, num_bytes)
+        np.save(entry.num_bytes, num_bytes)
         splits = _spans(pieces, lengths)
         digest = hashlib.sha256(tokens.data)
         seals = {entry.tokens: Seal(tokens.nbytes, digest.hexdigest())}
@@ -193,7 +194,7 @@ def join_parts(
             "files": {file.name: seal for file, seal in seals.items()},
             "dtype": dtype.str,
             "num_tokens": len(tokens),
-            "end_of_text": tokenizer.token_to_id(END_OF_TEXT),
+            "end_of_text": encoder.end_of_text,
             "fingerprint": digest.hexdigest()[:12],
             "documents": [document.source for document in documents],
             "splits": splits,
@@ -227,6 +228,7 @@ def _join(parts: Sequence[TokenPart], num_pieces: int, file: Path) -> tuple[np.n
 def _slices(documents: Sequence[Document], pieces: Sequence[Piece]) -> Iterator[Slice]:
     """The paragraphs that are kept, in slices that are no longer than a part."""
     last_piece = {piece.document: number for number, piece in enumerate(pieces)}
+    begun: set[int] = set()  # documents whose first paragraph has come
     for number, piece in enumerate(pieces):
         document = documents[piece.document]
         ranges = document.kept(piece.first, piece.end)
@@ -250,11 +252,14 @@ def _slices(documents: Sequence[Document], pieces: Sequence[Piece]) -> Iterator[
                     ends_document and stop == end == ranges[-1][1],
                     int(index["num_bytes"][begin:stop].sum()) - sum(cuts),
                     cuts,
+                    begins_document=piece.document not in begun,
                 )
+                begun.add(piece.document)
 
 
-_Item = tuple[int, int, int, str]
-"""Slice, document, page and text of a paragraph, or of the end of a document, which has no text."""
+_Item = tuple[int, int, int, bool, str]
+"""Slice, document and page of a paragraph, whether it is the first of its document, and its text;
+or of the end of a document, which has no text."""
 
 
 def _batches(slices: Sequence[Slice]) -> Iterator[list[_Item]]:
@@ -274,13 +279,14 @@ def _batches(slices: Sequence[Slice]) -> Iterator[list[_Item]]:
 def _items(slices: Sequence[Slice]) -> Iterator[_Item]:
     for number, own in enumerate(slices):
         index = without_cuts(own.text.read_index(*own.paragraphs), own.cuts)
-        page = 1
+        page, begins = 1, own.begins_document
         texts = own.text.read_texts(index)
         ends = [PARAGRAPH_END] * (len(texts) - 1) + ["" if own.cuts[1] else PARAGRAPH_END]
         for text, end, page in zip(texts, ends, index["page"].tolist(), strict=False):
-            yield number, own.document, page, text + end
+            yield number, own.document, page, begins, text + end
+            begins = False
         if own.ends_document:
-            yield number, own.document, page, ""
+            yield number, own.document, page, False, ""
 
 
 def _spans(pieces: Sequence[Piece], lengths: np.ndarray) -> dict[str, list[list[int]]]:
@@ -308,13 +314,14 @@ def _bytes_per_token(
     return float(counts @ num_bytes / max(1, counts.sum()))
 
 
-@lru_cache(maxsize=1)
-def _literal_tokenizer(file: Path, changed: int) -> Tokenizer:
-    """A tokenizer to which "<|endoftext|>" written in a book ends nothing."""
-    tokenizer = Tokenizer.from_file(str(file))
-    tokenizer.encode_special_tokens = True
-    return tokenizer
+def _mean_bytes(parts: Sequence[TokenPart], told: np.ndarray) -> np.ndarray:
+    """Measured bytes of each id, ``(num_ids,)`` float64: the mean over all places that it is at.
 
-
-def _dtype(tokenizer: Tokenizer) -> np.dtype:
-    return np.dtype("<u2" if tokenizer.get_vocab_size() <= 1 << 16 else "<u4")
+    Ids that are nowhere have what is ``told`` of them.
+    """
+    totals, counts = np.zeros(len(told)), np.zeros(len(told), np.int64)
+    for part in parts:
+        made = part.read()
+        totals += made["num_bytes"]
+        counts += np.bincount(made["tokens"], minlength=len(told))
+    return np.where(counts, totals / np.maximum(1, counts), told)

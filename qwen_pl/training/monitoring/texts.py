@@ -13,10 +13,10 @@ import torch
 import yaml
 from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 
+from qwen_pl.any_tokenizer import end_of_text, prompt_ids
 from qwen_pl.errors import InputError
 from qwen_pl.files import write_text
 from qwen_pl.markdown import fenced, plain
-from qwen_pl.qwen_tokenizer import END_OF_TEXT
 from qwen_pl.training.devices.sharding import is_sharded
 from qwen_pl.training.monitoring.curves import TrainingCurves
 from qwen_pl.training.monitoring.tensorboard import LAYOUT
@@ -145,10 +145,8 @@ class TextSamples(pl.Callback):
     def _find_prompts(self, data: TrainingData) -> list[list[int]]:
         if self.prompts is None:
             return data.held_out_openings(3, OPENING)
-        end_of_text = data.tokenizer.token_to_id(END_OF_TEXT)
-        assert end_of_text is not None  # each of our tokenizers has it
         try:
-            return [data.tokenizer.encode(prompt).ids or [end_of_text] for prompt in self.prompts]
+            return [prompt_ids(data.tokenizer, prompt) for prompt in self.prompts]
         except UnicodeEncodeError:
             raise InputError("samples.prompts holds half a character: give UTF-8") from None
 
@@ -163,12 +161,12 @@ class TextSamples(pl.Callback):
 
     def _log(self, trainer: pl.Trainer, texts: Sequence[torch.Tensor]) -> None:
         tokenizer, step = training_data(trainer).tokenizer, trainer.global_step
-        end_of_text = tokenizer.token_to_id(END_OF_TEXT)
+        end = end_of_text(tokenizer)
         pairs = []
         for prompt, written in zip(self._prompt_ids, texts, strict=True):
             new = written[0, len(prompt) :].tolist()
-            if end_of_text in new:
-                new = new[: new.index(end_of_text)]
+            if end in new:
+                new = new[: new.index(end)]
             begin = tokenizer.decode(prompt)
             # Decoded as one, since a character may begin in the prompt and end in the text.
             pairs.append((begin, tokenizer.decode(prompt + new).removeprefix(begin)))

@@ -19,12 +19,8 @@ from tokenizers import (
 )
 from transformers import AutoTokenizer
 
-from qwen_pl.data.tokens.tokenizer import (
-    load_tokenizer,
-    save_tokenizer,
-    token_num_bytes,
-    train_tokenizer,
-)
+from qwen_pl.data.tokens.num_bytes import token_num_bytes
+from qwen_pl.data.tokens.tokenizer import load_tokenizer, save_tokenizer, train_tokenizer
 from qwen_pl.errors import InputError
 from qwen_pl.qwen_tokenizer import END_OF_TEXT, SPECIAL_TOKENS
 from qwen_pl.seals import SEAL
