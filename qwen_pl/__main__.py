@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import select
 import signal
 import sys
@@ -9,6 +10,7 @@ from importlib import import_module
 
 from qwen_pl import __version__
 from qwen_pl.errors import InputError, Stopped, TrainingFailed, is_first_on_machine
+from qwen_pl.files import hindrance_in
 from qwen_pl.terminal import tell
 
 RUN_VERBS = {
@@ -70,17 +72,20 @@ def _run(verb: str) -> int:
     except Stopped as stopped:
         _say(f"stopped by {signal.Signals(stopped.number).name}")
         return 128 + stopped.number
-    except RuntimeError as error:
-        # gloo's words where another process has ended, which says why by itself.
-        if "Connection closed by peer" not in str(error) and "Connection reset" not in str(error):
-            raise
-        tell("error: another process of this run has ended", file=sys.stderr)
-        return 1
     except BrokenPipeError:
         if not _reader_has_gone():
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except Exception as error:
+        if (hindrance := hindrance_in(error)) is not None:
+            return _complain(hindrance)
+        # gloo's words where another process has ended, which says why by itself.
+        theirs = re.search("Connection closed by peer|Connection reset", str(error))
+        if theirs is None or not isinstance(error, RuntimeError):
+            raise
+        tell("error: another process of this run has ended", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Files and folders: written whole or not at all, told by content and size; and a full disk."""
+"""Files and folders: written whole or not at all, told by content and size; and what hinders."""
 
 import contextlib
 import errno
@@ -10,6 +10,7 @@ import platform
 import re
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,33 +18,100 @@ from typing import IO
 
 from qwen_pl.errors import InputError
 
-_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_FULL = {
+    getattr(errno, "EDQUOT", errno.ENOSPC): "the quota is used up",  # not on Windows
+    errno.EFBIG: "no file may be as large",
+    errno.ENOSPC: "no space is left",
+}
+_FULL_IN_RUST = re.compile(rf"\(os error ({'|'.join(map(str, sorted(_FULL)))})\)")
+_HINDRANCES = {
+    errno.EACCES: "may not be used: no permission",
+    errno.EEXIST: "is there and is no folder",
+    errno.EISDIR: "is a folder",
+    errno.ELOOP: "leads round a circle of links",
+    errno.ENAMETOOLONG: "has too long a name",
+    errno.ENOENT: "is not there",
+    errno.ENOTDIR: "lies in a file, not in a folder",
+    errno.EPERM: "may not be used: no permission",
+    errno.EROFS: "cannot be written: its disk may only be read",
+}
+"""What people read in the place of the system's words, behind the name of a file or folder."""
 
 
 @contextlib.contextmanager
 def whole_file(path: Path, *, flush: bool = True) -> Iterator[IO[bytes]]:
     """Opens a file beside ``path`` for bytes; it becomes ``path`` only when the block ends well.
 
-    A crash at any moment leaves either the old file or the new one.
+    A crash at any moment leaves either the old file or the new one. Of a link it is the file that
+    it leads to.
 
     Args:
         flush: Whether a power cut may do no harm either. That takes milliseconds a file; without
             it, whoever reads the file has to notice that it is not what was written.
+
+    Raises:
+        InputError: If a folder, a device or a pipe is there.
+        OSError: With the name of ``path`` in it, also where the system names none.
     """
+    path = _file_behind(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = beside(path, "tmp")
     try:
-        with unfinished.open("wb") as file:
-            yield file
-            file.flush()
-            if flush:
-                os.fsync(file.fileno())
-        unfinished.replace(path)
+        with _named(unfinished, path):
+            with unfinished.open("wb") as file:
+                yield file
+                file.flush()
+                if flush:
+                    os.fsync(file.fileno())
+            unfinished.replace(path)
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
     if flush:
         flush_folder(path.parent)
+
+
+def _file_behind(path: Path) -> Path:
+    """The file that is to be written, which need not be there; refuses what is no file."""
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))
+        if path.is_symlink():
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    refuse_endless(path)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: give the name of a file")
+    return path
+
+
+def refuse_endless(path: Path) -> None:
+    """Refuses a pipe or a device: its reading may never end, and it is not to be replaced.
+
+    Raises:
+        InputError: If it is one.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # whoever opens it says more
+        return
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise InputError(f"{path} is a pipe or a device: give a file")
+
+
+@contextlib.contextmanager
+def _named(unfinished: Path, path: Path) -> Iterator[None]:
+    """Lets an error name what was to be written, not what it is called until it is finished."""
+    try:
+        yield
+    except Exception as error:
+        full = full_disk_in(error)
+        found = full or error
+        if isinstance(found, OSError):
+            is_ours = str(found.filename).startswith(str(unfinished))
+            if is_ours or (found is full and found.filename is None):
+                found.filename, found.filename2 = str(path), None
+        if full is None or full in chain(error):
+            raise
+        raise full from error
 
 
 @contextlib.contextmanager
@@ -59,18 +127,19 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     if replace:
         remove_unfinished_of(path)
     unfinished = beside(path, "tmp")
-    unfinished.mkdir()
     try:
-        yield unfinished
-        for inner, _, names in os.walk(unfinished, topdown=False):
-            for name in names:
-                with Path(inner, name).open("rb+") as handle:
-                    os.fsync(handle.fileno())
-            flush_folder(Path(inner))
-        if replace:
-            take_place(unfinished, path)
-        else:
-            unfinished.rename(path)
+        with _named(unfinished, path):
+            unfinished.mkdir()
+            yield unfinished
+            for inner, _, names in os.walk(unfinished, topdown=False):
+                for name in names:
+                    with Path(inner, name).open("rb+") as handle:
+                        os.fsync(handle.fileno())
+                flush_folder(Path(inner))
+            if replace:
+                take_place(unfinished, path)
+            else:
+                unfinished.rename(path)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
@@ -131,7 +200,9 @@ def beside(path: Path, kind: str) -> Path:
     It says which process writes, so that what a dead one has left is known from what another one
     is still writing.
     """
-    return path.with_name(f"{path.name}.{kind}-{os.getpid()}-{_MACHINE}{secrets.token_hex(3)}")
+    added = f".{kind}-{os.getpid()}-{_MACHINE}{secrets.token_hex(3)}"
+    # A file's name may have 255 bytes.
+    return path.with_name(os.fsdecode(os.fsencode(path.name)[: 255 - len(added)]) + added)
 
 
 _MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:6]
@@ -234,8 +305,61 @@ def full_disk_in(error: BaseException) -> OSError | None:
     ...     full_disk_in(error)
     OSError(28, 'No space left on device')
     """
-    found = (e for e in chain(error) if isinstance(e, OSError) and e.errno in _FULL)
-    return next(found, None)
+    for e in chain(error):
+        if isinstance(e, OSError) and e.errno in _FULL:
+            return e
+        if found := _FULL_IN_RUST.search(str(e)):  # tokenizers and safetensors have no better
+            return OSError(int(found[1]), os.strerror(int(found[1])))
+    return None
+
+
+def hindrance_in(error: BaseException) -> str | None:
+    """What keeps a file or folder from being read or written; None if no such thing is behind it.
+
+    >>> hindrance_in(FileExistsError(errno.EEXIST, "File exists", "notes"))
+    'notes is there and is no folder'
+    """
+    if (full := full_disk_in(error)) is not None:
+        path = Path(full.filename or ".").absolute()
+        disk = next(place for place in path.parents if os.path.ismount(place))
+        return (
+            f"{path} cannot be written, {_FULL[full.errno or 0]}: {free_space(path.parent)} are "
+            f"free on the disk at {disk}; make room, and the same command goes on"
+        )
+    if isinstance(error, OSError) and isinstance(error.filename, str):
+        words = _HINDRANCES.get(error.errno or 0, f"cannot be used: {error.strerror}")
+        return f"{error.filename or repr('')} {words}"
+    if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop from "):
+        return f"{str(error).removeprefix('Symlink loop from ')} {_HINDRANCES[errno.ELOOP]}"
+    return None
+
+
+def lies_in_a_file(path: Path) -> bool:
+    """Whether a file, or a link to nothing, is where the folder of ``path`` would be."""
+    return os.path.lexists(path.parent) and not path.parent.is_dir()
+
+
+def check_place(path: Path) -> None:
+    """Looks whether something can be written at ``path``, before the work that is to be kept there.
+
+    Raises:
+        InputError: If a pipe or a device is there, a part of the path is a link to nothing, or the
+            name is not UTF-8, which not all that write can take.
+        OSError: If a part of it is no folder, may not be used, or has too long a name.
+    """
+    refuse_endless(path)
+    if any("\udc80" <= character <= "\udcff" for character in str(path)):
+        raise InputError(f"{path} is not UTF-8: give another name")
+    for there in (path, *path.absolute().parents):
+        try:
+            there.stat()
+        except FileNotFoundError:
+            if there.is_symlink() and there != path:
+                raise InputError(f"{there} is a link to nothing") from None
+            continue
+        if not os.access(there, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(there))
+        return
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:

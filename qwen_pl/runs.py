@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from qwen_pl.errors import InputError
+from qwen_pl.terminal import shown
 
 LOGS = "lightning_logs"
 CONFIG = "config.yaml"
@@ -16,8 +17,8 @@ def run_dir(name: str, root: str | Path | None = None) -> Path:
     Raises:
         InputError: If ``name`` is not a plain folder name.
     """
-    if not name or name != Path(name).name or name.startswith("."):
-        raise InputError(f"--run {name!r} is not a folder name")
+    if not name or name != Path(name).name or name.startswith(".") or name != shown(name):
+        raise InputError(f"--run {name!r} is not a folder name: give letters and digits")
     return Path(root or ".") / LOGS / name
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from qwen_pl.commands.options import VerbParser
 from qwen_pl.errors import InputError
-from qwen_pl.files import in_bytes, size_of
+from qwen_pl.files import check_place, in_bytes, size_of
 from qwen_pl.terminal import tell
 
 
@@ -40,6 +40,7 @@ def consolidate(source: Path, target: Path) -> None:
 
     if target.exists():
         raise InputError(f"{target} is there already: give another name, or remove it")
+    check_place(target)
     # A file is mapped rather than read, so of each tensor there is one in memory at a time.
     checkpoint = load_checkpoint(source, mmap=source.is_file())
     try:

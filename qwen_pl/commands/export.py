@@ -14,7 +14,7 @@ from qwen_pl.commands.options import (
     load_trained,
 )
 from qwen_pl.errors import InputError
-from qwen_pl.files import in_bytes, size_of, whole_folder
+from qwen_pl.files import check_place, in_bytes, size_of, whole_folder
 from qwen_pl.runs import run_of
 from qwen_pl.terminal import tell
 
@@ -141,6 +141,7 @@ def _check_out(out: Path, checkpoint: Path, *, overwrite: bool) -> None:
         raise InputError(f"--out is {out}: give a folder, the file gets its name from the run")
     if out.exists() and not out.is_dir():
         raise InputError(f"--out is {out}, which is no folder: give another")
+    check_place(out)
     for precious in (Path.cwd(), Path.home(), checkpoint.resolve()):
         if precious == out or out in precious.parents:
             raise InputError(f"--out is {out}, which holds {precious}: give a new folder")

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING
 
 from qwen_pl.commands.options import VerbParser, add_corpus_options, corpus_of
 from qwen_pl.errors import InputError
-from qwen_pl.files import whole_file
+from qwen_pl.files import check_place, whole_file
 from qwen_pl.terminal import tell
 
 if TYPE_CHECKING:
@@ -78,9 +78,11 @@ def _targets(sources: Sequence[Path], out: Path | None) -> Sequence[Path | None]
         return [None] * len(sources)
     if out.suffix.lower() in SINGLE and not out.is_dir():
         targets = [out] * len(sources)
+        check_place(out)
     else:
         if out.is_file():
             raise InputError(f"{out} is a file: give NAME.txt or a folder")
+        check_place(out)
         targets = []
         for source in sources:
             names = [source.stem, *(f"{source.stem}-{n}" for n in range(2, len(sources) + 2))]

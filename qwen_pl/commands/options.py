@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from qwen_pl.errors import InputError
+from qwen_pl.files import refuse_endless
 from qwen_pl.runs import newest_run, run_dir
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def data_settings_alone(config: str, overrides: list[str]) -> "DataSettings | No
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(DataSettings, "data")
     try:
+        refuse_endless(Path(config))
         values = yaml.safe_load(Path(config).read_text(encoding="utf-8"))
         if (values.get("model") or {}).get("from_pretrained"):
             return None  # its tokenizer may be meant

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from qwen_pl.commands.options import VerbParser, add_corpus_options, corpus_of
 from qwen_pl.errors import InputError
+from qwen_pl.files import check_place
 from qwen_pl.terminal import tell
 
 
@@ -29,6 +30,7 @@ def main(args: list[str]) -> None:
 
     if options.out.exists():
         raise InputError(f"{options.out} already exists: give another --out, or remove it")
+    check_place(options.out)
     corpus = corpus_of(options, Duplicates())
     recipe = Recipe(options.source, options.vocab_size, max_train_bytes=options.max_train_bytes)
     tokenizer = Preparation(recipe, corpus, options.cache_dir).train_tokenizer(progress=True)

@@ -3,7 +3,15 @@
 import contextlib
 from pathlib import Path
 
-from qwen_pl.files import remove, remove_unfinished, remove_unfinished_of, write_text
+from qwen_pl.errors import InputError
+from qwen_pl.files import (
+    check_place,
+    hindrance_in,
+    remove,
+    remove_unfinished,
+    remove_unfinished_of,
+    write_text,
+)
 
 CACHE_TAG = "CACHEDIR.TAG"
 _SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55"
@@ -83,7 +91,15 @@ class CacheDir:
         for backups know the mark as well.
 
         Source: Cache Directory Tagging Specification, https://bford.info/cachedir/
+
+        Raises:
+            InputError: If nothing can be written there.
         """
+        try:
+            check_place(self.path)
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"the cache cannot be written: {hindrance_in(error)}") from None
         tag, is_marked = self.path / CACHE_TAG, False
         with contextlib.suppress(OSError):
             is_marked = tag.read_bytes().startswith(_SIGNATURE.encode())

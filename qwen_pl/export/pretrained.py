@@ -14,6 +14,7 @@ from torch import Tensor
 
 from qwen_pl.errors import InputError
 from qwen_pl.export.hf_config import config_from_json
+from qwen_pl.files import lies_in_a_file
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 
@@ -121,7 +122,8 @@ def _published_file(name: str | Path, *file_names: str, beside: Path | None = No
     if folder.is_dir():
         return next((folder / file for file in file_names if (folder / file).is_file()), None)
     repository = str(name)
-    if not _REPOSITORY.fullmatch(repository) or ".." in repository:
+    is_local = ".." in repository or lies_in_a_file(folder)
+    if is_local or not _REPOSITORY.fullmatch(repository):
         raise InputError(f"no such folder: {name}")
     import huggingface_hub  # tokenizers brings it along
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError

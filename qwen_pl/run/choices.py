@@ -11,6 +11,7 @@ from jsonargparse import Namespace
 
 from qwen_pl.errors import InputError, is_first_on_machine
 from qwen_pl.export.pretrained import find_pretrained
+from qwen_pl.files import check_place
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 from qwen_pl.run.machine import fitting_launcher, fitting_precision
@@ -96,6 +97,8 @@ def make_plan(
     first_file, *_ = config.config or ["default"]
     config.run = config.run or Path(str(first_file)).stem
     folder = run_dir(config.run, config.trainer.default_root_dir)
+    if verb == "fit":
+        check_place(folder)
     config.checkpoint.dirpath = str(folder / CHECKPOINTS)
 
     shows_measures = verb in ("validate", "test") and config.verbose

@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import BasePredictionWriter
 from qwen_pl.data.batches.loader import read_prompts
 from qwen_pl.data.datamodule import PDFDataModule
 from qwen_pl.errors import InputError
-from qwen_pl.files import write_text
+from qwen_pl.files import check_place, write_text
 from qwen_pl.generation.sampling import Sampling
 from qwen_pl.generation.writer import Writer, samples_of
 from qwen_pl.terminal import tell
@@ -36,6 +36,7 @@ def predictions_file(config: Namespace, run_dir: Path) -> Path:
     file = Path(config.predictions or run_dir / "predictions.jsonl")
     if file.is_dir():
         raise InputError(f"--predictions {file} is a folder: give a file")
+    check_place(file)
     if file.resolve() == Path(config.data.prompts).resolve():
         raise InputError(f"--predictions {file} would write over the prompts")
     return file

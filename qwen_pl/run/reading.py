@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import lightning.pytorch as pl
@@ -19,6 +20,7 @@ from qwen_pl.data.datamodule import PDFDataModule
 from qwen_pl.data.tokens.tokenizer import load_tokenizer
 from qwen_pl.errors import InputError, is_first_on_machine
 from qwen_pl.export.pretrained import published_config
+from qwen_pl.files import refuse_endless
 from qwen_pl.generation.sampling import Sampling
 from qwen_pl.model.config import Qwen3Config, named_config
 from qwen_pl.private import without_private
@@ -83,6 +85,14 @@ class RunParser(LightningArgumentParser):
         return added
 
 
+class _ConfigFile(ActionConfigFile):
+    """Refuses what can be read once only, as a config is read more often."""
+
+    def __call__(self, parser: Any, cfg: Any, values: Any, *more: Any) -> None:
+        refuse_endless(Path(values))
+        super().__call__(parser, cfg, values, *more)
+
+
 def run_parser(verb: str, args: Sequence[str]) -> RunParser:
     """The parser of all that ``fit``, ``validate``, ``test`` or ``predict`` can be told."""
     # The string under a setting is its help. To read them takes a second, and nothing else does.
@@ -95,7 +105,7 @@ def run_parser(verb: str, args: Sequence[str]) -> RunParser:
         allow_abbrev=False,  # else --trainer.max_step would be taken for --trainer.max_steps
     )
     add = parser.add_argument
-    add("-c", "--config", action=ActionConfigFile, help="configs/NAME.yaml, or JSON")
+    add("-c", "--config", action=_ConfigFile, help="configs/NAME.yaml, or JSON")
     add(
         "--seed_everything",
         type=int,

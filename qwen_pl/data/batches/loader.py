@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Sampler
 from qwen_pl.data.batches.order import WindowOrder
 from qwen_pl.data.batches.windows import TokenWindows
 from qwen_pl.errors import InputError
+from qwen_pl.files import refuse_endless
 
 Batch = dict[str, Tensor]
 Item = TypeVar("Item")
@@ -116,6 +117,7 @@ def read_prompts(file: str | Path | None) -> list[str]:
             'of lines such as {"prompt": "..."}'
         )
     file = Path(file)
+    refuse_endless(file)
     try:
         text = file.read_bytes().decode("utf-8-sig")  # Windows' editors mark their files
     except UnicodeDecodeError as error:

@@ -36,7 +36,7 @@ from qwen_pl.data.pdf.readers import reader_version
 from qwen_pl.data.processes import ProcessDied, map_in_processes
 from qwen_pl.data.report.file_report import FileReport, describe_file
 from qwen_pl.errors import InputError
-from qwen_pl.files import fingerprint, remove, whole_file
+from qwen_pl.files import fingerprint, full_disk_in, remove, whole_file
 from qwen_pl.seals import (
     Damaged,
     Seal,
@@ -129,8 +129,18 @@ def _read_safely(
     except InputError:  # of the cache, not of the file
         raise
     except Exception as error:  # whatever one file does, the others are to be read
+        if _hinders_all(error, file, cache):
+            raise
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         return _crashed(file, settings, reason)
+
+
+def _hinders_all(error: Exception, file: SourceFile, cache: CacheDir) -> bool:
+    """Whether it is the cache that cannot be written, which is no fault of the file."""
+    if full_disk_in(error) is not None:
+        return True
+    place = Path(getattr(error, "filename", None) or file.path)
+    return place != file.path and place.is_relative_to(cache.path)
 
 
 def _crashed(file: SourceFile, settings: ReadingSettings, reason: str) -> FileText:

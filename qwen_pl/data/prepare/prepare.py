@@ -251,8 +251,8 @@ def find_prepared(recipe: Recipe, cache_dir: Path, *, progress: bool = False) ->
 @contextlib.contextmanager
 def locked(cache_dir: Path) -> Iterator[None]:
     """Waits until no other process prepares in ``cache_dir``, and keeps them waiting."""
-    cache_dir.mkdir(parents=True, exist_ok=True)
     cache = CacheDir(cache_dir)
+    cache.mark()
     if cache.lock.is_dir():
         remove(cache.lock)
     with FileLock(cache.lock):

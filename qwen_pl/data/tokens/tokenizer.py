@@ -22,7 +22,7 @@ from tokenizers.trainers import BpeTrainer
 
 from qwen_pl.any_tokenizer import document_start, end_of_text, read_tokenizer
 from qwen_pl.errors import InputError
-from qwen_pl.files import whole_folder, write_text
+from qwen_pl.files import lies_in_a_file, whole_folder, write_text
 from qwen_pl.qwen_tokenizer import QWEN_PATTERN, SPECIAL_TOKENS
 from qwen_pl.seals import SEAL, Damaged, check_folder, seal_folder
 
@@ -133,7 +133,8 @@ def tokenizer_file(name: str | Path) -> Path:
     folder = Path(name).expanduser()
     if (folder / TOKENIZER_JSON).is_file():
         return folder / TOKENIZER_JSON
-    if folder.is_dir() or not _REPOSITORY.fullmatch(str(name)):
+    is_local = folder.is_dir() or lies_in_a_file(folder)
+    if is_local or not _REPOSITORY.fullmatch(str(name)):
         raise InputError(f"no tokenizer in {name}: it needs a tokenizer.json")
     import huggingface_hub  # tokenizers brings it along
 

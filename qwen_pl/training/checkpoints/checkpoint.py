@@ -18,6 +18,7 @@ from qwen_pl.files import (
     in_bytes,
     left_beside,
     place_before,
+    refuse_endless,
     whole_file,
 )
 from qwen_pl.model.config import Qwen3Config
@@ -105,6 +106,7 @@ def load_facts(path: Path) -> dict[str, Any]:
 
 
 def _check_whole(path: Path) -> None:
+    refuse_endless(path)
     if not path.exists():
         raise InputError(f"no checkpoint {path}")
     if (damage := damage_of(path)) is not None:
@@ -120,6 +122,8 @@ def damage_of(path: Path) -> str | None:
     """What is wrong with the bytes of a checkpoint, after its name; None if nothing is."""
     try:
         files = sorted(path.iterdir()) if path.is_dir() else [path]
+        if not all(file.is_file() for file in files):  # the reading of a pipe would not end
+            return "is damaged"
         states = [(file.name, file.stat()) for file in files]
         for file in files:
             with file.open("rb"):
@@ -160,6 +164,7 @@ def find_checkpoint(given: str, run_dir: Path, *, to_train: bool = False) -> Pat
         return fetched(given)
     path = run_dir / CHECKPOINTS / BEST if given == "best" else Path(given)
     path = left_beside(path) or path
+    refuse_endless(path)
     if not path.exists():
         raise InputError(f"no checkpoint {path}: --ckpt_path takes last, best or a file")
     return path

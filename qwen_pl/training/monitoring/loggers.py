@@ -20,7 +20,7 @@ from lightning.pytorch.loggers import (
 from lightning.pytorch.loggers.logger import rank_zero_experiment
 
 from qwen_pl.errors import InputError
-from qwen_pl.files import full_disk_in, write_text
+from qwen_pl.files import check_place, full_disk_in, write_text
 from qwen_pl.private import public_address
 from qwen_pl.training.monitoring.rewind import ResumePoint, rewind
 from qwen_pl.training.monitoring.table import TABLE, ContinuedRows
@@ -84,6 +84,7 @@ def make_logger(
         raise InputError(f"trainer.logger {kind.__name__}: {reason}") from None
     if isinstance(logger, _OpensLate):
         logger.before_opening = partial(rewind, logger, run_dir, resume)
+    check_place(Path(logger.save_dir or "."))
     return logger
 
 
