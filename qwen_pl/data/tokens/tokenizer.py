@@ -165,8 +165,10 @@ def load_tokenizer(name: str | Path) -> Tokenizer:
         try:
             check_tokenizer(file.parent)
         except Damaged as damage:
-            way_out = f"restore it, or remove {SEAL} beside it if you have changed it yourself"
-            raise InputError(f"{damage}: {way_out}") from None
+            raise InputError(
+                f"{damage}: restore it (in the cache, prepare does), or remove {SEAL} beside it if "
+                "you have changed it yourself"
+            ) from None
     tokenizer = read_tokenizer(file.read_bytes(), file)
     try:
         end_of_text(tokenizer)

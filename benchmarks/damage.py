@@ -1,0 +1,428 @@
+"""What becomes of a damaged file? Damages every file of a cache in every way, before every verb.
+
+    python -m benchmarks.damage                                        # all of it
+    python -m benchmarks.damage --short                                # a sample, by turns
+    python -m benchmarks.damage --files 'tokens/*' --verbs fit locate
+    python -m benchmarks.damage --hashing 10                           # what checking 10 GB costs
+
+The table says how each verb ended: "mended", a line names the file and the result is the one of
+the undamaged file; "refused", one line names the file, and the exit code is 2; "same", the result
+is that of the undamaged file, which was not needed or is not believed anyway. All else is a fault
+(another result, a traceback, a line that names nothing), is shown in full, and makes the exit code
+1. Where this is root, the verbs all the same may not open what nobody may.
+
+Processes are forked off one that has loaded all, so this needs Linux or macOS.
+"""
+
+import argparse
+import contextlib
+import ctypes
+import fnmatch
+import hashlib
+import importlib
+import os
+import random
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import yaml
+from pypdf import PdfWriter
+
+from benchmarks.kills import CONFIG
+from qwen_pl.__main__ import main as qwen_pl
+from qwen_pl.seals import Seal
+
+ROOTS = {"cache": "data/cache"}
+"""Folders whose every file is damaged, by the name that they have in the table."""
+PLACES = 20  # at which a bit is flipped
+SENTENCE = "It is a truth universally acknowledged"
+_BOOK = Path(__file__).parents[1] / "data/book.pdf"
+
+
+# --- damage ---
+
+
+def _flipped(path: Path, source: random.Random) -> None:
+    content = bytearray(path.read_bytes() or b"\0")
+    content[source.randrange(len(content))] ^= 1 << source.randrange(8)
+    path.write_bytes(content)
+
+
+def _halved(path: Path, source: random.Random) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _zeros(path: Path, source: random.Random) -> None:
+    """As after a power cut, where the name of a file is on the disk and its content is not."""
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+def _emptied(path: Path, source: random.Random) -> None:
+    path.write_bytes(b"")
+
+
+def _deleted(path: Path, source: random.Random) -> None:
+    path.unlink()
+
+
+def _folder(path: Path, source: random.Random) -> None:
+    path.unlink()
+    path.mkdir()
+    (path / "something").write_text("in it")
+
+
+def _unreadable(path: Path, source: random.Random) -> None:
+    path.chmod(0)
+
+
+def _exchanged(path: Path, source: random.Random) -> None:
+    """Another file of its kind is in its place, or one that an earlier version wrote."""
+    others = sorted(p for p in path.parent.parent.rglob(f"*{path.suffix}") if p.is_file())
+    other = next((p for p in others if p.read_bytes() != path.read_bytes()), None)
+    path.write_bytes(b'{"an": "earlier version"}' if other is None else other.read_bytes())
+
+
+Damage = Callable[[Path, random.Random], None]
+DAMAGES: dict[str, Damage] = {
+    "bit flipped": _flipped,
+    "halved": _halved,
+    "zeros": _zeros,
+    "emptied": _emptied,
+    "deleted": _deleted,
+    "a folder": _folder,
+    "unreadable": _unreadable,
+    "exchanged": _exchanged,
+}
+
+
+# --- verbs ---
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A command, and the files that it leaves behind: its result, else that is what it prints."""
+
+    words: Sequence[str]
+    leaves: Sequence[str] = ()
+    before: str = ""
+    """A folder pattern that is removed before it, so that it has something to do."""
+
+
+_FIT = ["fit", "--config", "small.yaml", "--trainer.max_steps", "2"]
+_KEPT = ["--config", "small.yaml", "--run", "kept", "--ckpt_path", "last"]
+_TOKENS = ("data/cache/tokens/*[!s]/*.*", "data/cache/tokenizer/*/*.*", "data/cache/text/*.[ti]*x*")
+VERBS = {
+    "prepare": Verb(["prepare", "--config", "small.yaml"], _TOKENS),
+    "fit": Verb([*_FIT, "--run", "new"], (*_TOKENS, "lightning_logs/new/checkpoints/step*")),
+    "resume": Verb(
+        ["fit", *_KEPT, "--trainer.max_steps", "4"],
+        ("lightning_logs/kept/checkpoints/step=00000004.ckpt",),
+    ),
+    "validate": Verb(["validate", *_KEPT]),
+    "test": Verb(["test", *_KEPT]),
+    "predict": Verb(
+        ["predict", *_KEPT, "--data.prompts", "prompts.txt"], ("lightning_logs/*/pred*",)
+    ),
+    "generate": Verb(["generate", "--run", "kept", "--prompt", "ba", "--seed", "1"]),
+    "inspect": Verb(["inspect", "--run", "kept"]),
+    "export": Verb(["export", "--run", "kept", "--out", "out"], ("out/*",)),
+    "locate step": Verb(["locate", "--run", "kept", "--step", "1"]),
+    "locate text": Verb(["locate", "--run", "kept", "--text", SENTENCE]),
+    "extract": Verb(["extract", "shelf", "--out", "out.txt"], ("out.txt",)),
+    "train-tokenizer": Verb(["train-tokenizer", "shelf", "--out", "tok"], ("tok/*",)),
+    "tokenize": Verb(["tokenize", SENTENCE]),
+    "parts": Verb(["prepare", "--config", "small.yaml"], _TOKENS, "data/cache/tokens/*[!s]"),
+    "cluster": Verb(
+        ["prepare", "--config", "small.yaml", "--cluster", "local", "--tasks", "2"],
+        _TOKENS,
+        "data/cache/tokens/*",
+    ),
+}
+_SHORT = ("prepare", "fit", "parts")
+
+
+class Ended(NamedTuple):
+    """How a process ended, what it said, and a digest of its result."""
+
+    code: int
+    err: str
+    result: str
+
+
+class Trials:
+    """A small run with its cache, which is made as it was before each trial."""
+
+    def __init__(self, folder: Path, verbs: Sequence[str]) -> None:
+        self.folder, self.kept = folder / "here", folder / "kept"
+        self.expected: dict[str, Ended] = {}
+        self.faults: list[str] = []
+        self.lines: Counter[str] = Counter()
+        _make(self.kept)
+        self.restore()
+        self.make_kept([*_FIT, "--run", "kept", "--ckpt_path", "last"])
+        for name in ("prepare", "extract", "train-tokenizer", "cluster"):
+            if name in verbs:  # each leaves something in the cache
+                self.make_kept(VERBS[name].words)
+        _leave_parts(self.kept)
+
+    def make_kept(self, words: Sequence[str]) -> None:
+        self.restore()
+        ended = run(words, self.folder)
+        if ended.code != 0:
+            raise SystemExit(f"{' '.join(words)} ended with {ended.code}:\n{ended.err}")
+        for name in ("data", "lightning_logs"):
+            shutil.rmtree(self.kept / name, ignore_errors=True)
+            if (self.folder / name).exists():
+                shutil.copytree(self.folder / name, self.kept / name)
+
+    def restore(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.copytree(self.kept, self.folder)
+
+    def files(self) -> Iterator[tuple[str, str]]:
+        """Names for the table, and paths."""
+        for root, folder in ROOTS.items():
+            for path in sorted((self.kept / folder).rglob("*")):
+                if path.is_file():
+                    relative = path.relative_to(self.kept / folder).as_posix()
+                    yield f"{root}/{_shortened(relative)}", path.relative_to(self.kept).as_posix()
+
+    def tried(self, name: str, path: str, damage: Damage, source: random.Random) -> str:
+        """What became of a verb before which a file was damaged."""
+        verb = VERBS[name]
+        if name not in self.expected:
+            self.restore()
+            self.remove(verb.before)
+            self.expected[name] = self.end_of(verb)
+        self.restore()
+        if verb.before and fnmatch.fnmatch(path, f"{verb.before}/*"):
+            return "-"
+        self.remove(verb.before)
+        damage(self.folder / path, source)
+        ended, expected = self.end_of(verb), self.expected[name]
+        verdict = self.verdict(ended, expected, path)
+        if verdict == "FAULT":
+            changed = "" if ended.result == expected.result else ", another result"
+            what = f"{damage.__name__[1:]} {path}: {' '.join(verb.words)}"
+            self.faults.append(f"{what}: code {ended.code}{changed}\n{ended.err[-1500:]}")
+        return verdict
+
+    def verdict(self, ended: Ended, expected: Ended, path: str) -> str:
+        lines = ended.err.strip().splitlines()
+        names_it = any(self.is_named(path, line) for line in lines)
+        if "Traceback" in ended.err:
+            return "FAULT"
+        if ended.code == 0 and ended.result == expected.result:
+            return "mended" if names_it and "made anew" in ended.err else "same"
+        if ended.code == 2 and expected.code == 0 and self.is_named(path, lines[-1]):
+            self.lines[re.sub(r"[0-9a-f]{12,}", "*", lines[-1].replace(path, "FILE"))] += 1
+            return "refused"
+        return "FAULT"
+
+    def is_named(self, path: str, line: str) -> bool:
+        """Whether a line names a file, or one beside it that vouches for it."""
+        return path.rpartition("/")[0] in line or path in line
+
+    def end_of(self, verb: Verb) -> Ended:
+        ended = run(verb.words, self.folder)
+        digest = hashlib.sha256(b"" if verb.leaves else ended.result.encode())
+        for pattern in verb.leaves:
+            for path in sorted(self.folder.glob(pattern)):
+                digest.update(f"{path.name} {_content(path)}".encode())
+        return ended._replace(result=digest.hexdigest())
+
+    def remove(self, pattern: str) -> None:
+        for path in self.folder.glob(pattern) if pattern else ():
+            shutil.rmtree(path)
+
+
+def _content(path: Path) -> str:
+    """A digest of what a file holds, times and places left aside."""
+    if path.suffix == ".ckpt":
+        state = torch.load(path, weights_only=True)["state_dict"]
+        return hashlib.sha256(b"".join(t.numpy().tobytes() for t in state.values())).hexdigest()
+    if path.is_dir() or path.name == "README.md":
+        return ""
+    return Seal.of(path).sha256
+
+
+def _shortened(path: str) -> str:
+    return re.sub(r"[0-9a-f]{12,}", "*", path)
+
+
+def _make(folder: Path) -> None:
+    """The sources and the config of the run."""
+    shelf = folder / "shelf"
+    shelf.mkdir(parents=True)
+    writer = PdfWriter()
+    writer.append(_BOOK, pages=(14, 18))
+    writer.write(shelf / "book.pdf")
+    chooser = random.Random(0)
+    words = ["".join(chooser.choices("aeioubdgklmnst", k=chooser.randint(2, 7))) for _ in range(99)]
+    texts = [" ".join(chooser.choices(words, k=30)) for _ in range(60)]
+    (shelf / "words.txt").write_text("\n\n".join([f"{SENTENCE} here.", *texts]))
+    (folder / "prompts.txt").write_text("ba\nne\n")
+    data = CONFIG["data"] | {"source": "shelf", "num_proc": 1}
+    trainer = CONFIG["trainer"] | {"val_check_interval": 2, "enable_progress_bar": False}
+    (folder / "small.yaml").write_text(yaml.safe_dump(CONFIG | {"data": data, "trainer": trainer}))
+
+
+def _leave_parts(folder: Path) -> None:
+    """Makes the parts of the token file again, as if putting them together had been interrupted."""
+    from qwen_pl.data.prepare.prepare import find_prepared
+    from qwen_pl.data.prepare.settings import DataSettings
+    from qwen_pl.data.tokens.write import plan_parts, tokenize_parts
+
+    with contextlib.chdir(folder):
+        config = yaml.safe_load(Path("small.yaml").read_text())
+        settings = DataSettings(**config["data"])
+        made = find_prepared(settings.recipe, settings.cache_dir)
+        assert made is not None
+        parts = plan_parts(made.tokens.folder, made.documents, made.pieces)
+        list(tokenize_parts(parts, made.tokenizer_dir / "tokenizer.json", 1))
+
+
+def run(words: Sequence[str], folder: Path) -> Ended:
+    """Runs ``python -m qwen_pl WORDS...`` in a process of its own; its result is what it prints."""
+    out, err = folder.with_name("out"), folder.with_name("err")
+    sys.stdout.flush()
+    process = os.fork()
+    if process == 0:
+        code = 1
+        try:
+            for number, file in ((1, out), (2, err)):
+                os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666), number)
+            os.chdir(folder)
+            sys.argv = ["qwen_pl", *words]
+            with hindered():
+                qwen_pl()
+            code = 0
+        except SystemExit as ended:
+            code = ended.code if isinstance(ended.code, int) else 0
+        except BaseException:
+            import traceback
+
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    return Ended(code, err.read_text(errors="replace"), out.read_text(errors="replace"))
+
+
+@contextlib.contextmanager
+def hindered() -> Iterator[None]:
+    """Keeps this thread from what root alone may: to open files that nobody may open.
+
+    An ordinary user is hindered by himself, and on other systems than Linux root is by nothing.
+    """
+    if os.geteuid() != 0 or sys.platform != "linux":
+        yield
+        return
+    libc, words = ctypes.CDLL(None), ctypes.c_uint32
+    version_3, rights = (words * 2)(0x20080522, 0), (words * 6)()
+    libc.capget(version_3, rights)
+    _, permitted, _, _, more_permitted, _ = rights
+    libc.capset(version_3, (words * 6)(0, permitted, 0, 0, more_permitted, 0))
+    try:
+        yield
+    finally:
+        libc.capset(version_3, rights)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument("--files", default="*", metavar="PATTERN", help="names in the table")
+    parser.add_argument("--damages", nargs="+", choices=DAMAGES, default=[*DAMAGES])
+    parser.add_argument("--verbs", nargs="+", choices=VERBS, default=[*VERBS])
+    parser.add_argument("--short", action="store_true", help="of each file two kinds, by turns")
+    parser.add_argument("--seed", type=int, default=0, help="chooses the places of the bits")
+    parser.add_argument("--hashing", type=float, metavar="GB", help="measure that alone")
+    options = parser.parse_args()
+    if options.hashing:
+        show_hashing(options.hashing)
+        return
+    torch.set_num_threads(1)  # threads that have worked would not survive a fork
+    for module in ("qwen_pl.run.cli", "qwen_pl.commands.generate", "qwen_pl.commands.export"):
+        importlib.import_module(module)
+    folder = Path(tempfile.mkdtemp(prefix="damage-"))
+    folder.chmod(0o755)
+    try:
+        verbs = [verb for verb in options.verbs if verb in _SHORT or not options.short]
+        trials = Trials(folder, verbs)
+        show_table(trials, verbs, options)
+    finally:
+        shutil.rmtree(folder)
+    for line, count in trials.lines.most_common():
+        print(f"refused {count:,} times: {line}")
+    for fault in trials.faults:
+        print(f"\nFAULT {fault}")
+    sys.exit(bool(trials.faults))
+
+
+def show_table(trials: Trials, verbs: Sequence[str], options: argparse.Namespace) -> None:
+    started, total = time.monotonic(), Counter[str]()
+    source = random.Random(options.seed)
+    files = [pair for pair in trials.files() if fnmatch.fnmatch(pair[0], f"*{options.files}")]
+    width = max(len(name) for name, _ in files)
+    print(f"{'file':<{width}}  {'damage':<11}", *(f"{verb:<15}" for verb in verbs))
+    for number, (name, path) in enumerate(files):
+        damages = options.damages
+        if options.short:
+            damages = [damages[(number + turn) % len(damages)] for turn in (0, 3)]
+        for damage in damages:
+            times = PLACES if damage == "bit flipped" and not options.short else 1
+            cells = []
+            for verb in verbs:
+                found = Counter(
+                    trials.tried(verb, path, DAMAGES[damage], source) for _ in range(times)
+                )
+                total += found
+                only = len(found) == 1
+                cells.append(" ".join(w if only else f"{w} {n}" for w, n in found.most_common()))
+            print(f"{name:<{width}}  {damage:<11}", *(f"{cell:<15}" for cell in cells), flush=True)
+    ends = ", ".join(f"{count:,} {word}" for word, count in total.most_common() if word != "-")
+    print(f"{sum(total.values()):,} trials in {time.monotonic() - started:.0f} s: {ends}")
+
+
+def show_hashing(gigabytes: float) -> None:
+    """Writes a file of so many gigabytes, and shows how long the check of a token file takes."""
+    block = random.Random(0).randbytes(1 << 24)
+    with tempfile.TemporaryDirectory(prefix="hashing-") as folder:
+        file = Path(folder) / "tokens.bin"
+        with file.open("wb") as out:
+            while out.tell() < gigabytes * 1e9:
+                out.write(block)
+        seal = Seal.of(file)
+        if hasattr(os, "posix_fadvise"):  # so that it comes from the disk
+            with file.open("rb") as read:
+                os.fsync(read.fileno())
+                os.posix_fadvise(read.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        for what in ("from the disk", "from memory, what fits"):
+            file.touch()  # else it is known
+            started = time.monotonic()
+            seal.check(file)
+            seconds = time.monotonic() - started
+            print(
+                f"{what}: {seal.size / 1e9:.1f} GB in {seconds:.1f} s, "
+                f"{seal.size / 1e6 / seconds:,.0f} MB/s"
+            )
+        time.sleep(0.2)
+        seal.check(file)
+        started = time.monotonic()
+        seal.check(file)
+        print(f"once more in the same process: {(time.monotonic() - started) * 1e3:.2f} ms")
+
+
+if __name__ == "__main__":
+    main()
