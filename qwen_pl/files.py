@@ -334,6 +334,11 @@ def hindrance_in(error: BaseException) -> str | None:
     return None
 
 
+def expanded(name: str | Path) -> Path:
+    """A path with ``~`` as the home folder, and as it is where there is no such home."""
+    return Path(os.path.expanduser(name))  # noqa: PTH111 (Path's own fails without a home)
+
+
 def lies_in_a_file(path: Path) -> bool:
     """Whether a file, or a link to nothing, is where the folder of ``path`` would be."""
     return os.path.lexists(path.parent) and not path.parent.is_dir()

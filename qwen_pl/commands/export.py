@@ -14,7 +14,7 @@ from qwen_pl.commands.options import (
     load_trained,
 )
 from qwen_pl.errors import InputError
-from qwen_pl.files import check_place, in_bytes, size_of, whole_folder
+from qwen_pl.files import check_place, expanded, in_bytes, size_of, whole_folder
 from qwen_pl.runs import run_of
 from qwen_pl.terminal import tell
 
@@ -58,7 +58,7 @@ def main(args: list[str]) -> None:
         raise InputError(f"--format is {options.format}: it has to be hf or gguf")
     is_gguf = options.format == "gguf"
     dtype = _dtype(options.dtype, is_gguf)
-    out = options.out.expanduser().resolve()
+    out = expanded(options.out).resolve()
     checkpoint = checkpoint_of(options)
     _check_out(out, checkpoint, overwrite=options.overwrite)
     how_checked = _check_packages(is_gguf, options.check)

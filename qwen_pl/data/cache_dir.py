@@ -95,17 +95,16 @@ class CacheDir:
         Raises:
             InputError: If nothing can be written there.
         """
-        try:
-            check_place(self.path)
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"the cache cannot be written: {hindrance_in(error)}") from None
         tag, is_marked = self.path / CACHE_TAG, False
         with contextlib.suppress(OSError):
             is_marked = tag.read_bytes().startswith(_SIGNATURE.encode())
-        if not is_marked:
-            remove(tag)  # it may be a folder
-            write_text(tag, f"{_SIGNATURE}\n# Made by qwen_pl; may be deleted.\n")
+        try:
+            check_place(self.path)
+            if not is_marked:
+                remove(tag)  # it may be a folder
+                write_text(tag, f"{_SIGNATURE}\n# Made by qwen_pl; may be deleted.\n")
+        except OSError as error:
+            raise InputError(f"the cache cannot be written: {hindrance_in(error)}") from None
 
     def remove_unfinished(self) -> None:
         """Removes what killed writers left, at any depth of what is ours.

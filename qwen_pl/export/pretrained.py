@@ -14,7 +14,7 @@ from torch import Tensor
 
 from qwen_pl.errors import InputError
 from qwen_pl.export.hf_config import config_from_json
-from qwen_pl.files import lies_in_a_file
+from qwen_pl.files import expanded, lies_in_a_file
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 
@@ -118,7 +118,7 @@ def _published_file(name: str | Path, *file_names: str, beside: Path | None = No
     What was downloaded once stays as it is. Nothing but the file asked for is downloaded, of the
     revision of the one ``beside``, which was found before.
     """
-    folder = Path(name).expanduser()
+    folder = expanded(name)
     if folder.is_dir():
         return next((folder / file for file in file_names if (folder / file).is_file()), None)
     repository = str(name)

@@ -22,7 +22,7 @@ from tokenizers.trainers import BpeTrainer
 
 from qwen_pl.any_tokenizer import document_start, end_of_text, read_tokenizer
 from qwen_pl.errors import InputError
-from qwen_pl.files import lies_in_a_file, whole_folder, write_text
+from qwen_pl.files import expanded, lies_in_a_file, whole_folder, write_text
 from qwen_pl.qwen_tokenizer import QWEN_PATTERN, SPECIAL_TOKENS
 from qwen_pl.seals import SEAL, Damaged, check_folder, seal_folder
 
@@ -130,7 +130,7 @@ def tokenizer_file(name: str | Path) -> Path:
     Raises:
         InputError: If there is none in the folder, or the repository cannot be reached.
     """
-    folder = Path(name).expanduser()
+    folder = expanded(name)
     if (folder / TOKENIZER_JSON).is_file():
         return folder / TOKENIZER_JSON
     is_local = folder.is_dir() or lies_in_a_file(folder)
