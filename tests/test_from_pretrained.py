@@ -15,6 +15,7 @@ from run_folder import scalars
 from safetensors.torch import load_file
 from their_network import their_config
 
+from qwen_pl.commands.check_resume import _prepared_config
 from qwen_pl.data.tokens.tokenizer import save_tokenizer, train_tokenizer
 from qwen_pl.errors import InputError
 from qwen_pl.export.pretrained import load_pretrained
@@ -134,6 +135,57 @@ def test_prepare_takes_the_tokenizer_of_the_network(
     outcome = qwen_pl("fit", "--config", continued, "--trainer.max_steps", 1)
     assert outcome.code == 0, outcome.err
     assert "tokens ->" not in outcome.err  # all was there
+
+
+@pytest.fixture
+def deep(continued: Path, published: Path) -> Path:
+    """A config that repeats sizes of a published network which no default sizes would go with."""
+    deep = {"num_hidden_layers": 30, "num_attention_heads": 15, "num_key_value_heads": 5}
+    network = transformers.Qwen3ForCausalLM(their_config(vocab_size=ROWS, **deep))
+    network.save_pretrained(published)
+    settings = yaml.safe_load(continued.read_text())
+    settings["model"] |= {"gradient_checkpointing": 30, "config": {"num_key_value_heads": 5}}
+    settings["trainer"] |= {"max_steps": 1, "limit_val_batches": 1}
+    settings["samples"] = {"every_n_steps": 0}
+    continued.write_text(yaml.safe_dump(settings))
+    return continued
+
+
+@pytest.mark.parametrize("verb", ["prepare", "plot-schedule", "fit", "validate", "test"])
+def test_settings_are_held_against_the_sizes_of_the_network_itself(
+    qwen_pl: Run, deep: Path, verb: str
+) -> None:
+    outcome = qwen_pl(verb, "--config", deep)
+    assert outcome.code == 0, outcome.err
+    if verb == "fit":
+        Path("prompts.txt").write_text("Bane tol\n")
+        options = ["--data.prompts", "prompts.txt", "--sampling.max_new_tokens", 1]
+        outcome = qwen_pl("predict", "--config", deep, *options)
+        assert outcome.code == 0, outcome.err
+    complains(
+        qwen_pl(verb, "--config", deep, "--model.gradient_checkpointing", 31, "--run", "other"),
+        "gradient_checkpointing is 31",
+        "the network has 30 layers",
+    )
+
+
+def test_check_resume_knows_the_sizes_of_a_published_network(deep: Path) -> None:
+    assert _prepared_config(["--config", str(deep)]).model.config.num_attention_heads == 15
+
+
+def test_what_needs_no_weights_is_done_where_a_network_is_out_of_reach(
+    qwen_pl: Run, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: Any, **options: Any) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", refuse)
+    settings = yaml.safe_load(config.read_text())
+    settings["model"] = {"from_pretrained": "Qwen/Qwen3-4B", "gradient_checkpointing": 36}
+    config.write_text(yaml.safe_dump(settings))
+    outcome = qwen_pl("plot-schedule", "--config", config)
+    assert outcome.code == 0, outcome.err
+    complains(qwen_pl("fit", "--config", config), "no config.json of Qwen/Qwen3-4B")
 
 
 def test_a_vocabulary_is_resized_to_another_tokenizer_on_request(

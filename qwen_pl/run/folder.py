@@ -8,6 +8,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from qwen_pl.data.prepare.prepare import Preparation
 from qwen_pl.errors import InputError
@@ -78,33 +79,31 @@ def tidy_end(run_dir: Path) -> Iterator[None]:
     is_new = not run_dir.exists()
     try:
         yield
-    except InputError:
+    except Exception as error:
+        told = error if isinstance(error, InputError) else _mendable(error, run_dir)
+        if told is None:
+            raise
         if is_new and not (run_dir / LEDGER).exists():
             shutil.rmtree(run_dir, ignore_errors=True)  # nothing came of it
-        raise
-    except Exception as error:
-        _tell_of_mendable(error, run_dir)
-        raise
+        raise told from None
     except SystemExit as ended:
         if isinstance(ended.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from None  # which Lightning has turned into an exit code 1
         raise
 
 
-def _tell_of_mendable(error: Exception, run_dir: Path) -> None:
-    """Makes an InputError of an error with a missing package or a full disk behind it."""
+def _mendable(error: Exception, run_dir: Path) -> InputError | None:
+    """What to say where a missing package, a full disk or Lightning's no is behind an error."""
     if (reason := missing_package(error)) is not None:
-        raise InputError(reason) from None
-    full = full_disk_in(error)
-    if full is None:
-        return
-    told = next((e for e in chain(error) if isinstance(e, InputError)), None)
-    if told is not None:  # other errors on the way out hide the one that says more
-        raise told from None
-    raise InputError(
-        f"no space left to write {full.filename or run_dir}: {free_space(run_dir)} are free; "
-        f"{how_to_go_on(run_dir / CHECKPOINTS)}"
-    ) from None
+        return InputError(reason)
+    if (full := full_disk_in(error)) is not None:
+        told = next((e for e in chain(error) if isinstance(e, InputError)), None)
+        # Other errors on the way out may hide the one that says more.
+        return told or InputError(
+            f"no space left to write {full.filename or run_dir}: {free_space(run_dir)} are free; "
+            f"{how_to_go_on(run_dir / CHECKPOINTS)}"
+        )
+    return InputError(str(error)) if isinstance(error, MisconfigurationException) else None
 
 
 def print_results(

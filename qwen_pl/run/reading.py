@@ -184,7 +184,7 @@ def padded(vocab_size: int) -> int:
 
 
 def read_config(
-    parser: ArgumentParser, args: Sequence[str], *, with_sizes: bool = True
+    parser: ArgumentParser, args: Sequence[str]
 ) -> tuple[Namespace, Qwen3Config | None]:
     """All settings that are given, and the published sizes if ``model.from_pretrained`` is.
 
@@ -192,7 +192,6 @@ def read_config(
 
     Args:
         args: The command line behind the verb.
-        with_sizes: Whether those of ``model.from_pretrained`` are looked up.
 
     Raises:
         InputError: If a setting cannot be used; a misspelt one ends the process with a line.
@@ -200,7 +199,7 @@ def read_config(
     model = parser.parse_args([arg for arg in args if not arg.startswith("--print_config")]).model
     sizes = published = None
     if model.from_pretrained is not None:
-        sizes = published = published_config(model.from_pretrained) if with_sizes else None
+        sizes = published = published_config(model.from_pretrained)
     elif model.architecture is not None:
         sizes = named_config(model.architecture)
     if sizes is not None:
@@ -251,14 +250,21 @@ def steps_to_train(config: Namespace) -> int:
 def read_without_run(args: Sequence[str]) -> tuple[Namespace, Namespace]:
     """The settings that ``fit`` would have with these arguments, and the parts that they describe.
 
-    The whole config is checked, and no folder of a run is touched. Of a published network only the
-    tokenizer is looked up, as data need no more, so the sizes in ``model.config`` are not its own.
+    The whole config is checked, and no folder of a run is touched. No published weights are looked
+    up, and where their network is out of reach, its sizes are left aside.
 
     Raises:
         InputError: If a setting cannot be used; a misspelt one ends the process with a line.
     """
     quieten()
     parser = run_parser("fit", args)
-    config, _ = read_config(parser, args, with_sizes=False)
+    try:
+        config, _ = read_config(parser, args)
+    except InputError:
+        config = parser.parse_args(list(args))
+        if config.model.from_pretrained is None or Path(config.model.from_pretrained).exists():
+            raise
+        config.model.config = parser.get_defaults().model.config
+        config.model.gradient_checkpointing = False  # whatever number it is of their layers
     config.data.tokenizer = tokenizer_of(config)
     return config, make_parts(parser, config)

@@ -1,5 +1,6 @@
 """Lightning's own callbacks, as a config names them, fitted to runs that have steps, not epochs."""
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,16 +8,32 @@ from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import (
+    BackboneFinetuning,
+    BatchSizeFinder,
     Callback,
     EarlyStopping,
+    GradientAccumulationScheduler,
     LearningRateFinder,
+    ModelCheckpoint,
+    ModelPruning,
+    SpikeDetection,
     StochasticWeightAveraging,
     Timer,
 )
 from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
+from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from qwen_pl.errors import InputError
+from qwen_pl.runs import CHECKPOINTS
 from qwen_pl.terminal import tell
+
+_CANNOT_WORK: dict[type[Callback], str] = {
+    StochasticWeightAveraging: "counts epochs, of which a run has none",
+    GradientAccumulationScheduler: "counts epochs, and trainer.accumulate_grad_batches does not",
+    BackboneFinetuning: "unfreezes what a module calls its backbone, and ours calls nothing so",
+    BatchSizeFinder: "changes a batch that data.batch_size has decided",
+    ModelPruning: "looks for weights before there are any",
+}
 
 
 def mended_callbacks(callbacks: Sequence[Callback], run_dir: Path) -> list[Callback]:
@@ -26,15 +43,42 @@ def mended_callbacks(callbacks: Sequence[Callback], run_dir: Path) -> list[Callb
         InputError: If one of them cannot work here.
     """
     for callback in callbacks:
-        if isinstance(callback, StochasticWeightAveraging):
-            raise InputError(
-                "StochasticWeightAveraging counts epochs, of which a run has none: leave it out"
-            )
+        for kind, reason in _CANNOT_WORK.items():
+            if isinstance(callback, kind):
+                raise InputError(f"{kind.__name__} {reason}: leave it out")
+        if isinstance(callback, ModelCheckpoint):
+            _give_place(callback, run_dir / CHECKPOINTS)
+        if isinstance(callback, SpikeDetection):
+            # The name under which it looks for its state when a run resumes (Lightning 2.6).
+            vars(callback)["running"] = callback.running_mean
+    keys = [c.state_key for c in callbacks if is_overridden("state_dict", c, Callback)]
+    if twice := {key for key in keys if keys.count(key) > 1}:
+        raise InputError(
+            f"trainer.callbacks has {twice.pop().partition('{')[0]} twice, and a run that resumes "
+            "could not tell their states apart: let them differ in monitor, mode or how often they "
+            "save"
+        )
     tidy = [
         TidyLearningRateFinder(c, run_dir) if type(c) is LearningRateFinder else c
         for c in callbacks
     ]
     return [ToldStop(tidy), *tidy]
+
+
+def _give_place(callback: ModelCheckpoint, folder: Path) -> None:
+    """Lets it save where Lightning's would: beside the checkpoints of the run, none of which it is
+    to write over."""
+    callback.dirpath = callback.dirpath or str(folder)
+    try:
+        name = Path(callback.format_checkpoint_name({})).name
+    except (LookupError, ValueError) as error:
+        raise InputError(f"ModelCheckpoint: filename is {callback.filename}: {error}") from None
+    is_beside = Path(callback.dirpath).resolve() == folder.resolve()
+    if is_beside and re.fullmatch(r"(best|step=\d{8,})\.ckpt", name):
+        raise InputError(
+            f"ModelCheckpoint would write {name}, a name of the run's own checkpoints: give it "
+            "another filename, or a dirpath"
+        )
 
 
 class TidyLearningRateFinder(pl.Callback):

@@ -1,5 +1,6 @@
 """Checkpoint files: written whole, verified when read, found by the run they belong to."""
 
+import io
 import re
 import sys
 import textwrap
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 from lightning_utilities.core.apply_func import apply_to_collection
+from torch.serialization import get_unsafe_globals_in_checkpoint
 
 from qwen_pl.errors import InputError, is_first_on_machine
 from qwen_pl.files import (
@@ -48,11 +50,15 @@ def save_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
     """Writes a checkpoint beside ``path``, flushes it, and only then lets it take its place.
 
     Raises:
-        InputError: If the disk is full. What was there before is as it was.
+        InputError: If the disk is full, or a callback has given what could not be read again. What
+            was there before is as it was.
     """
     try:
         with whole_file(path) as file:
             write_file(checkpoint, file)
+            file.flush()
+            if left := get_unsafe_globals_in_checkpoint(file.name):
+                raise InputError(_unreadable(checkpoint, left))
     except Exception as error:
         if full_disk_in(error) is None:
             raise
@@ -60,6 +66,23 @@ def save_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
             f"no space left to save {path}: it takes {in_bytes(_size_of(checkpoint))}, and "
             f"{free_space(path.parent)} are free; {how_to_go_on(path.parent)}"
         ) from error
+
+
+def _unreadable(checkpoint: dict[str, Any], kinds: list[str]) -> str:
+    """Why a checkpoint was not kept that holds other things than tensors and plain data."""
+
+    def holds_them(state: Any) -> bool:
+        file = io.BytesIO()
+        torch.save(state, file)
+        file.seek(0)
+        return bool(get_unsafe_globals_in_checkpoint(file))
+
+    states = checkpoint | checkpoint.get("callbacks", {})
+    holders = [key for key, state in states.items() if key != "callbacks" and holds_them(state)]
+    return (
+        f"{', '.join(holders)} in the checkpoint would be {', '.join(sorted(kinds)[:3])}, which no "
+        "run could read again: let a callback keep tensors, numbers, texts, lists and dicts"
+    )
 
 
 def how_to_go_on(folder: Path) -> str:

@@ -33,7 +33,7 @@ class RunSummary(pl.Callback):
         passes = tokens * trainer.max_steps / data.train_tokens
         tell(
             f"{self.name}: {config.num_parameters():,} parameters on "
-            f"{trainer.world_size} x {trainer.strategy.root_device.type} in {trainer.precision}\n"
+            f"{trainer.world_size} x {trainer.strategy.root_device.type} in {trainer.precision}",
             f"steps {trainer.global_step:,} to {trainer.max_steps:,} of {tokens:,} tokens: "
             f"{passes:.1f} passes over {data.train_tokens:,} training tokens",
             file=sys.stderr,

@@ -63,6 +63,7 @@ class StepCheckpoint(Checkpoint):
         self.save_top_k = save_top_k
         self._saved_step = 0  # before the first one there is nothing to save
         self._last_step = 0
+        self._is_to_stop = False
         self._owes_validation = False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -79,10 +80,12 @@ class StepCheckpoint(Checkpoint):
         step = trainer.global_step
         if step == self._last_step:
             # Half a step cannot be saved: its samples would count as seen and its gradients be
-            # lost. A run that is to stop, for max_time, is asked again after the next batch.
+            # lost. A run that is to stop does so at the end of the step.
+            self._is_to_stop |= trainer.should_stop
             trainer.should_stop = False
             return
         self._last_step = step
+        trainer.should_stop |= self._is_to_stop
         is_due = step % self.every_n_train_steps == 0 and not validation_follows(trainer)
         if is_due or step == trainer.max_steps:
             self.save_now(trainer)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import lightning.pytorch as pl
+from lightning.pytorch.callbacks import Checkpoint
 
 from qwen_pl.errors import Stopped, is_first_on_machine
 from qwen_pl.terminal import tell
@@ -25,12 +26,15 @@ SIGNALS = [number for number in (signal.SIGINT, signal.SIGTERM, REQUEUE) if numb
 _SECONDS_OF_ECHO = 2.0
 
 
-class StopOnSignal(pl.Callback):
+class StopOnSignal(Checkpoint):
     """Finishes the optimizer step, saves, and leaves with 128 and the number of the signal.
 
     All processes of a run stop at the same step, whichever got the signal. A second Ctrl-C ends the
     process at once. In a validation the run stops after the batch: the step before it is saved as
     it was then, and the resumed run begins with the validation.
+
+    A ``Checkpoint``, as the Trainer calls those behind all others: a step is left only when what
+    saves it, a ``ModelCheckpoint`` of the user's maybe, has seen it.
     """
 
     def __init__(self, checkpoint: StepCheckpoint, averaging: WeightAveraging) -> None:

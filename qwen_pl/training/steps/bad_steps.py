@@ -231,7 +231,9 @@ def _failed(trainer: pl.Trainer, what: str) -> BaseException:
 
 
 def _way_on(trainer: pl.Trainer) -> str:
-    folder = getattr(trainer.checkpoint_callback, "dirpath", None)  # there may be no such callback
+    # Ours stands behind those of the user; there may be none.
+    callbacks = reversed(trainer.checkpoint_callbacks)
+    folder = next((c.dirpath for c in callbacks if hasattr(c, "dirpath")), None)
     try:
         kept = None if folder is None else newest_checkpoint(Path(folder).parent)
     except InputError:

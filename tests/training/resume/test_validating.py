@@ -54,7 +54,7 @@ def test_a_checkpoint_of_a_validation_made_up_for_is_that_of_an_unbroken_run(
 
     def save_and_stop(self: Qwen3Module, *args: Any) -> None:
         if self.trainer.global_step == steps:
-            self.trainer.checkpoint_callbacks[-1].save_now(self.trainer)
+            self.trainer.checkpoint_callbacks[-2].save_now(self.trainer)
             raise Stopped
 
     with monkeypatch.context() as patch:
@@ -81,7 +81,7 @@ def test_lightning_saves_no_checkpoints_beside_ours(
 
     monkeypatch.setattr(Qwen3Module, "on_train_end", note)
     assert qwen_pl("fit", "--config", config, "--trainer.max_steps", 1).code == 0
-    assert seen == ["BestCheckpoint", "StepCheckpoint"]
+    assert seen == ["BestCheckpoint", "StepCheckpoint", "StopOnSignal"]
 
 
 def test_a_method_of_lightning_that_was_renamed_is_missed_at_once() -> None:
