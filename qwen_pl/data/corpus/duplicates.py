@@ -4,6 +4,7 @@ import re
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
@@ -18,6 +19,8 @@ _SCHEME = "affine32"  # how datasketch makes them; values of another one cannot 
 _SHINGLE = 5  # words
 _SAMPLED = 8  # one shingle of so many, the same ones in every document
 _CANDIDATE = 0.3  # Jaccard similarity from which two documents are compared word by word
+_MOST_CANDIDATES = 20
+_PARAGRAPHS_AT_ONCE = 1000
 _SHORTEST_DROPPED = 48  # bytes; "CHAPTER I" or “Yes.” may stand in any number of books
 _KEYS_AT_ONCE = 1 << 20
 
@@ -84,12 +87,23 @@ def find_copies(
 
     copies: dict[int, int] = {}
     index = MinHashLSH(threshold=_CANDIDATE, num_perm=_NUM_PERMUTATIONS)
+    none = [0] * _NUM_PERMUTATIONS
+    signatures = np.array([values or none for _, values in documents], np.uint64)
     for number, (document, values) in enumerate(documents):
         if not values:
             continue
         minhash = MinHash(_NUM_PERMUTATIONS, hashvalues=values, scheme=_SCHEME)
-        for candidate in sorted(index.query(minhash)):
-            if _shared(document, documents[candidate][0]) >= similarity:
+        candidates = np.array(sorted(index.query(minhash)), np.int64)
+        if len(candidates) > _MOST_CANDIDATES:  # of many, those with the most values in common
+            alike = np.count_nonzero(signatures[candidates] == signatures[number], axis=1)
+            order = np.argsort(-alike, kind="stable")
+            candidates = np.sort(candidates[order[:_MOST_CANDIDATES]])
+        own = _all_shingles(document) if len(candidates) else np.zeros(0, np.uint64)
+        for candidate in candidates.tolist():
+            if (
+                len(own)
+                and np.isin(own, _all_shingles(documents[candidate][0])).mean() >= similarity
+            ):
                 copies[number] = candidate
                 break
         else:
@@ -143,7 +157,9 @@ def long_ranges(flags: np.ndarray, sizes: np.ndarray) -> tuple[ParagraphRange, .
     return tuple((a, b) for a, b in ranges if sizes[a:b].sum() >= _SHORTEST_DROPPED)
 
 
-def _shared(document: Document, other: Document) -> float:
-    """Share of a document's shingles that another has."""
-    own, others = (shingles(d.texts(0, d.num_paragraphs)) for d in (document, other))
-    return float(np.isin(own, others).mean()) if len(own) else 0.0
+def _all_shingles(document: Document) -> np.ndarray:
+    """The shingles of a document, of whose text only a part is in memory at once."""
+    total = document.num_paragraphs
+    firsts = range(0, total, _PARAGRAPHS_AT_ONCE)
+    parts = (document.texts(first, min(first + _PARAGRAPHS_AT_ONCE, total)) for first in firsts)
+    return shingles(chain.from_iterable(parts))
