@@ -154,14 +154,15 @@ class _Groups:
         }
         self.total = sum(self.sizes.values())
         # By a hash of the content: a name or a neighbour more must not change what is held out.
-        self.free = sorted(
+        order = sorted(
             self.members, key=lambda group: _shuffled(documents[self.members[group][0]].sha256)
         )
+        self.free = dict.fromkeys(order)  # a set in order
         self.sides = ["train"] * len(documents)
 
     def hold_out(self, group: int, split: str) -> int:
         """Takes a group for a split, and returns its size."""
-        self.free.remove(group)
+        del self.free[group]
         for number in self.members[group]:
             self.sides[number] = split
         return self.sizes[group]
@@ -172,13 +173,12 @@ def _deal(documents: Sequence[Document], asked: dict[str, float]) -> list[str]:
     groups = _Groups(documents)
     for split in reversed(asked):
         wanted, taken = asked[split] * groups.total, 0
-        while len(groups.free) > 1:
-            fitting = [g for g in groups.free if taken + groups.sizes[g] <= 1.25 * wanted]
-            if not fitting and not taken:
-                fitting = [min(groups.free, key=groups.sizes.__getitem__)]
-            if taken >= 0.9 * wanted or not fitting:
-                break
-            taken += groups.hold_out(fitting[0], split)
+        for group in list(groups.free):  # what does not fit once never does, as more is taken
+            is_asked = len(groups.free) > 1 and taken < 0.9 * wanted
+            if is_asked and taken + groups.sizes[group] <= 1.25 * wanted:
+                taken += groups.hold_out(group, split)
+        if len(groups.free) > 1 and not taken and wanted > 0:  # each alone is too much
+            groups.hold_out(min(groups.free, key=groups.sizes.__getitem__), split)
     return groups.sides
 
 
@@ -213,8 +213,9 @@ def _shuffled(content: str) -> str:
 def _in_blocks(documents: Sequence[Document], asked: dict[str, float]) -> Iterator[list[Piece]]:
     """Blocks of whole paragraphs; then of parts of them."""
     groups = [document.group for document in documents]
+    members = Counter(groups)
     # What has a copy elsewhere is no text that the model has not seen.
-    splittable = [number for number, group in enumerate(groups) if groups.count(group) == 1]
+    splittable = [number for number, group in enumerate(groups) if members[group] == 1]
     if asked and not splittable:
         raise InputError(
             "every document has a copy in the corpus, so nothing can be held out: set "
@@ -244,8 +245,9 @@ def _blocks(
     num_zones = _num_zones(held_out * total)
     pieces: list[Piece] = []
     before = 0
+    is_splittable = set(splittable)
     for number, document in enumerate(documents):
-        if number in splittable and held_out:
+        if number in is_splittable and held_out:
             sizes = document.kept_bytes()
             middles = before + np.cumsum(sizes) - sizes / 2
             before += document.num_bytes
