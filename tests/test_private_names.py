@@ -30,8 +30,8 @@ SDPA = (
     "public list of them"
 )
 SDPA_FAILS = "AttributeError when the network is imported; recomputing attention if one were added"
-HOOKS = "whether somebody watches down_proj, so that the frugal feed-forward stands aside"
-HOOKS_FAIL = "AttributeError at the first step; tests/training/devices/test_frugal.py"
+HOOKS = "whether somebody watches a matrix, so that what is computed without it stands aside"
+HOOKS_FAIL = "AttributeError at the first step; tests/model/test_watched.py"
 PYPDF = "pypdf's own measure of spaces loses words, and there is no setting (py-pdf/pypdf#3978)"
 PYPDF_FAILS = (
     "the child reads unmended, each text says that spaces may be lost, and tests/data/pdf fail"
@@ -81,6 +81,22 @@ TABLE = [
         "datatrove.executor.local:LocalPipelineExecutor",
         "run() starts a manager for each task, which outlives a task that is killed",
         "every task dies of an AttributeError, which the command names",
+    ),
+    *(
+        PrivateName("model/by_hand.py", name, MODULE, HOOKS, HOOKS_FAIL)
+        for name in (
+            "_backward_hooks",
+            "_backward_pre_hooks",
+            "_forward_hooks",
+            "_forward_pre_hooks",
+        )
+    ),
+    PrivateName(
+        "model/by_hand.py",
+        "_has_any_global_hook",
+        "torch.nn.modules.module",
+        HOOKS,
+        HOOKS_FAIL,
     ),
     *(
         PrivateName("model/recompute.py", name, "torch:ops.aten", SDPA, SDPA_FAILS)
@@ -147,22 +163,6 @@ TABLE = [
         "torch",
         "the name of a logger that warns of changes in place, of which there are none",
         "its warning would be shown, nothing else",
-    ),
-    *(
-        PrivateName("training/devices/layers.py", name, MODULE, HOOKS, HOOKS_FAIL)
-        for name in (
-            "_backward_hooks",
-            "_backward_pre_hooks",
-            "_forward_hooks",
-            "_forward_pre_hooks",
-        )
-    ),
-    PrivateName(
-        "training/devices/layers.py",
-        "_has_any_global_hook",
-        "torch.nn.modules.module",
-        HOOKS,
-        HOOKS_FAIL,
     ),
     PrivateName(
         "training/devices/sharding.py",

@@ -59,7 +59,7 @@ def _rows(path: Path, checkpoint: dict[str, Any]) -> "Iterator[tuple[str, str]]"
     versions = {"qwen_pl": ours.get("version")} | ours.get("versions", {})
     versions.setdefault("lightning", checkpoint.get("pytorch-lightning_version"))
     yield "made by", ", ".join(f"{name} {version}" for name, version in versions.items() if version)
-    sizes = Qwen3Config(**ours["config"])
+    sizes = Qwen3Config.of(ours.get("config"), path)
     yield (
         "network",
         f"{sizes.num_parameters():,} parameters, {sizes.num_hidden_layers} layers of "

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from qwen_pl.errors import InputError
-from qwen_pl.model.config import Qwen3Config, RopeScaling
+from qwen_pl.model.config import LARGEST, Qwen3Config, RopeScaling
 
 ARCHITECTURE = "Qwen3ForCausalLM"
 
@@ -112,18 +112,20 @@ def _read(path: Path) -> tuple[dict[str, Any], str]:
 def _refuse_what_is_not_computed(given: Mapping[str, Any]) -> None:
     if given.get("model_type") != "qwen3":  # mixtures of experts are qwen3_moe
         raise InputError(
-            f"its model_type is {given.get('model_type')}: only qwen3, the dense models, is "
-            "computed here"
+            f"its model_type is {_shown(given.get('model_type'))}: only qwen3, the dense models, "
+            "is computed here"
         )
     architectures = _list_of(given, "architectures") or [ARCHITECTURE]
     if ARCHITECTURE not in architectures:
-        raise InputError(f"its architecture is {architectures[0]}: only {ARCHITECTURE} is here")
+        raise InputError(
+            f"its architecture is {_shown(architectures[0])}: only {ARCHITECTURE} is here"
+        )
     if given.get("quantization_config") is not None:
         raise InputError("its weights are quantised: take the repository with plain ones")
     if given.get("attention_bias"):
         raise InputError("attention_bias is true: Qwen3's projections here have no biases")
     if given.get("hidden_act", "silu") not in ("silu", "swish"):
-        raise InputError(f"hidden_act is {given['hidden_act']}: only silu is computed here")
+        raise InputError(f"hidden_act is {_shown(given['hidden_act'])}: only silu is computed here")
     if _has_sliding_window(given):
         raise InputError("some layers use a sliding window: all attend to everything here")
 
@@ -143,7 +145,7 @@ def _has_sliding_window(given: Mapping[str, Any]) -> bool:
 def _list_of(given: Mapping[str, Any], key: str) -> list[Any]:
     value = given.get(key) or []
     if not isinstance(value, list):
-        raise InputError(f"{key} is {json.dumps(value)}: it has to be a list")
+        raise InputError(f"{key} is {_shown(value)}: it has to be a list")
     return value
 
 
@@ -158,11 +160,20 @@ def _size(given: Mapping[str, Any], key: str) -> Any:
 def _checked(key: str, value: Any, kind: type) -> Any:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if kind is float and is_number:
-        return float(value)
+        return float(value) if abs(value) < 1e300 else math.inf
     if type(value) is not kind:
         wanted = {int: "a whole number", float: "a number", bool: "true or false"}[kind]
-        raise InputError(f"{key} is {json.dumps(value)}: it has to be {wanted}")
+        raise InputError(f"{key} is {_shown(value)}: it has to be {wanted}")
     return value
+
+
+def _shown(value: Any) -> str:
+    """What a file says, in JSON and not at any length."""
+    try:
+        text = json.dumps(value)
+    except RecursionError:
+        return "lists within lists"
+    return text if len(text) <= 80 else f"{text[:80]}..."
 
 
 def _rope(given: Mapping[str, Any], longest: int) -> tuple[float, RopeScaling | None]:
@@ -170,26 +181,32 @@ def _rope(given: Mapping[str, Any], longest: int) -> tuple[float, RopeScaling | 
     # The order of Transformers 5: an old key that says something is listened to first.
     rope = given.get("rope_scaling") or given.get("rope_parameters") or {}
     if not isinstance(rope, Mapping):
-        raise InputError(f"rope_scaling is {json.dumps(rope)}: it has to be an object")
+        raise InputError(f"rope_scaling is {_shown(rope)}: it has to be an object")
     theta = rope.get("rope_theta", given.get("rope_theta", 10_000.0))
     theta = _checked("rope_theta", theta, float)
     part = rope.get("partial_rotary_factor", given.get("partial_rotary_factor"))
     if part not in (None, 1):
-        raise InputError(f"partial_rotary_factor is {part}: whole heads are rotated here")
+        raise InputError(f"partial_rotary_factor is {_shown(part)}: whole heads are rotated here")
     if "full_attention" in rope:
         raise InputError("its rope_parameters are those of layer types: here all layers are alike")
     kind = rope.get("rope_type", rope.get("type", "default"))
     if kind == "default":
         return theta, None
     if kind != "yarn":
-        raise InputError(f"its rope_type is {kind}: only default and yarn are computed here")
+        raise InputError(
+            f"its rope_type is {_shown(kind)}: only default and yarn are computed here"
+        )
     if rope.get("truncate") is False:
         raise InputError("its YaRN has truncate false, which is not computed here")
     original = given.get("original_max_position_embeddings")
     original = original or rope.get("original_max_position_embeddings") or longest
     original = _checked("original_max_position_embeddings", original, int)
+    if original < 1:
+        raise InputError(
+            f"original_max_position_embeddings is {_shown(original)}: give a value above 0"
+        )
     factor = rope.get("factor")
-    factor = longest / original if factor is None else _checked("factor", factor, float)
+    factor = min(longest, 2**62) / original if factor is None else _checked("factor", factor, float)
     return theta, RopeScaling(
         factor=factor,
         original_max_position_embeddings=original,
@@ -205,7 +222,9 @@ def _attention_factor(rope: Mapping[str, Any], factor: float) -> float | None:
         return _checked("attention_factor", rope["attention_factor"], float)
     if not (rope.get("mscale") and rope.get("mscale_all_dim")):
         return None
-    growth = 0.1 * math.log(max(1.0, factor))
+    growth = 0.1 * math.log(max(1.0, min(factor, LARGEST["factor"])))
     above = _checked("mscale", rope["mscale"], float)
     below = _checked("mscale_all_dim", rope["mscale_all_dim"], float)
+    if not below * growth + 1 > 0:
+        raise InputError(f"mscale_all_dim is {below}: give a value above 0")
     return (above * growth + 1) / (below * growth + 1)

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn.modules import module as every_module
 
 MOST_ROWS = 4
 """Above this many rows, the usual product is as fast."""
@@ -69,6 +70,7 @@ class Linear(nn.Linear):
             x.device.type == "cpu"
             and 0 < x.numel() <= MOST_ROWS * self.in_features
             and weight.numel() >= SMALLEST_MATRIX
+            and weight.is_contiguous()
             and x.dtype == weight.dtype == torch.float32
             and not torch.is_autocast_enabled("cpu")
             and not torch.compiler.is_compiling()
@@ -80,6 +82,22 @@ class Linear(nn.Linear):
         while self.out_features % parts:
             parts -= 1
         return parts
+
+
+def is_plain(linear: nn.Module) -> bool:
+    """Whether a call of the module is its product and nothing besides.
+
+    A hook wants to see what goes through, and pruning, a parametrization or an adapter in its place
+    multiply in another way: then it has to be called, and may not be computed together with others.
+    """
+    hooks = (
+        linear._forward_pre_hooks,
+        linear._forward_hooks,
+        linear._backward_pre_hooks,
+        linear._backward_hooks,
+    )
+    is_watched = any(hooks) or every_module._has_any_global_hook()
+    return type(linear) is Linear and "forward" not in vars(linear) and not is_watched
 
 
 class _RMSNorm(torch.autograd.Function):
@@ -104,7 +122,7 @@ class _RMSNorm(torch.autograd.Function):
         x, weight, scale = ctx.saved_tensors
         with torch.autocast("cpu", enabled=False):
             product = grad * x
-            weight_grad = scale.flatten() @ product.flatten(0, -2)
+            weight_grad = scale.flatten() @ product.reshape(-1, len(weight))
             # Through the scale, every element of a row pulls on all others of it.
             pull = (product @ weight).unsqueeze(-1) * scale.pow(3) / -len(weight)
             x_grad = (grad * scale).mul_(weight).addcmul_(x, pull)
@@ -130,7 +148,8 @@ class _GatedProduct(torch.autograd.Function):
         gate, up, weight = ctx.saved_tensors
         with torch.autocast(grad.device.type, enabled=False):
             activated = F.silu(gate)
-            weight_grad = grad.flatten(0, -2).T @ (activated * up).flatten(0, -2)
+            middle = (activated * up).reshape(-1, weight.shape[1])
+            weight_grad = grad.reshape(-1, weight.shape[0]).T @ middle
             product_grad = grad @ weight.to(grad.dtype)
             up_grad = activated.mul_(product_grad)
             gate_grad = torch.ops.aten.silu_backward(product_grad.mul_(up), gate)

@@ -52,7 +52,7 @@ class KeyValueCache:
     @property
     def length(self) -> int:
         """Tokens that the longest row holds."""
-        return max(self.lengths)
+        return max(self.lengths, default=0)
 
     def rows(self, first: int, end: int) -> "KeyValueCache":
         """Some of the rows, as a cache in the same memory with lengths of its own."""
@@ -125,4 +125,4 @@ class KeyValueCache:
 
     @property
     def _is_even(self) -> bool:
-        return min(self.lengths) == max(self.lengths)
+        return len(set(self.lengths)) < 2

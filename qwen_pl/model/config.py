@@ -1,12 +1,59 @@
 """The sizes of a Qwen3, named as in Hugging Face's ``Qwen3Config``, and the published ones."""
 
+import dataclasses
 import difflib
-import math
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Literal, TypeVar
 
 from qwen_pl.errors import InputError
+
+T = TypeVar("T")
+
+
+MOST_POSITIONS = 2**30
+"""Tokens of a context; no network reads a hundredth of it today."""
+MOST_PARAMETERS = 10**12
+"""Of which the weights take four terabytes; thirty times the largest that was published."""
+
+LARGEST: dict[str, float] = {
+    "vocab_size": 2**24,
+    "hidden_size": 2**18,
+    "intermediate_size": 2**20,
+    "num_hidden_layers": 2**12,
+    "num_attention_heads": 2**14,
+    "num_key_value_heads": 2**14,
+    "head_dim": 2**14,
+    "max_position_embeddings": MOST_POSITIONS,
+    "rms_norm_eps": 1.0,
+    "rope_theta": 1e11,
+    "initializer_range": 100.0,
+    "factor": 2**20,
+    "original_max_position_embeddings": MOST_POSITIONS,
+    "beta_fast": 1e6,
+    "beta_slow": 1e6,
+    "attention_factor": 1e3,
+}
+"""What no network comes near: a file that says more is damaged, or was made to do harm."""
+
+
+def _check(name: str, value: object, kind: type, *, label: str = "") -> None:
+    """Refuses a setting of another type, one that is not above 0, and one that is absurd."""
+    label = label or name
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if kind is bool:
+        if not isinstance(value, bool):
+            raise InputError(f"{label} is {reprlib.repr(value)}: give true or false")
+        return
+    if not (type(value) is int if kind is int else is_number):
+        wanted = "a whole number" if kind is int else "a number"
+        raise InputError(f"{label} is {reprlib.repr(value)}: give {wanted}")
+    if not value > 0:  # type: ignore[operator]  # as NaN is not, either
+        raise InputError(f"{label} is {reprlib.repr(value)}: give a value above 0")
+    if not value <= LARGEST[name]:  # type: ignore[operator]
+        raise InputError(f"{label} is {reprlib.repr(value)}: give {LARGEST[name]:g} at most")
 
 
 @dataclass(frozen=True)
@@ -35,22 +82,19 @@ class RopeScaling:
 
     def __post_init__(self) -> None:
         if self.rope_type != "yarn":
-            raise InputError(f"rope_type is {self.rope_type}: only yarn is known here")
-        if not 1 <= self.factor < math.inf:
+            raise InputError(f"rope_type is {self.rope_type!r}: only yarn is known here")
+        for name in ("factor", "original_max_position_embeddings", "beta_slow", "beta_fast"):
+            kind = int if name.startswith("original") else float
+            _check(name, getattr(self, name), kind, label=f"rope_scaling.{name}")
+        if self.attention_factor is not None:
+            label = "rope_scaling.attention_factor"
+            _check("attention_factor", self.attention_factor, float, label=label)
+        if self.factor < 1:
             raise InputError(f"rope_scaling.factor is {self.factor}: give 1 or more")
-        if not self.original_max_position_embeddings >= 1:
-            raise InputError(
-                "rope_scaling.original_max_position_embeddings is "
-                f"{self.original_max_position_embeddings}: give the tokens trained on"
-            )
-        if not 0 < self.beta_slow < self.beta_fast:
+        if not self.beta_slow < self.beta_fast:
             raise InputError(
                 f"rope_scaling.beta_fast is {self.beta_fast}: give more than beta_slow, which is "
-                f"{self.beta_slow} and above 0"
-            )
-        if self.attention_factor is not None and not 0 < self.attention_factor < math.inf:
-            raise InputError(
-                f"rope_scaling.attention_factor is {self.attention_factor}: give a value above 0"
+                f"{self.beta_slow}"
             )
 
 
@@ -65,7 +109,8 @@ class Qwen3Config:
     Source: Qwen3 Technical Report 2025, https://arxiv.org/abs/2505.09388
 
     Raises:
-        InputError: If a size is not positive, the heads cannot be grouped, or ``head_dim`` is odd.
+        InputError: If a size is not positive or absurd, the heads cannot be grouped, or
+            ``head_dim`` is odd.
     """
 
     vocab_size: int = 151_936
@@ -95,10 +140,14 @@ class Qwen3Config:
 
     def __post_init__(self) -> None:
         if isinstance(self.rope_scaling, Mapping):  # as a checkpoint holds it
-            object.__setattr__(self, "rope_scaling", RopeScaling(**self.rope_scaling))
-        for name, value in vars(self).items():
-            if name not in ("tie_word_embeddings", "rope_scaling") and not value > 0:
-                raise InputError(f"{name} is {value}: give a value above 0")
+            object.__setattr__(self, "rope_scaling", _made(RopeScaling, self.rope_scaling))
+        if not isinstance(self.rope_scaling, RopeScaling | None):
+            raise InputError(f"rope_scaling is {reprlib.repr(self.rope_scaling)}: give settings")
+        for field in dataclasses.fields(self):
+            if field.name != "rope_scaling":
+                _check(field.name, getattr(self, field.name), type(field.default))
+        if self.rope_theta <= 1:
+            raise InputError(f"rope_theta is {self.rope_theta}: give a value above 1")
         if self.num_attention_heads % self.num_key_value_heads:
             raise InputError(
                 f"num_attention_heads is {self.num_attention_heads}: give a multiple of "
@@ -108,6 +157,23 @@ class Qwen3Config:
             raise InputError(
                 f"head_dim is {self.head_dim}: give an even number, as rotary embedding turns pairs"
             )
+        if (count := self.num_parameters()) > MOST_PARAMETERS:
+            raise InputError(
+                f"these sizes make {count:,} parameters: give smaller ones, for up to "
+                f"{MOST_PARAMETERS:,}"
+            )
+
+    @classmethod
+    def of(cls, values: object, origin: str | Path) -> "Qwen3Config":
+        """The sizes that a checkpoint has written down.
+
+        Raises:
+            InputError: If they are none.
+        """
+        try:
+            return _made(cls, values)
+        except InputError as error:
+            raise InputError(f"{origin}: {error}") from None
 
     def num_parameters(self) -> int:
         """Counts what is trained; a tied matrix counts once."""
@@ -118,6 +184,19 @@ class Qwen3Config:
         layer = attention + feed_forward + 2 * self.hidden_size
         embeddings = (1 if self.tie_word_embeddings else 2) * self.vocab_size * self.hidden_size
         return embeddings + self.num_hidden_layers * layer + self.hidden_size
+
+
+def _made(kind: type[T], values: object) -> T:
+    """A dataclass of these values, whoever wrote them."""
+    if not isinstance(values, Mapping):
+        raise InputError(f"its sizes are {reprlib.repr(values)}: they have to have names")
+    fields = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    if unknown := [name for name in values if name not in fields]:
+        raise InputError(f"there is no size {reprlib.repr(unknown[0])}")
+    try:
+        return kind(**values)
+    except TypeError as error:  # one is missing
+        raise InputError(str(error).split("() ")[-1]) from None
 
 
 ARCHITECTURES = {

@@ -56,6 +56,20 @@ def linear_cross_entropy(
     return loss
 
 
+def cross_entropy(
+    logits: Tensor,
+    labels: Tensor,
+    reduction: Literal["mean", "sum"] = "mean",
+    z_loss: float = 0.0,
+) -> Tensor:
+    """The same of ``(N, V)`` logits that are there already."""
+    logits, labelled = logits.float(), labels.ne(IGNORE_INDEX)
+    z = logits.logsumexp(-1)  # (N,)
+    target = logits.gather(-1, labels.where(labelled, 0).unsqueeze(-1)).squeeze(-1)
+    loss = ((z - target + z_loss * z.square()) * labelled).sum()
+    return loss / labelled.sum().clamp(min=1) if reduction == "mean" else loss
+
+
 class _ChunkedLoss(torch.autograd.Function):
     """The sum over rows of ``log(sum(exp(logits))) - logits[label]``, with ``z_loss`` added.
 

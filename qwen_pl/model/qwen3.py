@@ -14,12 +14,14 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
+from qwen_pl.errors import InputError
 from qwen_pl.model.attention import Mask, attend, mask_and_positions
-from qwen_pl.model.by_hand import Linear, rms_norm
+from qwen_pl.model.by_hand import Linear, is_plain, rms_norm
 from qwen_pl.model.cache import KeyValueCache
 from qwen_pl.model.config import Qwen3Config, RopeScaling
-from qwen_pl.model.loss import linear_cross_entropy
+from qwen_pl.model.loss import cross_entropy, linear_cross_entropy
 from qwen_pl.model.recompute import GradientCheckpointing, recomputable, recompute_of
 from qwen_pl.model.yarn import attention_factor, stretched_frequencies
 
@@ -130,11 +132,11 @@ class Attention(nn.Module):
         cache: KeyValueCache | None = None,
     ) -> Tensor:
         """Maps ``(B, T, D)`` to the same shape."""
-        heads = (*x.shape[:2], -1, self.head_dim)
+        heads = (-1, self.head_dim)
         # Qwen3 normalises before it rotates; Qwen2 has no such norm.
-        q = self.q_norm(self.q_proj(x).view(heads)).transpose(1, 2)  # (B, N, T, H)
-        k = self.k_norm(self.k_proj(x).view(heads)).transpose(1, 2)  # (B, K, T, H)
-        v = self.v_proj(x).view(heads).transpose(1, 2)  # (B, K, T, H)
+        q = self.q_norm(self.q_proj(x).unflatten(-1, heads)).transpose(1, 2)  # (B, N, T, H)
+        k = self.k_norm(self.k_proj(x).unflatten(-1, heads)).transpose(1, 2)  # (B, K, T, H)
+        v = self.v_proj(x).unflatten(-1, heads).transpose(1, 2)  # (B, K, T, H)
         q, k = rotate(q, angles), rotate(k, angles)
 
         if cache is not None:
@@ -240,7 +242,8 @@ class Qwen3ForCausalLM(nn.Module):
     ``config.initializer_range``, every gain at one.
 
     With tied embeddings ``lm_head.weight`` is ``model.embed_tokens.weight``. The state dict holds
-    both names, as Transformers' does; when loading, the first may be missing.
+    both names, as Transformers' does; when loading, the first may be missing, and if it is there
+    has to be the same.
 
     Source: Qwen3 Technical Report 2025, https://arxiv.org/abs/2505.09388; tied embeddings: Press
     and Wolf 2017, https://arxiv.org/abs/1608.05859
@@ -295,7 +298,8 @@ class Qwen3ForCausalLM(nn.Module):
 
         Returns:
             Without labels, logits ``(B, T, V)`` in the compute dtype. With labels, the loss in
-            nats, a float32 scalar, without all logits ever in memory.
+            nats, a float32 scalar, without all logits ever in memory, unless something (a hook, a
+            pruned head) has to see them.
         """
         hidden = self.model(
             input_ids,
@@ -305,10 +309,13 @@ class Qwen3ForCausalLM(nn.Module):
             gradient_checkpointing=self.training and self.gradient_checkpointing,
         )
         if labels is None:
-            return self.lm_head(hidden if logits_to_keep is None else hidden[:, -logits_to_keep:])
-        return linear_cross_entropy(
-            hidden.flatten(0, 1), self.lm_head.weight, labels.flatten(), reduction, z_loss=z_loss
-        )
+            first = 0 if logits_to_keep is None else max(0, hidden.shape[1] - logits_to_keep)
+            return self.lm_head(hidden[:, first:])
+        hidden, labels = hidden.flatten(0, 1), labels.flatten()
+        if not is_plain(self.lm_head):
+            return cross_entropy(self.lm_head(hidden), labels, reduction, z_loss)
+        weight = self.lm_head.weight
+        return linear_cross_entropy(hidden, weight, labels, reduction, z_loss=z_loss)
 
     @torch.no_grad()
     def init_weights(self) -> None:
@@ -322,7 +329,10 @@ class Qwen3ForCausalLM(nn.Module):
     # Tied embeddings are one matrix under two names, also after moving and loading.
 
     def _tie_weights(self) -> None:
-        if self.config.tie_word_embeddings:
+        # A matrix that is pruned, say, is computed from another.
+        both = (self.lm_head, self.model.embed_tokens)
+        is_own = all("weight" in dict(module.named_parameters(recurse=False)) for module in both)
+        if self.config.tie_word_embeddings and is_own:
             self.lm_head.weight = self.model.embed_tokens.weight
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Qwen3ForCausalLM":
@@ -335,6 +345,31 @@ class Qwen3ForCausalLM(nn.Module):
 def _fill_in_tied_head(
     module: Qwen3ForCausalLM, state_dict: dict[str, Tensor], prefix: str, *_: object
 ) -> None:
-    if module.config.tie_word_embeddings and f"{prefix}model.embed_tokens.weight" in state_dict:
-        embedding = state_dict[f"{prefix}model.embed_tokens.weight"]
-        state_dict.setdefault(f"{prefix}lm_head.weight", embedding)
+    """Gives both names of the one matrix to a state dict of which one is there.
+
+    Raises:
+        InputError: If both are, and differ: then one of two matrices would be lost.
+    """
+    names = (f"{prefix}model.embed_tokens.weight", f"{prefix}lm_head.weight")
+    held = [state_dict[name] for name in names if name in state_dict]
+    if not module.config.tie_word_embeddings or not held:
+        return
+    if not _is_one(held[0], held[-1]):
+        raise InputError(
+            f"{names[0]} and {names[1]} differ, but tie_word_embeddings is true: these weights are "
+            "of a network with tie_word_embeddings false"
+        )
+    for name in names:
+        state_dict.setdefault(name, held[0])
+
+
+def _is_one(embedding: Tensor, head: Tensor) -> bool:
+    """Whether two tensors are the same memory or hold the same, of whatever dtype."""
+    if embedding is head or embedding.is_meta or head.is_meta or embedding.shape != head.shape:
+        return True  # shapes that do not fit are complained of when they are loaded
+    if isinstance(embedding, DTensor) and isinstance(head, DTensor):
+        embedding, head = embedding.to_local(), head.to_local()  # each process has its own rows
+    if embedding.data_ptr() == head.data_ptr():
+        return True
+    same = embedding.eq(head) | (embedding.isnan() & head.isnan())
+    return bool(same.all())

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -165,7 +166,7 @@ def test_sliding_windows_that_no_layer_uses_are_read() -> None:
     ("given", "named"),
     [
         ({"model_type": "qwen3_moe"}, "qwen3_moe"),
-        ({"model_type": None}, "None"),
+        ({"model_type": None}, "null"),
         ({"architectures": ["Qwen3ForSequenceClassification"]}, "Qwen3ForSequenceClassification"),
         ({"attention_bias": True}, "attention_bias"),
         ({"hidden_act": "gelu"}, "gelu"),
@@ -215,3 +216,56 @@ def test_a_folder_without_a_config_is_named(tmp_path: Path) -> None:
 def test_reading_a_config_needs_no_pytorch() -> None:
     program = "import sys, qwen_pl.export.hf_config; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])
+
+
+NESTED: Any = []
+for _ in range(900):
+    NESTED = [NESTED]
+VALUES: list[Any] = [10**12, 10**400, -1, -(10**400), 0, 0.0, -0.5, 1e30, 1e308, math.nan, math.inf]
+VALUES += [-math.inf, "8", "\x1b[31m\n" * 99, "", True, False, None, [], [[]], ["x"], {}, NESTED]
+ROPE = YARN | {"beta_fast": 32.0, "beta_slow": 1.0, "attention_factor": 1.0, "rope_theta": 500.0}
+ROPE |= {"truncate": True, "mscale": 0.7, "mscale_all_dim": 1.3, "partial_rotary_factor": 1}
+SIZES = [*TRANSFORMERS_DEFAULTS, "rope_theta"]
+OTHERS = [
+    "model_type",
+    "architectures",
+    "hidden_act",
+    "attention_bias",
+    "layer_types",
+    "rope_scaling",
+]
+OTHERS += ["rope_parameters", "use_sliding_window", "sliding_window", "max_window_layers"]
+OTHERS += ["original_max_position_embeddings", "partial_rotary_factor", "quantization_config"]
+
+
+def read(given: dict[str, Any]) -> str | Qwen3Config:
+    """The complaint, or the sizes if there is none."""
+    try:
+        return config_from_json(given)
+    except InputError as error:
+        message = str(error)
+        assert message.isprintable() and len(message) < 300
+        return message
+
+
+@pytest.mark.parametrize("key", [*SIZES, *OTHERS])
+def test_any_value_of_any_key_is_read_or_refused_in_a_line(key: str) -> None:
+    for value in VALUES:
+        made = read(SMALL | {key: value})
+        read(SMALL | {"use_sliding_window": True, key: value})
+        read(SMALL | {"rope_scaling": {"type": "yarn"}, key: value})
+        if key in SIZES and not (value is None and key == "num_key_value_heads"):
+            is_bool = key == "tie_word_embeddings" and isinstance(value, bool)
+            small_enough = key in ("rms_norm_eps",) and value is True
+            assert is_bool == isinstance(made, Qwen3Config) or small_enough, (key, value, made)
+
+
+@pytest.mark.parametrize("key", ROPE)
+def test_any_value_of_rope_scaling_is_read_or_refused_in_a_line(key: str) -> None:
+    for value in VALUES:
+        for given in (ROPE | {key: value}, YARN | {key: value}):
+            for name in ("rope_scaling", "rope_parameters"):
+                made = read(SMALL | {name: given})
+                if isinstance(made, Qwen3Config):
+                    network_sizes = made.rope_scaling
+                    assert network_sizes is None or network_sizes.factor <= 2**20

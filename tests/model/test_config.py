@@ -1,6 +1,7 @@
 """What the sizes promise, which are refused, and those of the dense Qwen3 family as published."""
 
 import dataclasses
+import math
 import subprocess
 import sys
 
@@ -8,7 +9,13 @@ import pytest
 import torch
 
 from qwen_pl.errors import InputError
-from qwen_pl.model.config import ARCHITECTURES, Qwen3Config, check_architecture, named_config
+from qwen_pl.model.config import (
+    ARCHITECTURES,
+    Qwen3Config,
+    RopeScaling,
+    check_architecture,
+    named_config,
+)
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 
 
@@ -65,6 +72,40 @@ def test_an_impossible_size_is_refused_in_one_line_with_its_value(setting, value
     assert setting in message
     assert str(value) in message
     assert "\n" not in message
+
+
+YARN = {"factor": 4.0, "original_max_position_embeddings": 64}
+ABSURD = [10**12, 10**400, -1, -1.0, 0, math.nan, math.inf, -math.inf, 1e30, "8", "", [], {}, True]
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Qwen3Config)])
+@pytest.mark.parametrize("value", [*ABSURD, None], ids=lambda value: repr(value)[:16])
+def test_absurd_sizes_are_refused(name: str, value: object) -> None:
+    if (name, value) in [("rope_scaling", None), ("tie_word_embeddings", True)]:
+        return
+    values = dataclasses.asdict(Qwen3Config()) | {name: value}
+    with pytest.raises(InputError) as error:
+        Qwen3Config.of(values, "some.ckpt")
+    assert name in str(error.value) or name == "rope_scaling"
+    assert str(error.value).isprintable() and len(str(error.value)) < 200
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(RopeScaling)])
+@pytest.mark.parametrize("value", ABSURD, ids=lambda value: repr(value)[:16])
+def test_absurd_settings_of_yarn_are_refused(name: str, value: object) -> None:
+    with pytest.raises(InputError, match=f"{name} is"):
+        Qwen3Config(rope_scaling=YARN | {name: value})
+
+
+@pytest.mark.parametrize("values", [None, [], 5, "x", {"hidden": 5}, {"rope_scaling": {"x": 1}}])
+def test_what_names_no_sizes_is_refused(values: object) -> None:
+    with pytest.raises(InputError, match=r"some\.ckpt"):
+        Qwen3Config.of(values, "some.ckpt")
+
+
+def test_sizes_that_no_machine_holds_are_refused() -> None:
+    with pytest.raises(InputError, match="parameters"):
+        Qwen3Config(hidden_size=2**17, intermediate_size=2**19, num_hidden_layers=1000)
 
 
 def test_the_config_does_not_import_torch() -> None:

@@ -9,9 +9,11 @@ import torch.nn.functional as F
 import transformers
 from torch.utils.flop_counter import FlopCounterMode
 
+from qwen_pl.errors import InputError
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Attention, Qwen3ForCausalLM, RMSNorm, rotary_angles, rotate
 
+EMBEDDING = "model.embed_tokens.weight"
 TINY = {
     "vocab_size": 97,
     "hidden_size": 40,
@@ -289,6 +291,32 @@ def test_a_tied_head_may_be_missing_inside_another_module(model) -> None:
     weights = {f"network.{name}": weight for name, weight in model.state_dict().items()}
     del weights["network.lm_head.weight"]
     torch.nn.ModuleDict({"network": build(TINY, seed=5)}).load_state_dict(weights)
+
+
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize("assign", [True, False])
+def test_two_matrices_are_not_loaded_into_one(model, strict, assign) -> None:
+    settings = {"strict": strict, "assign": assign}
+    untied = build(TINY | {"tie_word_embeddings": False}, seed=5)
+    weights = {f"model.{name}": weight for name, weight in untied.state_dict().items()}
+    outer, before = torch.nn.ModuleDict({"model": model}), copy.deepcopy(model.state_dict())
+    with pytest.raises(InputError, match=r"model\.lm_head\.weight differ"):
+        outer.load_state_dict(weights, **settings)
+    torch.testing.assert_close(model.state_dict(), before, rtol=0, atol=0)
+    # The same twice is one, whatever its dtype, and also where a run has diverged.
+    weights["model.lm_head.weight"] = weights["model.model.embed_tokens.weight"].double()
+    for tensor in (*weights.values(),)[:1]:
+        tensor[3] = weights["model.lm_head.weight"][3] = float("nan")
+    outer.load_state_dict(weights, **settings)
+    model.load_state_dict({name: before[name] for name in before if name != EMBEDDING})
+    assert torch.equal(model.model.embed_tokens.weight, before["lm_head.weight"])
+
+
+def test_one_matrix_is_loaded_into_two(model, input_ids) -> None:
+    untied = build(TINY | {"tie_word_embeddings": False}, seed=5)
+    untied.load_state_dict(model.state_dict())
+    assert untied.lm_head.weight is not untied.model.embed_tokens.weight
+    torch.testing.assert_close(untied(input_ids), model(input_ids))
 
 
 def test_weights_stay_tied_when_a_network_leaves_the_meta_device(input_ids) -> None:

@@ -286,7 +286,7 @@ def load_network(path: Path, *, mmap: bool = False) -> tuple[Qwen3ForCausalLM, d
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("qwen_pl"), dict):
         raise InputError(f"{path} was not written by qwen_pl: it says nothing of its model")
     with torch.device("meta"):
-        network = Qwen3ForCausalLM(Qwen3Config(**checkpoint["qwen_pl"]["config"]))
+        network = Qwen3ForCausalLM(Qwen3Config.of(checkpoint["qwen_pl"].get("config"), path))
     tell_of_average(checkpoint)
     weights = checkpoint.pop("state_dict")
     averages = checkpoint.pop(AVERAGED, None)

@@ -6,10 +6,9 @@ import shutil
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules import module as every_module
 
 from qwen_pl.errors import InputError
-from qwen_pl.model.by_hand import Linear, gated_product
+from qwen_pl.model.by_hand import gated_product, is_plain
 from qwen_pl.model.qwen3 import MLP, Qwen3ForCausalLM
 
 COMPILERS = ("c++", "g++", "clang++", "cl")
@@ -40,21 +39,9 @@ class FrugalMLP(MLP):
     def forward(self, x: Tensor) -> Tensor:
         """Maps ``(B, T, D)`` to the same shape."""
         is_learning = torch.is_grad_enabled() and not torch.compiler.is_compiling()
-        if not is_learning or not _is_plain(self.down_proj):
+        if not is_learning or not is_plain(self.down_proj):
             return super().forward(x)
         return gated_product(self.gate_proj(x), self.up_proj(x), self.down_proj.weight)
-
-
-def _is_plain(linear: nn.Module) -> bool:
-    """Whether a call of the module is its product and nothing besides."""
-    hooks = (
-        linear._forward_pre_hooks,
-        linear._forward_hooks,
-        linear._backward_pre_hooks,
-        linear._backward_hooks,
-    )
-    is_watched = any(hooks) or every_module._has_any_global_hook()
-    return type(linear) is Linear and not is_watched
 
 
 def check_fp8(device: torch.device) -> None:

@@ -9,7 +9,6 @@ from distances import ROUNDED_OTHERWISE, SUMMED_OTHERWISE, distance
 from small_networks import build
 from torch import Tensor
 from torch.nn.modules.module import register_module_forward_hook
-from torch.nn.utils import parametrize, prune
 
 from qwen_pl.model.qwen3 import MLP, Qwen3ForCausalLM
 from qwen_pl.training.devices.layers import make_frugal
@@ -114,34 +113,6 @@ def test_what_a_hook_changes_is_what_is_learned_from(mlp) -> None:
     mlp.down_proj.register_forward_pre_hook(lambda _, args: (args[0] * 0,))
     mlp(torch.randn(2, 7, 40)).sum().backward()
     assert not mlp.down_proj.weight.grad.any()
-
-
-def test_a_pruned_matrix_stays_pruned_while_it_learns(network, mlp) -> None:
-    prune.random_unstructured(mlp.down_proj, "weight", amount=0.5)
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
-    input_ids = torch.randint(0, 97, (2, 9))
-    for _ in range(2):
-        optimizer.zero_grad()
-        network(input_ids, input_ids).backward()
-        optimizer.step()
-    gone = mlp.down_proj.weight_mask == 0
-    assert gone.float().mean().item() == pytest.approx(0.5, abs=0.01)
-    assert not mlp.down_proj.weight_orig.grad[gone].any()
-    assert mlp.down_proj.weight_orig.grad[~gone].all()
-    prune.remove(mlp.down_proj, "weight")
-    assert not mlp.down_proj.weight[gone].any()
-    assert number_kept(mlp) == 2
-
-
-def test_a_matrix_that_multiplies_in_another_way_does_so(mlp) -> None:
-    class Doubled(torch.nn.Module):
-        def forward(self, weight: Tensor) -> Tensor:
-            return 2 * weight
-
-    x = torch.randn(2, 7, 40)
-    expected = 2 * mlp(x)
-    parametrize.register_parametrization(mlp.down_proj, "weight", Doubled())
-    torch.testing.assert_close(mlp(x), expected)
 
 
 @pytest.mark.parametrize("setting", [False, True, "selective"])
