@@ -80,6 +80,11 @@ def _folder(path: Path, source: random.Random) -> None:
     (path / "something").write_text("in it")
 
 
+def _pipe(path: Path, source: random.Random) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 def _unreadable(path: Path, source: random.Random) -> None:
     path.chmod(0)
 
@@ -99,6 +104,7 @@ DAMAGES: dict[str, Damage] = {
     "emptied": _emptied,
     "deleted": _deleted,
     "a folder": _folder,
+    "a pipe": _pipe,
     "unreadable": _unreadable,
     "exchanged": _exchanged,
 }

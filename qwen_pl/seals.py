@@ -102,25 +102,28 @@ def _state(path: Path, seal: Seal) -> tuple[int, ...]:
         status = path.stat()
     except OSError as error:
         raise _unreadable(path, error) from None
-    if stat.S_ISDIR(status.st_mode):
-        raise Damaged(path, "is a folder")
+    _refuse_no_file(path, status.st_mode)
     if status.st_size != seal.size:
         raise Damaged(path, f"has {status.st_size:,} bytes instead of {seal.size:,}")
     times = (status.st_mtime_ns, status.st_ctime_ns)
     return (status.st_dev, status.st_ino, status.st_size, *times)
 
 
+def _refuse_no_file(path: Path, mode: int) -> None:
+    if not stat.S_ISREG(mode):  # the reading of a pipe would never end
+        raise Damaged(path, "is a folder" if stat.S_ISDIR(mode) else "is no file")
+
+
 def _unreadable(path: Path, error: OSError) -> Damaged:
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return Damaged(path, "is gone")
-    if isinstance(error, IsADirectoryError):
-        return Damaged(path, "is a folder")
     return Damaged(path, f"cannot be read ({error.strerror})")
 
 
 def read_bytes(path: Path) -> bytes:
     """All of a file; raises ``Damaged`` if it is gone or cannot be read."""
     try:
+        _refuse_no_file(path, path.stat().st_mode)
         return path.read_bytes()
     except OSError as error:
         raise _unreadable(path, error) from None

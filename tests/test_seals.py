@@ -29,6 +29,11 @@ def as_folder(path: Path) -> None:
     path.mkdir()
 
 
+def as_link_to_nothing(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("nowhere")
+
+
 def test_a_sealed_file_gives_what_it_was_given(tmp_path: Path) -> None:
     write_sealed(tmp_path / "file", VALUES, "a name")
     assert read_sealed(tmp_path / "file", "a name") == VALUES
@@ -59,6 +64,7 @@ def test_a_sealed_file_is_not_taken_for_another(tmp_path: Path) -> None:
     [
         (Path.unlink, "is gone"),
         (as_folder, "is a folder"),
+        (as_link_to_nothing, "is gone"),
         (lambda path: path.write_bytes(b""), "has 0 bytes instead of 5"),
         (lambda path: path.write_bytes(b"12346"), "is not what was written to it"),
     ],

@@ -76,7 +76,8 @@ class CacheDir:
 
     What is made has the fingerprint of all that it was made of in its name, and is made anew under
     another name when that changes. A folder appears as a whole; a text counts once its record is
-    there.
+    there. Nothing is believed that is not as it was written: what is read here is sealed, or what
+    vouches for it has its seal (``qwen_pl/seals.py``), and is made anew where it is damaged.
     """
 
     def __init__(self, path: Path) -> None:
@@ -97,7 +98,7 @@ class CacheDir:
         """
         tag, is_marked = self.path / CACHE_TAG, False
         with contextlib.suppress(OSError):
-            is_marked = tag.read_bytes().startswith(_SIGNATURE.encode())
+            is_marked = tag.is_file() and tag.read_bytes().startswith(_SIGNATURE.encode())
         try:
             check_place(self.path)
             if not is_marked:

@@ -7,7 +7,7 @@ import hashlib
 import os
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +146,41 @@ def test_a_damaged_file_changes_nothing(
 def test_the_table_has_every_file_of_a_cache(shelf: Shelf) -> None:
     named = {path for kind in KINDS for path in shelf.kept.glob(kind)}
     assert named == {path for path in shelf.kept.rglob("*") if path.is_file()}
+
+
+def test_mending_that_is_interrupted_anywhere_is_done_the_next_time(
+    shelf: Shelf, expected: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At each of the moments at which a file or folder gets its name or loses it."""
+    moments: Iterator[int] = iter(())
+
+    def interrupted(change: Callable[..., object]) -> Callable[..., object]:
+        def changed(*args: Any, **options: Any) -> object:
+            if next(moments, None) == 0:
+                raise KeyboardInterrupt
+            return change(*args, **options)
+
+        return changed
+
+    for owner, name in ((Path, "replace"), (Path, "rename"), (shutil, "rmtree"), (Path, "unlink")):
+        monkeypatch.setattr(owner, name, interrupted(getattr(owner, name)))
+    shelf.restore()
+    for kind in ("text/*.index", "corpus/*/report.json", "toke*/*/[mt]*.[tb]*"):
+        for path in shelf.cache.glob(kind):
+            DAMAGES["halved"](path, random.Random(0))
+    damaged = shelf.cache.rename(shelf.folder / "damaged")
+    for moment in range(1, 99, 3):
+        shutil.rmtree(shelf.cache, ignore_errors=True)
+        shutil.copytree(damaged, shelf.cache)
+        moments = iter(range(moment, -1, -1))
+        try:
+            shelf.trained()
+        except KeyboardInterrupt:
+            moments = iter(())
+            assert shelf.prepared() == expected["prepared"], moment
+        else:
+            break
+    assert 10 < moment < 98
 
 
 @pytest.mark.parametrize("left", ["deleted", "zeros", "halved"])

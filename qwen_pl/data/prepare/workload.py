@@ -81,8 +81,8 @@ class Workload:
 
     def tell(self, file: Path, values: dict[str, Any]) -> None:
         """Tells the tasks of other stages."""
-        if file.is_dir():
-            remove(file)
+        if not file.is_file():
+            remove(file)  # it may be a folder
         write_sealed(file, values, self._name(file))
 
     def told(self, file: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@ import pickle
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from qwen_pl.data.batches.windows import TokenWindows, consecutive_starts
@@ -57,6 +58,9 @@ def test_a_worker_process_is_sent_the_name_of_the_file_and_not_its_tokens(tmp_pa
     assert len(sent) < 1000
     assert not pickle.loads(sent).tokens.flags.writeable
     assert pickle.loads(sent)[60_000]["labels"].tolist() == list(range(60_001, 60_008))
+    (tmp_path / "tokens.bin").write_bytes(tokens.tobytes()[:-2])  # cut since
+    with pytest.raises(ValueError, match="mmap length is greater than file size"):
+        pickle.loads(sent)
 
 
 def test_a_window_knows_the_bytes_its_labels_spell() -> None:

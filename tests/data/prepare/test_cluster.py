@@ -2,6 +2,8 @@
 
 import json
 import os
+import random
+import shutil
 import stat
 import subprocess
 import sys
@@ -13,7 +15,9 @@ import pytest
 from command_line import Outcome
 from pdf_writer import made_up_pages, write_pdf
 
+from benchmarks.damage import DAMAGES, hindered
 from qwen_pl.data.corpus.reading import ReadingSettings
+from qwen_pl.data.prepare import cluster as cluster_module
 from qwen_pl.data.prepare import workload as workload_module
 from qwen_pl.data.prepare.cluster import (
     Cluster,
@@ -90,6 +94,49 @@ def test_every_part_is_made_in_the_tasks(
     prepare_in_tasks(recipe(shelf), tmp_path / "cache", FOUR_TASKS)
     assert ranks == sorted(ranks)
     assert set(ranks) == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("file", ["files.json", "parts.json"])
+def test_what_the_tasks_tell_each_other_is_told_anew_where_it_is_damaged(
+    shelf: Path, tmp_path: Path, file: str
+) -> None:
+    cache = tmp_path / "cache"
+    prepare_in_tasks(recipe(shelf), cache, Cluster(tasks=1, workers=1))
+    whole = made(cache)
+    for damage in DAMAGES.values():
+        (told,) = cache.glob(f"cluster/*/{file}")
+        shutil.rmtree(*cache.glob("tokens/*"))
+        for stage in ("tokenize", "join"):  # which are to be run again
+            shutil.rmtree(*cache.glob(f"cluster/*/{stage}"))
+        damage(told, random.Random(0))
+        with hindered():
+            prepare_in_tasks(recipe(shelf), cache, Cluster(tasks=1, workers=1))
+        assert made(cache) == whole, damage
+
+
+def test_a_text_damaged_between_two_stages_is_read_again(
+    shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tokenize(workload: Workload, rank: int, world_size: int) -> None:
+        for text in (tmp_path / "cache/text").glob("two*.txt"):
+            DAMAGES["bit flipped"](text, random.Random(0))
+        _tokenize(workload, rank, world_size)
+
+    _tokenize = workload_module._tokenize
+    monkeypatch.setattr(workload_module, "_tokenize", tokenize)
+    prepare(recipe(shelf), tmp_path / "plain")
+    prepare_in_tasks(recipe(shelf), tmp_path / "cache", Cluster(tasks=1, workers=1))
+    assert made(tmp_path / "cache") == made(tmp_path / "plain")
+
+
+def test_where_jobs_may_be_queued_and_it_is_not_known_none_is_launched(
+    shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name, **_: name)
+    workload = Workload.of(recipe(shelf), tmp_path / "cache", 4, 1)
+    workload.entry.slurm_jobs.write_text("")
+    with pytest.raises(InputError, match=r"jobs.json has no seal.*squeue"):
+        cluster_module._check_slurm(workload.entry)
 
 
 def test_a_task_that_died_is_run_again_alone(
