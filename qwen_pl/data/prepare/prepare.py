@@ -253,7 +253,7 @@ def locked(cache_dir: Path) -> Iterator[None]:
     """Waits until no other process prepares in ``cache_dir``, and keeps them waiting."""
     cache = CacheDir(cache_dir)
     cache.mark()
-    if cache.lock.is_dir():
+    if os.path.lexists(cache.lock) and not cache.lock.is_file():
         remove(cache.lock)
     with FileLock(cache.lock):
         cache.remove_unfinished()
