@@ -31,7 +31,7 @@ def _stream(data: bytes, entries: bytes = b"") -> bytes:
 
 
 def _packed(data: bytes, entries: bytes = b"") -> bytes:
-    return _stream(zlib.compress(data, 9), b"/Filter /FlateDecode " + entries)
+    return _stream(zlib.compress(data, 1), b"/Filter /FlateDecode " + entries)
 
 
 def _file(
@@ -163,9 +163,9 @@ def many_contents() -> bytes:
 
 
 def flate_bomb() -> bytes:
-    """Packed twice, 60 KB become 2 GB of operators."""
-    packer, block = zlib.compressobj(9), b"q Q " * (1 << 20)
-    once = b"".join([packer.compress(block) for _ in range(500)]) + packer.flush()
+    """Packed twice, some kilobytes become 500 MB of operators."""
+    packer, block = zlib.compressobj(1), b"q Q " * (1 << 20)
+    once = b"".join([packer.compress(block) for _ in range(125)]) + packer.flush()
     return _file(_stream(zlib.compress(once, 9), b"/Filter [/FlateDecode /FlateDecode]"))
 
 
@@ -225,8 +225,8 @@ def _object_stream(header: bytes, body: bytes, pages: bytes = b"2 0 R") -> bytes
 
 
 def object_stream_bomb() -> bytes:
-    """The list of pages stands behind a gigabyte of blanks, packed."""
-    return _object_stream(b"2 %d " % (1 << 29), b" " * (1 << 29) + _kids([10], 1))
+    """The list of pages stands behind 250 MB of blanks, packed."""
+    return _object_stream(b"2 %d " % (1 << 28), b" " * (1 << 28) + _kids([10], 1))
 
 
 def table_of_nothing() -> bytes:
@@ -277,8 +277,8 @@ def long_ranges() -> bytes:
 
 
 def map_bomb() -> bytes:
-    """A map to Unicode of 300 MB, packed."""
-    cmap = b"1 beginbfchar <0041> <0042> endbfchar\n" * 8_000_000
+    """A map to Unicode of 120 MB, packed."""
+    cmap = b"1 beginbfchar <0041> <0042> endbfchar\n" * 3_000_000
     font = b"<< /Type /Font /Subtype /Type1 /BaseFont /X /ToUnicode 1000 0 R >>"
     return _file(_stream(_SHOWN), {1000: _packed(b"begincmap\n" + cmap)}, font=font)
 
@@ -341,9 +341,14 @@ def many_texts() -> bytes:
     return _file(_packed(b"BT /F1 9 Tf " + b"(x) Tj " * 400_000 + b"ET"))
 
 
-def many_lines() -> bytes:
-    """A page of 300,000 lines with one letter each."""
-    return _file(_packed(b"BT /F1 9 Tf " + b"0 -9 Td (x) Tj " * 300_000 + b"ET"))
+def many_lines(pages: int = 1) -> bytes:
+    """Pages of 300,000 lines with one letter each."""
+    return _file([_packed(b"BT /F1 9 Tf " + b"0 -9 Td (x) Tj " * 300_000 + b"ET")] * pages)
+
+
+def many_slow_pages() -> bytes:
+    """Forty pages that take long each."""
+    return many_lines(pages=40)
 
 
 def one_long_line() -> bytes:
@@ -388,7 +393,7 @@ def odd_boxes() -> bytes:
 def surrogates() -> bytes:
     """Unpaired surrogates in text, in the producer and in the title."""
     cmap = b"begincmap 1 begincodespacerange <00> <FF> endcodespacerange\n"
-    cmap += b"2 beginbfchar <61> <D800> <6C> <DC00DC00> endbfchar endcmap"
+    cmap += b"2 beginbfchar <7A> <D800> <71> <DC00DC00> endbfchar endcmap"
     lone = b"<FEFFD800004100DCDC00>"
     info = b"<< /Producer %b /Title %b /Creator %b >>" % (lone, lone, lone)
     font = b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /ToUnicode 1000 0 R >>"
@@ -397,7 +402,7 @@ def surrogates() -> bytes:
         2: _kids([10], 1),
         3: font,
         10: _PAGE % (_RESOURCES, b"11 0 R"),
-        11: _stream(_SHOWN),
+        11: _stream(b"BT /F1 9 Tf 72 720 Td (This text has a z and a q and letters.) Tj ET"),
         1000: _stream(cmap),
         1001: info,
         1002: b"<< /T %b /FT /Tx /V %b >>" % (lone, lone),
@@ -418,7 +423,7 @@ def control_characters() -> bytes:
         2: _kids([10], 1),
         3: font,
         10: _PAGE % (_RESOURCES, b"11 0 R"),
-        11: _stream(_SHOWN),
+        11: _stream(b"BT /F1 9 Tf 72 720 Td (This text has a z and a q and letters.) Tj ET"),
         1000: _stream(cmap),
         1001: info,
     }

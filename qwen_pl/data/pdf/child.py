@@ -91,8 +91,10 @@ class Child:
             deadline: The value of ``time.monotonic()`` at which the child is stopped in any case.
         """
         line = self._next_line(seconds, deadline)
+        if len(line) == LONGEST_MESSAGE:
+            raise ChildStopped("crashed", f"the {self._name} process sent too long a message")
         if not line.endswith(b"\n"):
-            raise ChildStopped("crashed", self._last_words(is_over=line == _END))
+            raise ChildStopped("crashed", self._last_words())
         try:
             message = json.loads(line, object_pairs_hook=_object, parse_constant=_refuse)
             if type(message) is not dict or type(message.get("type")) is not str:
@@ -126,14 +128,12 @@ class Child:
                     raise ChildStopped("timeout", f"took more than {seconds:.3g} s") from None
         raise ChildStopped("timeout", "took more than file_seconds")
 
-    def _last_words(self, *, is_over: bool) -> str:
+    def _last_words(self) -> str:
         """Why a child says no more, as its exit code tells."""
         try:
-            code = self._process.wait(timeout=5 if is_over else 0.2)
+            code = self._process.wait(timeout=2)
         except subprocess.TimeoutExpired:
-            return "the {} process {}".format(
-                self._name, "has fallen silent" if is_over else "sent a message without an end"
-            )
+            return f"the {self._name} process has fallen silent"
         if code == OUT_OF_MEMORY_EXIT_CODE:
             return f"needed more than {self._memory_mb} MB of memory"
         if code >= 0:

@@ -13,6 +13,7 @@ from qwen_pl.data.pdf.child import Child, ChildStopped
 from qwen_pl.data.pdf.open_file import FARTHEST, MOST_PAGES, valid_unicode
 
 _LONGEST_NOTE = 200  # characters of a reason or the like
+_WORKER = "qwen_pl.data.pdf.worker"
 _START_SECONDS = 60.0
 
 
@@ -58,7 +59,7 @@ def messages(
     Raises:
         ChildStopped: If a limit was met, the file could not be opened, or the child crashed.
     """
-    with Child("qwen_pl.data.pdf.worker", job["memory_mb"]) as child:
+    with Child(_WORKER, job["memory_mb"]) as child:
         child.send(job)
         try:
             _fields(child.next_message(_START_SECONDS, deadline), "ready")

@@ -24,7 +24,13 @@ from qwen_pl.data.pdf.pypdf_mended import mend_pypdf
 
 logging.disable(logging.CRITICAL)
 warnings.simplefilter("ignore")
-pypdf.overwrite_configuration(disable_legacy_handling=True, jbig2dec_binary=None)
+pypdf.overwrite_configuration(
+    disable_legacy_handling=True,
+    jbig2dec_binary=None,
+    # Forms in forms, each shown twice, are a thousand million after 30 levels. Those beyond the
+    # limit are left out; the text of the page itself is not.
+    xform_maximum_invocations_per_extraction=1000,
+)
 _CAVEAT = "" if mend_pypdf() else "this version of pypdf may lose spaces between words"
 
 

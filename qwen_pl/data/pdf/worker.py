@@ -75,7 +75,7 @@ def _messages(job: dict[str, Any]) -> Iterator[bytes]:
     for index in range(job["first_page"], file.num_pages):
         try:
             page = _message("page", lines=list(map(_bounded, file.lines(index))), error="")
-            if len(page) > LONGEST_MESSAGE:
+            if len(page) >= LONGEST_MESSAGE:
                 raise ValueError(f"gives more than {LONGEST_MESSAGE >> 20} MB of text")
         except MemoryError:
             raise
