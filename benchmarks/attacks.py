@@ -292,7 +292,7 @@ def checkpoint_attacks(target: Target, short: bool) -> Iterator[Attack]:
         path.write_bytes(content)
         for verb, words in verbs.items():
             yield Attack("checkpoint", f"{name} ({verb})", [*words, f"--ckpt_path={path}"])
-        words = ["consolidate", str(path), str(target.place("consolidated"))]
+        words = ["consolidate", str(path), str(target.place(f"{path.stem}-consolidated"))]
         yield Attack("checkpoint", f"{name} (consolidate)", words)
 
 

@@ -131,10 +131,11 @@ def make_plan(
 
     plain = yaml.safe_load(dump(config))
     resume, has_other_seed = None, False
-    if verb == "fit" and checkpoint is not None:
-        facts = load_facts(checkpoint)
-        has_other_seed = compare_to_checkpoint(checkpoint, facts, plain)
-        resume = resume_point(facts)
+    if checkpoint is not None:
+        facts = load_facts(checkpoint)  # refused now, and not when all is prepared
+        if verb == "fit":
+            has_other_seed = compare_to_checkpoint(checkpoint, facts, plain)
+            resume = resume_point(facts)
     return RunPlan(
         verb=verb,
         run_dir=folder,

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import sys
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -240,6 +241,20 @@ class Qwen3Module(pl.LightningModule):
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
         else:
             clip_grads_with_norm_(self.parameters(), gradient_clip_val, norm)
+
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """As ever, but what is missing or of another shape is told in one line.
+
+        Raises:
+            InputError: If the weights are not those of the network.
+        """
+        try:
+            return super().load_state_dict(*args, **kwargs)
+        except RuntimeError as error:
+            reason = textwrap.shorten(str(error), 300)
+            raise InputError(
+                f"the checkpoint does not hold the model it tells of: {reason}"
+            ) from None
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         # Plain data: a dataclass in it would keep the file from loading with weights_only.

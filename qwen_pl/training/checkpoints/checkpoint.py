@@ -2,6 +2,7 @@
 
 import io
 import re
+import reprlib
 import sys
 import textwrap
 import time
@@ -42,6 +43,12 @@ from qwen_pl.training.checkpoints.sharded_folder import (
 
 NAME = "step={step:08d}"
 BEST = "best.ckpt"
+_KINDS = {
+    **dict.fromkeys(("state_dict", "PDFDataModule", "callbacks", "loops"), dict),
+    **dict.fromkeys(("optimizer_states", "lr_schedulers"), list),
+    "global_step": int,
+}
+_OUR_KINDS = dict.fromkeys(("run_config", "versions", "measured"), dict)
 AVERAGED = "averaged_weights"
 """Where a checkpoint holds them, under the names that its ``state_dict`` has."""
 
@@ -123,9 +130,27 @@ def load_facts(path: Path) -> dict[str, Any]:
         facts = load_facts_of_folder(path)
     else:
         facts = load_checkpoint(path, mmap=True)
-    if not isinstance(facts, dict) or not isinstance(facts.get("qwen_pl"), dict):
-        raise InputError(f"{path} was not written by qwen_pl: it says nothing of its model")
+    check_ours(facts, path)
     return facts
+
+
+def check_ours(checkpoint: object, path: Path) -> None:
+    """Refuses what is whole and yet no checkpoint of ours, before anything of it is believed.
+
+    Raises:
+        InputError: If something is not of the kind that we write under its name.
+    """
+    ours = checkpoint.get("qwen_pl") if isinstance(checkpoint, dict) else None
+    if not isinstance(checkpoint, dict) or not isinstance(ours, dict):
+        raise InputError(f"{path} was not written by qwen_pl: it says nothing of its model")
+    Qwen3Config.of(ours.get("config"), path)
+    for names, kinds in ((checkpoint, _KINDS), (ours, _OUR_KINDS)):
+        for name, kind in kinds.items():
+            if not isinstance(value := names.get(name), kind | None):
+                raise InputError(
+                    f"{path} is none that a run of ours has saved: its {name} is "
+                    f"{reprlib.repr(value)}"
+                )
 
 
 def _check_whole(path: Path) -> None:
@@ -283,12 +308,11 @@ def load_network(path: Path, *, mmap: bool = False) -> tuple[Qwen3ForCausalLM, d
         InputError: If the checkpoint cannot be read or is not one of ours.
     """
     checkpoint = load_checkpoint(path, mmap=mmap)
-    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("qwen_pl"), dict):
-        raise InputError(f"{path} was not written by qwen_pl: it says nothing of its model")
+    check_ours(checkpoint, path)
     with torch.device("meta"):
-        network = Qwen3ForCausalLM(Qwen3Config.of(checkpoint["qwen_pl"].get("config"), path))
+        network = Qwen3ForCausalLM(Qwen3Config.of(checkpoint["qwen_pl"]["config"], path))
     tell_of_average(checkpoint)
-    weights = checkpoint.pop("state_dict")
+    weights = checkpoint.pop("state_dict", None) or {}
     averages = checkpoint.pop(AVERAGED, None)
     if averages is not None:
         weights = {name: average.to(weights[name].dtype) for name, average in averages.items()}

@@ -22,7 +22,7 @@ from qwen_pl.training.checkpoints.checkpoint import (
 def checkpoint_of(step: int, *, complete: bool = True, interval: int = 5) -> dict[str, Any]:
     """As small as one of a run can be."""
     config = {"checkpoint": {"every_n_train_steps": interval}}
-    facts = {"global_step": step, "qwen_pl": {"run_config": config}}
+    facts = {"global_step": step, "qwen_pl": {"run_config": config, "config": {}}}
     return facts | {"optimizer_states": []} if complete else facts
 
 
