@@ -49,10 +49,14 @@ def make_app(worker: Worker, *, name: str, created: int) -> FastAPI:
         "max_model_len": worker.writer.network.config.max_position_embeddings,
     }
 
+    reading = asyncio.Semaphore(1)
+
     @app.post("/v1/completions")
     async def completions(request: Request, body: CompletionRequest) -> Response:
-        # In a thread, for a long prompt would hold up everyone's pieces.
-        task = await asyncio.to_thread(read_task, body, name, worker.writer)
+        # In a thread, for a long prompt would hold up everyone's pieces; one at a time, for it
+        # takes a hundred times its memory.
+        async with reading:
+            task = await asyncio.to_thread(read_task, body, name, worker.writer)
         order = worker.submit(task.jobs)
         if body.stream:
             include_usage = bool(body.stream_options and body.stream_options.include_usage)

@@ -18,6 +18,8 @@ from qwen_pl.serving.errors import ApiError, no_model
 from qwen_pl.serving.request import MAX_CHOICES, CompletionRequest, Prompt
 from qwen_pl.serving.worker import Job, Order
 
+TOO_LONG = "context_length_exceeded"
+
 DEFAULT_MAX_TOKENS = 16
 """As in OpenAI's API."""
 
@@ -73,8 +75,8 @@ def read_task(request: CompletionRequest, model: str, writer: Writer) -> Task:
         raise ApiError(400, "best_of is not supported other than equal to n", param="best_of")
     if request.stream_options is not None and not request.stream:
         raise ApiError(400, "stream_options needs stream: true", param="stream_options")
-    prompts = [_ids(prompt, writer) for prompt in request.prompt]
     max_len = writer.network.config.max_position_embeddings
+    prompts = [_ids(prompt, writer, max_len) for prompt in request.prompt]
     jobs = [
         Job(ids, _sampling(request, sample, _max_tokens(request, len(ids), max_len)))
         for ids in prompts
@@ -85,8 +87,11 @@ def read_task(request: CompletionRequest, model: str, writer: Writer) -> Task:
     return Task(model, jobs, openings, num_prompt_tokens=sum(map(len, prompts)))
 
 
-def _ids(prompt: Prompt, writer: Writer) -> list[int]:
+def _ids(prompt: Prompt, writer: Writer, max_len: int) -> list[int]:
     if isinstance(prompt, str):
+        if writer.is_longer(prompt, max_len):
+            why = f"the prompt of {len(prompt):,} characters does not fit into {_context(max_len)}"
+            raise ApiError(400, f"{why}: shorten it", param="prompt", code=TOO_LONG)
         return writer.encode(prompt)
     unused = set(writer.unused_ids)
     for token in prompt:
@@ -105,14 +110,18 @@ def _text(prompt: Prompt, writer: Writer) -> str:
 def _max_tokens(request: CompletionRequest, length: int, max_len: int) -> int:
     """Tokens to write after a prompt of this length."""
     asked, room = request.max_tokens, max_len - length
-    where, code = f"the model's context of {max_len}", "context_length_exceeded"
+    where = _context(max_len)
     if room < (0 if asked == 0 else 1):
         why = f"the prompt has {length} tokens, which leaves no room to write in {where}"
-        raise ApiError(400, f"{why}: shorten it", param="prompt", code=code)
+        raise ApiError(400, f"{why}: shorten it", param="prompt", code=TOO_LONG)
     if asked is not None and asked > room:
         why = f"the prompt's {length} tokens and max_tokens {asked} are more than {where}"
-        raise ApiError(400, f"{why}: ask for up to {room}", param="max_tokens", code=code)
+        raise ApiError(400, f"{why}: ask for up to {room}", param="max_tokens", code=TOO_LONG)
     return min(DEFAULT_MAX_TOKENS, room) if asked is None else asked
+
+
+def _context(max_len: int) -> str:
+    return f"the model's context of {max_len}"
 
 
 def _sampling(request: CompletionRequest, sample: int, max_tokens: int) -> Sampling:

@@ -8,7 +8,8 @@ Both are told by the headers that browsers do not let pages forge.
 import asyncio
 import ipaddress
 import secrets
-from dataclasses import KW_ONLY, dataclass
+import time
+from dataclasses import KW_ONLY, dataclass, field
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -18,8 +19,17 @@ from qwen_pl.serving.errors import ApiError
 
 MAX_BODY_BYTES = 4 * 2**20
 
+MAX_HELD_BYTES = 16 * MAX_BODY_BYTES
+"""Of the bodies of all requests that are not answered yet; what comes above has to wait."""
+
 SILENT_SECONDS = 4
 """Between two pieces of a body. Less than a server that stops has patience for."""
+
+BODY_SECONDS = 60
+"""For the whole of a body, however small its pieces are."""
+
+DEAF_SECONDS = 60
+"""Until a client takes a piece of its answer."""
 
 
 @dataclass
@@ -34,6 +44,8 @@ class Guard:
     """Names of the server beside addresses and ``localhost``."""
     api_key: str | None = None
     """What ``/v1`` has to be asked with; None for nothing."""
+    held_bytes: int = field(default=0, init=False)
+    """Of the bodies of requests that are not answered yet."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -41,7 +53,11 @@ class Guard:
         except ApiError as error:
             await error.response(scope, receive, send)
         else:
-            await self.app(scope, _limited(receive), send)
+            body = _Body(self, receive)
+            try:
+                await self.app(scope, body.receive, _patient(send))
+            finally:
+                self.held_bytes -= body.num_bytes
 
     def _check(self, scope: Scope, headers: Headers) -> None:
         host, origin = headers.get("host", ""), headers.get("origin")
@@ -92,26 +108,47 @@ def _check_body(headers: Headers) -> None:
         raise _too_large()
 
 
-def _limited(receive: Receive) -> Receive:
-    """Ends a body at the limit, whatever its header said of its length, and one that stalls."""
-    num_bytes = 0
-    is_whole = False  # after that only the end of the connection is waited for, however long
+class _Body:
+    """A body: ended at the limit, whatever its header said of its length, and where it stalls."""
 
-    async def receive_limited() -> Message:
-        nonlocal num_bytes, is_whole
-        if is_whole:
-            return await receive()
+    def __init__(self, guard: Guard, receive: Receive) -> None:
+        self.num_bytes = 0
+        self._guard = guard
+        self._receive = receive
+        self._is_whole = False  # after that only the end of the connection is waited for
+        self._deadline = time.monotonic() + BODY_SECONDS
+
+    async def receive(self) -> Message:
+        if self._is_whole:
+            return await self._receive()
+        left = max(0.0, self._deadline - time.monotonic())
         try:
-            message = await asyncio.wait_for(receive(), SILENT_SECONDS)
+            message = await asyncio.wait_for(self._receive(), min(SILENT_SECONDS, left))
         except asyncio.TimeoutError:  # not yet the built-in one in Python 3.10
             raise ApiError(408, "the rest of the body did not come", code="timeout") from None
-        num_bytes += len(message.get("body", b""))
-        is_whole = not message.get("more_body", False)
-        if num_bytes > MAX_BODY_BYTES:
+        size = len(message.get("body", b""))
+        self.num_bytes += size
+        self._guard.held_bytes += size
+        self._is_whole = not message.get("more_body", False)
+        if self.num_bytes > MAX_BODY_BYTES:
             raise _too_large()
+        if self._guard.held_bytes > MAX_HELD_BYTES:
+            why = "the requests that are waiting are too large together: ask again in a while"
+            again = {"Retry-After": "2"}
+            raise ApiError(429, why, code="rate_limit_exceeded", headers=again)
         return message
 
-    return receive_limited
+
+def _patient(send: Send) -> Send:
+    """Gives up on a client that does not take its answer, which is kept for it until then."""
+
+    async def send_in_time(message: Message) -> None:
+        try:
+            await asyncio.wait_for(send(message), DEAF_SECONDS)
+        except asyncio.TimeoutError:
+            raise OSError("the client does not take its answer") from None
+
+    return send_in_time
 
 
 def _too_large() -> ApiError:

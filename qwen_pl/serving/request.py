@@ -11,6 +11,9 @@ MAX_CHOICES = 128
 
 MAX_STOPS = 16
 
+LONGEST_STOP = 1000
+"""Characters."""
+
 Prompt = str | list[int]
 """A text, or the ids of its tokens."""
 
@@ -49,6 +52,8 @@ def _stops(value: Any) -> tuple[str, ...]:
         raise ValueError(f"{len(stops)} texts are too many: give up to {MAX_STOPS}")
     for stop in stops:
         _check_unicode(stop)
+        if len(stop) > LONGEST_STOP:
+            raise ValueError(f"a text of {len(stop):,} characters is too long: {LONGEST_STOP:,} do")
     return tuple(stops)
 
 

@@ -8,12 +8,24 @@ from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from qwen_pl.errors import InputError
 from qwen_pl.serving.worker import Worker
 
 GRACE_SECONDS = 5
 """What requests have to finish in when the server is stopped."""
+
+HEADER_SECONDS = 10
+"""From the start of a connection, or of the next request on it, to the end of the header."""
+
+MAX_CONNECTIONS = 1024
+"""More are answered with 503."""
+
+LATE = (
+    b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\n"
+    b"the header did not come to its end\n"
+)
 
 WAYS_OUT = {errno.EADDRINUSE: "--port 0 takes a free one", errno.EACCES: "give a port above 1023"}
 
@@ -51,6 +63,45 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+class PatientConnection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # one of two classes
+    """A connection that is closed when the header of a request does not come to its end in time.
+
+    The protocol of uvicorn that is installed (h11 or httptools), which bounds the time between two
+    requests only. A body is bounded by the guard.
+    """
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait_for_header()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.cycle is None or self.cycle.response_complete:
+            self._wait_for_header()
+        else:  # it is there
+            self._stop_waiting()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _wait_for_header(self) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(HEADER_SECONDS, self._close)
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _close(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(LATE)
+            self.transport.close()
+
+
 class Server(uvicorn.Server):
     """Answers until Ctrl-C; then requests have some seconds to finish, and the rest get an error.
     A second Ctrl-C gives it to them at once.
@@ -66,6 +117,8 @@ class Server(uvicorn.Server):
             access_log=access_log,
             lifespan="off",
             ws="none",
+            http=PatientConnection,
+            limit_concurrency=MAX_CONNECTIONS,
             server_header=False,
             timeout_graceful_shutdown=GRACE_SECONDS + 2,  # then they are cut off
         )

@@ -1,15 +1,21 @@
 """Who may ask a server, and who may not."""
 
+import asyncio
+import contextlib
 import json
 import socket
+import time
 from collections.abc import Iterator
 from http.client import HTTPResponse
 
 import httpx
 import pytest
 from running_server import Running, get, post, running, small_writer
+from starlette.responses import PlainTextResponse
+from starlette.types import Message
 
 from qwen_pl.generation.writer import Writer
+from qwen_pl.serving.guard import Guard
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +93,78 @@ def test_a_body_that_stops_coming_is_not_waited_for(
             response.begin()
             assert response.status == 408
             assert "did not come" in json.load(response)["error"]["message"]
+
+
+HEAD = (
+    b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    b"Content-Length: 99\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("begin", "piece", "words"),
+    [
+        (b"", b"", b" 408 "),
+        (b"GET / HT", b"", b" 408 "),
+        (HEAD, b"X: x\r\n", b" 408 "),
+        (b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\nGET /heal", b"t", b" 408 "),
+        (HEAD + b"\r\n", b" ", b"did not come"),
+    ],
+    ids=["nothing", "half a line", "more headers for ever", "the second request", "a body"],
+)
+def test_what_comes_half_or_drop_by_drop_is_not_waited_for(
+    server: Running, monkeypatch: pytest.MonkeyPatch, begin: bytes, piece: bytes, words: bytes
+) -> None:
+    monkeypatch.setattr("qwen_pl.serving.server.HEADER_SECONDS", 0.4)
+    monkeypatch.setattr("qwen_pl.serving.guard.BODY_SECONDS", 0.4)
+    started, received = time.monotonic(), b""
+    with socket.create_connection(("127.0.0.1", httpx.URL(server.url).port)) as connection:
+        connection.settimeout(0.05)
+        connection.sendall(begin)
+        while words not in received:
+            assert time.monotonic() - started < 20
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                connection.sendall(piece)
+                received += connection.recv(1 << 16)
+    assert get(f"{server.url}/health").status_code == 200
+
+
+def test_a_long_answer_is_not_cut_off_by_what_is_waited_for(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qwen_pl.serving.server.HEADER_SECONDS", 0.5)
+    with httpx.Client(timeout=60) as client:  # on one connection
+        for max_tokens in (600, 5):
+            body = {"prompt": "It", "max_tokens": max_tokens}
+            assert client.post(f"{server.url}/v1/completions", json=body).status_code == 200
+
+
+def test_bodies_that_are_too_large_together_have_to_wait(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qwen_pl.serving.guard.MAX_HELD_BYTES", 150)
+    body = {"prompt": "It", "max_tokens": 2000, "stream": True, "user": "x" * 50}
+    with httpx.stream("POST", f"{server.url}/v1/completions", json=body) as first:
+        assert first.status_code == 200
+        refused = server.post(prompt="It", user="x" * 50)
+        assert (refused.status_code, refused.headers["Retry-After"]) == (429, "2")
+        assert "too large together" in refused.json()["error"]["message"]
+    for _ in range(100):  # until the server has seen that the first is gone
+        if server.post(prompt="It", user="x" * 50).status_code == 200:
+            return
+        time.sleep(0.1)
+    pytest.fail("what was held is not let go")
+
+
+def test_a_client_that_takes_no_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qwen_pl.serving.guard.DEAF_SECONDS", 0.1)
+
+    async def deaf(message: Message) -> None:
+        await asyncio.Event().wait()
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", b"localhost")]}
+    with pytest.raises(OSError, match="does not take"):
+        asyncio.run(Guard(PlainTextResponse("It is"))(scope, receive, deaf))

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from running_server import CONTEXT, Running, get, post, request, running, small_writer
 
+from qwen_pl.generation.writer import Writer
 from qwen_pl.serving.request import CompletionRequest
 
 
@@ -161,3 +162,24 @@ def test_the_server_is_well(server: Running) -> None:
     assert get(f"{server.url}/health").json() == {"status": "ok"}
     assert httpx.head(f"{server.url}/health").status_code == 200
     assert httpx.head(server.url).status_code == 200
+
+
+@pytest.mark.parametrize("prompt", ["ab" * 500_000, "It is a truth. " * 100_000, "\n" * 900_000])
+def test_a_prompt_that_is_far_too_long_is_refused_by_its_beginning(
+    server: Running, prompt: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded = []
+    encode = Writer.encode
+    monkeypatch.setattr(Writer, "encode", lambda *args: encoded.append(1) or encode(*args))
+    response = server.post(prompt=prompt)
+    assert response.status_code == 400
+    error = response.json()["error"]
+    assert (error["code"], error["param"]) == ("context_length_exceeded", "prompt")
+    assert f"{len(prompt):,} characters" in error["message"]
+    assert not encoded
+
+
+def test_a_stop_of_any_length_is_not_looked_for(server: Running) -> None:
+    response = server.post(prompt="It", stop=["x" * 1001])
+    assert response.status_code == 400
+    assert "1,001 characters is too long" in response.json()["error"]["message"]
