@@ -48,7 +48,7 @@ test-oldest: .venv-oldest/.installed
 .venv-oldest/.installed: pyproject.toml tests/oldest.py
 	$(PYTHON) -m venv .venv-oldest
 	$(PYTHON) tests/oldest.py pdfium hf gguf serve > .venv-oldest/requirements.txt
-	$(subst .venv,.venv-oldest,$(BIN))/python -m pip install --disable-pip-version-check -q -r .venv-oldest/requirements.txt pytest pytest-xdist httpx openai
+	$(subst .venv,.venv-oldest,$(BIN))/python -m pip install --disable-pip-version-check -q -r .venv-oldest/requirements.txt pytest pytest-xdist hypothesis httpx openai
 	@touch $@
 
 clean:

@@ -161,7 +161,7 @@ PAGES: dict[str, tuple[int, Callable[[int], list[Page]]]] = {
         lambda n: [[Line("T", 72, 500, 30), *page(words(5), x=100)] for _ in range(n)],
     ),
     "scattered": (3_000, lambda n: [scattered(n, words(50))]),
-    "scattered, on every page": (30, lambda n: [scattered(100, words(50)) for _ in range(n)]),
+    "scattered, on every page": (30, lambda n: [scattered(20, words(50)) for _ in range(n)]),
     "numbered notes": (
         500,
         lambda n: notes(n, [str(i % 900 + 1) for i in range(n)]),

@@ -9,7 +9,7 @@ from qwen_pl.data.page.line import Line, Page, is_large_initial
 _INITIAL_QUOTES = "“‘«„\"'"
 _INITIAL = re.compile(rf"[{_INITIAL_QUOTES}]?[^\W\d_]|[{_INITIAL_QUOTES}]")
 _ONE_LETTER_WORDS = "AIOYÀÓÚАВИКОСУЯΗΟ"
-_MOST_INITIALS = 200  # of a page; where more letters are large, they begin no paragraphs
+_MOST_INITIALS = 50  # of a page; where more letters are large, they begin no paragraphs
 _ARTICLES = "AIΗΟ"  # and the like, which begin a text more often than other words of one letter
 
 

@@ -198,7 +198,7 @@ class Usual:
 
     def is_below_gap(self, before: PlacedLine, line: PlacedLine) -> bool:
         leading = self._leadings[line.page]
-        if self.is_large(line):  # between the lines of a heading
+        if self._size and self.is_large(line):  # between the lines of a heading
             leading *= 1.2 * line.line.size / self._size
         return before.line.y - line.line.y > _GAP * leading > 0
 

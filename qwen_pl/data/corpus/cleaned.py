@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from qwen_pl.data.cleaning.clean_text import Cleaning, CleanText, Paragraph
 from qwen_pl.data.corpus.sources import SourceFile
-from qwen_pl.data.corpus.text_encoding import LONGEST_CHUNK, TextEncoding
+from qwen_pl.data.corpus.text_encoding import CHUNK_CHARACTERS, TextEncoding
 from qwen_pl.data.page.line import Page
 from qwen_pl.data.pdf.child import Child, ChildStopped
 from qwen_pl.data.pdf.messages import note
@@ -56,8 +56,8 @@ def cleaned_text(
     Raises:
         ChildStopped: If a piece meets a limit; those before it have come.
     """
-    size = min(file.path.stat().st_size, LONGEST_CHUNK)
-    job = {"pdf": None, "num_pages": 0, "encoding": list(encoding)}
+    size = min(file.path.stat().st_size, 2 * CHUNK_CHARACTERS)
+    job = {"pdf": None, "num_pages": 0, "encoding": list(encoding), "at_once": CHUNK_CHARACTERS}
     seconds = limits.page_seconds * (1 + size // _PAGE_CHARACTERS)
     return _cleaned(file, job, [], cleaning, limits, seconds)
 
@@ -127,7 +127,7 @@ def _cleaned(
             if message["type"] == "failed":
                 raise RuntimeError(note(message["reason"]))
             yield Cleaned(paragraphs, _report(file, message["report"]))
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, LookupError, TypeError, ValueError):
         raise ChildStopped("crashed", "the cleaning process sent what makes no sense") from None
     except ChildStopped as stopped:
         raise ChildStopped(stopped.status, f"cleaning: {stopped.reason}") from None

@@ -13,12 +13,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from qwen_pl.data.cleaning.clean import clean_pages, clean_plain_text
+from qwen_pl.data.cleaning.clean_text import Cleaning
+from qwen_pl.data.corpus.text_encoding import TextEncoding, read_chunks
+from qwen_pl.data.page.line import Line
 from qwen_pl.data.pdf.guards import (
     OUT_OF_MEMORY_EXIT_CODE,
     answer_pipe,
     limit_memory,
     peak_memory_mb,
 )
+from qwen_pl.data.pdf.read import PdfText
+from qwen_pl.data.report.file_report import describe_file
 
 _CHARACTERS_AT_ONCE = 250_000  # in one message: as JSON one may take 12 bytes
 _HEADROOM = 1.25  # what is watched is met first, and said
@@ -67,14 +73,6 @@ def _answers(job: dict[str, Any], jobs: "queue.SimpleQueue[bytes]") -> Iterator[
 
 def _cleaned(job: dict[str, Any], pages: Sequence[Any]) -> Iterator[dict[str, Any]]:
     """What is told of each piece: its paragraphs, then the report on it."""
-    # Imported under the memory limit.
-    from qwen_pl.data.cleaning.clean import clean_pages, clean_plain_text
-    from qwen_pl.data.cleaning.clean_text import Cleaning
-    from qwen_pl.data.corpus.text_encoding import TextEncoding, read_chunks
-    from qwen_pl.data.page.line import Line
-    from qwen_pl.data.pdf.read import PdfText
-    from qwen_pl.data.report.file_report import describe_file
-
     path, cleaning = Path(job["path"]), Cleaning(**job["cleaning"])
     if job["pdf"] is not None:
         pdf = PdfText(path, [[Line(*line) for line in page] for page in pages], **job["pdf"])
@@ -83,7 +81,7 @@ def _cleaned(job: dict[str, Any], pages: Sequence[Any]) -> Iterator[dict[str, An
         yield {"type": "cleaned", "report": describe_file(path, "", pdf, clean).to_json()}
         return
     page = 1
-    for chunk in read_chunks(path, TextEncoding(*job["encoding"])):
+    for chunk in read_chunks(path, TextEncoding(*job["encoding"]), job["at_once"]):
         clean = clean_plain_text(chunk, cleaning)
         clean.paragraphs = [p._replace(page=p.page + page - 1) for p in clean.paragraphs]
         page += chunk.count("\f")

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+CHUNK_CHARACTERS = 2 << 20
+"""Of a text file that are cleaned at once, and up to twice as many."""
+
 _COUNTED_BYTES = 1 << 20  # at once
-_CHUNK_CHARACTERS = 2 << 20
-LONGEST_CHUNK = 2 * _CHUNK_CHARACTERS
-"""Characters of a file that come at once."""
 _NOT_ASCII = bytes(range(0x80, 0x100))
 _ASCII_LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _CONTROLS = bytes(set(range(0x20)) - set(b"\t\n\v\f\r\x1a"))  # ^Z ended files on DOS
@@ -117,10 +117,11 @@ class _Counts:
         return TextEncoding("cp1252", "replace", "ok", "is not UTF-8, taken for Windows-1252")
 
 
-def read_chunks(path: Path, encoding: TextEncoding) -> Iterator[str]:
+def read_chunks(path: Path, encoding: TextEncoding, characters: int) -> Iterator[str]:
     """The text of a file, whatever its size, cut between paragraphs; "" if it is not decoded.
 
-    Newlines are plain, and all that was read comes: the chunks put together are the text.
+    Newlines are plain, and all that was read comes: the chunks put together are the text. None has
+    more than twice as many ``characters``.
     """
     if not encoding.name:
         yield ""
@@ -128,9 +129,9 @@ def read_chunks(path: Path, encoding: TextEncoding) -> Iterator[str]:
     with path.open("rb") as file:
         decoded = io.TextIOWrapper(file, encoding.name, encoding.errors, newline=None)
         rest = ""
-        while read := decoded.read(_CHUNK_CHARACTERS):
+        while read := decoded.read(characters):
             rest += read
-            if len(rest) >= _CHUNK_CHARACTERS:
+            if len(rest) >= characters:
                 cut = _place_to_cut(rest)
                 yield rest[:cut]
                 rest = rest[cut:]
