@@ -59,7 +59,7 @@ def spread(unit: list[Line], number: int, fall: float, shift: float) -> Page:
     ]
 
 
-@settings(max_examples=20, deadline=None, derandomize=True, database=None)
+@settings(max_examples=12, deadline=None, derandomize=True, database=None)
 @given(st.lists(texts, min_size=1, max_size=3), st.sampled_from(["", "\n", "\n\n", "\f", " "]))
 @example(["w"], "\n")
 @example(["so-"], "\n")
@@ -72,7 +72,7 @@ def test_no_text_takes_more_work_than_it_is_longer(unit: list[str], end: str) ->
     assert work(160) < MOST * work(80)
 
 
-@settings(max_examples=10, deadline=None, derandomize=True, database=None)
+@settings(max_examples=8, deadline=None, derandomize=True, database=None)
 @given(
     st.lists(lines, min_size=1, max_size=3),
     st.sampled_from([0.0, 0.1, 12.0, -3.0]),
@@ -87,17 +87,17 @@ def test_no_page_takes_more_work_than_it_has_lines(
         page = spread(unit, number, fall, shift)
         return steps(lambda: describe([page]))
 
-    assert work(100) < MOST * work(50)
+    assert work(60) < MOST * work(30)
 
 
-@settings(max_examples=10, deadline=None, derandomize=True, database=None)
+@settings(max_examples=8, deadline=None, derandomize=True, database=None)
 @given(st.lists(lines, min_size=1, max_size=4))
 @example([Line("Head", 72, 720, 10), *[Line("word", 72, 600 - 12 * i, 10) for i in range(4)]])
 def test_no_pages_take_more_work_than_they_are_more(unit: list[Line]) -> None:
     def work(number: int) -> int:
         return steps(lambda: describe([unit for _ in range(number)]))
 
-    assert work(160) < MOST * work(80)
+    assert work(72) < MOST * work(36)
 
 
 @pytest.mark.parametrize("cleaning", [EVERY_STEP, PLAIN], ids=["every step", "plain"])
