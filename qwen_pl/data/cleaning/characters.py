@@ -85,6 +85,8 @@ def fix_characters(line: str) -> str:
     """
     if line.isascii() and line.isprintable() and "`" not in line:
         return re.sub(" {2,}", " ", line).strip()
+    if not line:  # as many lines of a text file are
+        return line
     line = _composed(line.translate(_TABLE))
     line = _LOOSE_ACCENT.sub(_compose, line)
     line = re.sub(" {2,}", " ", line).strip()

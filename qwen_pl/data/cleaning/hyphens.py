@@ -14,6 +14,7 @@ from qwen_pl.data.page.scripts import UNSPACED_AND_MARKS
 Item = TypeVar("Item")
 
 _SEEN = 1000  # characters of a text that decide how a line is joined to it
+_LONGEST_WORD = 200  # characters; what is longer is no word that a line could break
 _HYPHENS = "-\u2010\u00ad"  # hyphen-minus, hyphen, and soft hyphen
 _LETTER = r"[^\W\d_]"
 _WORD = re.compile(rf"{_LETTER}+(?:[’'\-‐]{_LETTER}+)*")
@@ -172,8 +173,8 @@ def _last_word(text: str) -> str:
 
     It is looked for from the end: every part of a row of short words may begin one.
     """
-    found = _WORD.match(text[-2::-1])
-    if found is None:
+    found = _WORD.match(text[-2 : -2 - _LONGEST_WORD : -1])
+    if found is None or found.end() == _LONGEST_WORD:
         return ""
     word, before = found[0][::-1], text[-2 - found.end() : -1 - found.end()]
     if before.isalnum() or before == "_":  # "x86-": then the first of its parts begins with a digit
@@ -211,6 +212,9 @@ def _count_words(lines: list[str]) -> Counter[str]:
     words: Counter[str] = Counter()
     broken = False
     for line in lines:
+        if not line:
+            broken = False
+            continue
         found = [word.lower() for word in _WORD.findall(line)]
         if broken:
             found = found[1:]

@@ -32,6 +32,8 @@ def group_lines(lines: Iterable[str]) -> Iterator[LineGroup]:
     block: list[str] = []
     in_fence = False
     for line in lines:
+        if not line and not block:
+            continue
         is_fence = _FENCE.match(line) is not None
         if line.strip() and not (is_fence or in_fence):
             block.append(line)
