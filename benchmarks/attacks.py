@@ -505,7 +505,7 @@ def attack_server(target: Target, short: bool) -> Iterator[tuple[str, End]]:
     try:
         for name, sent in requests(short).items():
             started = time.monotonic()
-            told = server.ask(sent, 2)
+            told = server.ask(sent, 0.5 if short else 5)
             is_good = server.is_well() and "HTTP/1.1 5" not in told
             yield name, End(told, is_good, time.monotonic() - started, server.megabytes())
         started = time.monotonic()

@@ -28,6 +28,7 @@ OURS = {
 LOADED = [
     "qwen_pl.run.cli",
     "qwen_pl.commands.generate",
+    "benchmarks.attacks",
     "benchmarks.kills",
     "own_process",
     "pytest",
