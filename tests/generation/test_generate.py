@@ -151,6 +151,8 @@ def test_padding_of_the_vocabulary_is_never_chosen(model) -> None:
     assert max(written(model, PROMPT, sampling)) >= 90
     prompt = [token % 7 for token in PROMPT]
     assert max(written(model, prompt, sampling, num_ids=7)) == 6
+    unused = range(1, 96)
+    assert {*written(model, prompt, sampling, unused_ids=unused)} <= {0, 96}
 
 
 @pytest.mark.parametrize("limit", [1, 3, 10])
