@@ -211,6 +211,14 @@ _LEFT = re.compile(
 )
 
 
+def set_aside(path: Path) -> Path:
+    """Moves away what cannot be used and may still be of use to a person; gives its new place."""
+    names = (f"{path.name}.damaged{n or ''}" for n in range(10**6))
+    place = next(p for p in map(path.with_name, names) if not p.exists())
+    path.rename(place)
+    return place
+
+
 def remove_unfinished(folder: Path) -> None:
     """Removes what killed writers left in a folder at any depth, and puts back what they replaced.
 

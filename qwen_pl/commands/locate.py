@@ -95,11 +95,11 @@ def _stretch(folder: Path, step: int) -> "Stretch":
     if step < 1:
         raise InputError(f"--step is {step}: steps are counted from 1")
     file = folder / LEDGER
-    stretches = read_ledger(file) if file.is_file() else []
+    stretches = read_ledger(file) if file.exists() else []
     if not stretches:
         raise InputError(
-            f"no {file}: the run was trained before such files were written, or took no step, so "
-            "what its steps saw is not known"
+            f"{file} says nothing: the run was trained before such files were written, or took no "
+            "step, so what its steps saw is not known"
         )
     stretch = stretch_of(stretches, step)
     if stretch is None:

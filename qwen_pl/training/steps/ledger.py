@@ -5,12 +5,16 @@ It stands apart from the callback that writes it, so that it can be read without
 
 import dataclasses
 import json
-import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from qwen_pl.files import fingerprint, write_text
+from qwen_pl.seals import Damaged, read_bytes
 
 LEDGER = "samples.jsonl"
+_DIGEST, _COUNT = "digest", "lines_before"
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,11 @@ class Stretch:
 
 
 def append_stretch(path: Path, stretch: Stretch) -> None:
-    """Adds a stretch; for steps above its ``from_step`` it takes the place of those before it."""
+    """Adds a stretch; for steps above its ``from_step`` it takes the place of those before it.
+
+    Raises:
+        Damaged: If what is there is not what was written.
+    """
     _append(path, dataclasses.asdict(stretch))
 
 
@@ -56,21 +64,61 @@ def append_end(path: Path, to_step: int) -> None:
 
 
 def read_ledger(path: Path) -> list[Stretch]:
-    """The stretches in the order they were begun; a line that a kill cut off is left out."""
-    stretches: list[Stretch] = []
-    names = {field.name for field in dataclasses.fields(Stretch)}
-    for line in path.read_bytes().splitlines():
-        try:
-            values = json.loads(line)
-        except ValueError:  # cut off, in the middle of a character maybe
-            continue
+    """The stretches in the order they were begun.
+
+    Each line has a digest, and the last one says how many there are. Ledgers of earlier versions
+    have neither; a line of theirs that a kill cut off is left out.
+
+    Raises:
+        Damaged: If the file is gone or not what was written.
+    """
+    return [*_stretches(map(json.loads, _whole_lines(path)))]
+
+
+def _stretches(lines: Iterable[Any]) -> Iterator[Stretch]:
+    kinds = {field.name: field.type for field in dataclasses.fields(Stretch)}
+    latest: Stretch | None = None
+    for values in lines:
         if not isinstance(values, dict):
             continue
-        if names <= values.keys():
-            stretches.append(Stretch(**{name: values[name] for name in names}))
-        elif "to_step" in values and stretches:
-            stretches[-1] = dataclasses.replace(stretches[-1], to_step=values["to_step"])
-    return stretches
+        if all(type(values.get(name)) is kind for name, kind in kinds.items()):
+            if latest is not None:
+                yield latest
+            latest = Stretch(**{name: values[name] for name in kinds})
+        elif type(values.get("to_step")) is int and latest is not None:
+            latest = dataclasses.replace(latest, to_step=values["to_step"])
+    if latest is not None:
+        yield latest
+
+
+def _whole_lines(path: Path) -> list[str]:
+    """The lines of a ledger but for the one that counts them."""
+    lines = [line.decode("utf-8", "replace") for line in read_bytes(path).splitlines()]
+    if not any(mark in line for line in lines for mark in (_DIGEST, _COUNT)):  # an earlier one
+        return [line for line in lines if _is_json(line)]
+    # Those of an earlier version may stand before, if the run was resumed since.
+    own = [line for line in lines if _DIGEST in line or not _is_json(line)]
+    if lines and all(map(_is_as_written, own)) and own[-1] == lines[-1]:
+        values = json.loads(lines[-1])
+        if values.get(_COUNT) == len(lines) - 1:
+            return lines[:-1]
+    raise Damaged(path, "is not what was written to it", "put back a copy of it")
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_as_written(line: str) -> bool:
+    values = json.loads(line) if _is_json(line) else None
+    if not isinstance(values, dict):
+        return False
+    digest = values.pop(_DIGEST, None)
+    return digest == fingerprint(values)
 
 
 def stretch_of(stretches: Sequence[Stretch], step: int) -> Stretch | None:
@@ -84,13 +132,10 @@ def stretch_of(stretches: Sequence[Stretch], step: int) -> Stretch | None:
 
 
 def _append(path: Path, values: dict[str, object]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as file:
-        is_cut = False
-        if file.tell():
-            file.seek(-1, os.SEEK_END)
-            is_cut = file.read(1) != b"\n"
-        line = json.dumps(values, ensure_ascii=False).encode() + b"\n"
-        file.write(b"\n" + line if is_cut else line)
-        file.flush()
-        os.fsync(file.fileno())
+    lines = _whole_lines(path) if path.exists() else []
+    lines.append(_line(values))
+    write_text(path, "".join(f"{line}\n" for line in [*lines, _line({_COUNT: len(lines)})]))
+
+
+def _line(values: dict[str, object]) -> str:
+    return json.dumps(values | {_DIGEST: fingerprint(values)})

@@ -1,12 +1,15 @@
 """Writes down which samples the steps of a fit see, so that any of them can be looked up."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 
-from qwen_pl.files import sha256
-from qwen_pl.training.steps.ledger import Stretch, append_end, append_stretch
+from qwen_pl.files import set_aside, sha256
+from qwen_pl.seals import Damaged
+from qwen_pl.terminal import tell
+from qwen_pl.training.steps.ledger import Stretch, append_end, append_stretch, read_ledger
 from qwen_pl.training.training_data import samples_seen, training_data
 
 
@@ -25,6 +28,8 @@ class SampleLedger(pl.Callback):
         self._last_step, self._seen = trainer.global_step, samples_seen(trainer)
         batch_size = training_data(trainer).settings.batch_size
         self._per_step = batch_size * trainer.world_size * trainer.accumulate_grad_batches
+        if trainer.is_global_zero and self.path.exists():
+            self._set_damaged_aside(trainer.global_step)
         self._append(trainer)
         self._has_begun = True
 
@@ -42,6 +47,18 @@ class SampleLedger(pl.Callback):
 
     def on_exception(self, trainer: pl.Trainer, *args: Any) -> None:
         self._end(trainer)
+
+    def _set_damaged_aside(self, step: int) -> None:
+        """Lets the ledger begin anew where it is damaged: what steps see from here on is known."""
+        try:
+            read_ledger(self.path)
+        except Damaged as damage:
+            place = set_aside(self.path)
+            tell(
+                f"{damage.path} {damage.why}: moved to {place}, and what the steps up to {step:,} "
+                "saw is not known any more",
+                file=sys.stderr,
+            )
 
     def _append(self, trainer: pl.Trainer) -> None:
         """Notes the steps after the last one that was noted."""

@@ -1,8 +1,10 @@
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 
+from qwen_pl.seals import Damaged
 from qwen_pl.training.steps.ledger import (
     Stretch,
     append_end,
@@ -39,21 +41,53 @@ def test_a_stretch_counts_steps_from_1_and_samples_from_0() -> None:
     assert list(later.samples_of(42)) == [244, 245, 246, 247]
 
 
-def test_a_line_cut_off_by_a_kill_is_left_out_and_spoils_no_other(tmp_path: Path) -> None:
+def of_an_earlier_version(*stretches: Stretch) -> bytes:
+    lines = (json.dumps(dataclasses.asdict(one), ensure_ascii=False) for one in stretches)
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def test_a_ledger_of_an_earlier_version_is_read_and_gone_on_with(tmp_path: Path) -> None:
     file = tmp_path / "samples.jsonl"
-    append_stretch(file, stretch())
-    whole = file.read_bytes()
-    for length in range(len(whole) - 1):
+    whole = of_an_earlier_version(stretch())
+    for length in range(len(whole) - 1):  # one more line, cut off by a kill
         file.write_bytes(whole + whole[:length])
-        append_stretch(file, stretch(from_step=3))
-        assert read_ledger(file) == [stretch(), stretch(from_step=3)]
+        assert read_ledger(file) == [stretch()]
+    append_stretch(file, stretch(from_step=3))
+    append_end(file, 7)
+    assert read_ledger(file) == [stretch(), stretch(from_step=3, to_step=7)]
 
 
 def test_keys_of_a_later_version_do_no_harm(tmp_path: Path) -> None:
     file = tmp_path / "samples.jsonl"
-    append_stretch(file, stretch())
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"weather": "fair"}) + "\n")
+    line = json.loads(of_an_earlier_version(stretch())) | {"weather": "fair"}
+    file.write_text(json.dumps(line) + "\n")
     assert read_ledger(file) == [stretch()]
+
+
+def test_a_ledger_that_is_damaged_anywhere_says_nothing_that_is_not_so(tmp_path: Path) -> None:
+    file = tmp_path / "samples.jsonl"
+    append_stretch(file, stretch())
+    append_stretch(file, stretch(from_step=40, samples_seen=240, seed=8))
+    append_end(file, 60)
+    written, content = read_ledger(file), file.read_bytes()
+    damaged = [content[:length] for length in range(1, len(content) - 1)]
+    for place in range(len(content)):
+        changed = bytearray(content)
+        changed[place] ^= 1 << place % 8
+        damaged.append(bytes(changed))
+    for other in damaged:
+        file.write_bytes(other)
+        try:
+            found = read_ledger(file)
+        except Damaged:
+            with pytest.raises(Damaged):  # nothing is added to what cannot be trusted
+                append_end(file, 70)
+            continue
+        assert found in ([], written)
+    for gone in (file.unlink, file.mkdir):
+        gone()
+        with pytest.raises(Damaged, match=file.name):
+            read_ledger(file)
 
 
 def test_steps_taken_again_from_an_older_checkpoint_count_the_second_time() -> None:
