@@ -1,10 +1,13 @@
 """Where a run lives: lightning_logs/NAME, with its config, checkpoints and event files."""
 
+import hashlib
+import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from qwen_pl.errors import InputError
-from qwen_pl.terminal import shown
+from qwen_pl.terminal import shown, tell
 
 LOGS = "lightning_logs"
 CONFIG = "config.yaml"
@@ -20,6 +23,32 @@ def run_dir(name: str, root: str | Path | None = None) -> Path:
     if not name or name != Path(name).name or name.startswith(".") or name != shown(name):
         raise InputError(f"--run {name!r} is not a folder name: give letters and digits")
     return Path(root or ".") / LOGS / name
+
+
+def sealed_config(text: str) -> str:
+    """A config as a run keeps it: behind a comment with the digest of it."""
+    return f"{_SEAL}{hashlib.sha256(text.encode()).hexdigest()}\n{text}"
+
+
+def tell_of_changed_config(file: Path) -> None:
+    """Says of a config that a run has kept if it is not as the run wrote it.
+
+    A person may have changed it, to name another folder maybe, so it is taken as it stands.
+    """
+    try:
+        content = file.read_bytes()
+    except OSError:  # whoever reads it has a word for that
+        return
+    seal, _, text = content.partition(b"\n")
+    is_kept_by_run = seal.startswith(_SEAL.encode()) or re.fullmatch(_KEPT, file.name)
+    written = seal == f"{_SEAL}{hashlib.sha256(text).hexdigest()}".encode()
+    is_older = not content.startswith(b"# sha256") and content.strip() != b""
+    if is_kept_by_run and not written and not is_older:
+        tell(f"{file} is not as the run wrote it: it is taken as it stands", file=sys.stderr)
+
+
+_SEAL = "# sha256 of what follows: "
+_KEPT = r"config(\.from-step-\d+)?\.yaml"
 
 
 def checkpoints_in(logs: Path) -> Iterator[Path]:

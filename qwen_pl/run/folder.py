@@ -1,5 +1,6 @@
 """A run's folder: taken while one process trains into it, and tidied and told of at the end."""
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,10 +15,12 @@ from qwen_pl.data.prepare.prepare import Preparation
 from qwen_pl.errors import InputError
 from qwen_pl.files import chain, free_space, full_disk_in, remove_unfinished
 from qwen_pl.run.messages import missing_package
-from qwen_pl.runs import CHECKPOINTS
+from qwen_pl.runs import CHECKPOINTS, CONFIG
+from qwen_pl.seals import Damaged
 from qwen_pl.terminal import tell
 from qwen_pl.training.checkpoints.checkpoint import how_to_go_on
 from qwen_pl.training.monitoring.loggers import begin, place_of
+from qwen_pl.training.monitoring.table import TABLE
 from qwen_pl.training.resume.validating import MeasuredStart
 from qwen_pl.training.steps.ledger import LEDGER
 
@@ -41,6 +44,8 @@ def taken(run_dir: Path) -> Iterator[None]:
             f"{run_dir} is being trained by another process: wait for it, or start another run "
             "with --run NAME"
         ) from None
+    except OSError as error:
+        raise InputError(f"cannot lock {lock.lock_file} ({error.strerror}): remove it") from None
     try:
         yield
     finally:
@@ -60,12 +65,26 @@ class RunStart(Callback):
         problem: InputError | None = None
         if trainer.is_global_zero:
             try:
+                for name in (CONFIG, SAMPLES, TABLE, CHECKPOINTS):
+                    _check_place(self.run_dir / name, is_folder=name == CHECKPOINTS)
                 begin(trainer.loggers, self.run_dir)
                 remove_unfinished(self.run_dir)
             except InputError as error:
                 problem = error
         if trainer.strategy.reduce_boolean_decision(problem is not None, all=False):
             raise problem or SystemExit(2)  # the first process says why
+
+
+def _check_place(path: Path, *, is_folder: bool) -> None:
+    """Refuses a run that could not write there, before anything of it is written.
+
+    Raises:
+        Damaged: If something else is in its place, or it may not be written.
+    """
+    if path.exists() and path.is_dir() != is_folder:
+        raise Damaged(path, "is a file" if path.is_file() else "is a folder", "remove it")
+    if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+        raise Damaged(path, "may not be read and written by this user", "let it be")
 
 
 @contextmanager

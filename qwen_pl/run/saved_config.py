@@ -11,7 +11,8 @@ import yaml
 
 from qwen_pl.errors import InputError, is_first_on_machine
 from qwen_pl.files import write_text
-from qwen_pl.runs import CONFIG
+from qwen_pl.runs import CONFIG, sealed_config
+from qwen_pl.seals import Damaged
 from qwen_pl.terminal import tell
 
 _LATER = "config.from-step-{step}.yaml"
@@ -49,7 +50,7 @@ class SaveRunConfig(pl.Callback):
     """
 
     def __init__(self, config: str, folder: Path, *, resumes: bool) -> None:
-        self.config, self.folder, self.resumes = config, folder, resumes
+        self.config, self.folder, self.resumes = sealed_config(config), folder, resumes
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.is_global_zero:
@@ -62,14 +63,21 @@ class SaveRunConfig(pl.Callback):
         in_force = config_in_force(self.folder, step + 1)
         if step == 0 or in_force is None:
             write_text(self.folder / CONFIG, self.config)
-        elif in_force.read_text(encoding="utf-8") != self.config:
+        elif in_force.read_text(encoding="utf-8", errors="replace") != self.config:
             write_text(self.folder / _LATER.format(step=step), self.config)
 
 
 def config_in_force(folder: Path, step: int) -> Path | None:
-    """The config that a step of a run, counted from 1, was taken with; None if it is not there."""
+    """The config that a step of a run, counted from 1, was taken with; None if it is not there.
+
+    Raises:
+        Damaged: If a folder is in its place.
+    """
     before = (file for file in _configs(folder) if _begins_at(file) < step)
-    return max(before, key=_begins_at, default=None)
+    in_force = max(before, key=_begins_at, default=None)
+    if in_force is not None and in_force.is_dir():
+        raise Damaged(in_force, "is a folder", "remove it")
+    return in_force
 
 
 _NEEDED = ("state_dict", "loops", "lr_schedulers", "callbacks", "epoch", "global_step")

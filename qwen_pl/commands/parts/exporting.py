@@ -21,7 +21,7 @@ from qwen_pl.export.model_card import CardFacts, model_card, usage_of_gguf, usag
 from qwen_pl.files import write_text
 from qwen_pl.generation.sampling import Sampling
 from qwen_pl.run.saved_config import config_in_force
-from qwen_pl.runs import run_of
+from qwen_pl.runs import run_of, tell_of_changed_config
 from qwen_pl.seals import Damaged
 from qwen_pl.terminal import tell
 from qwen_pl.training.monitoring.recorded import measured_metrics, tokens_seen
@@ -121,13 +121,13 @@ def texts_of_data(trained: Trained, checkpoint: Path) -> list[str]:
     folder = run_of(checkpoint)
     if folder is None or not (folder / LEDGER).is_file():
         return []
-    stretches = read_ledger(folder / LEDGER)
-    if not stretches:
-        return []
-    tokens = TokenFile(Path(stretches[-1].tokens))
-    if not tokens.folder.exists():  # it has been removed
-        return []
     try:
+        stretches = read_ledger(folder / LEDGER)
+        if not stretches:
+            return []
+        tokens = TokenFile(Path(stretches[-1].tokens))
+        if not tokens.folder.exists():  # it has been removed
+            return []
         if tokens.fingerprint != trained.rest["PDFDataModule"]["tokens"]:
             return []
         starts = [first for part in SPLITS for first, _ in tokens.split(part)[:1]]
@@ -141,6 +141,8 @@ def texts_of_data(trained: Trained, checkpoint: Path) -> list[str]:
 def _config(folder: Path, steps: int) -> dict[str, Any] | None:
     """The config that was in force at a step: that of the start, or of the last resume before."""
     file = config_in_force(folder, max(1, steps))
+    if file is not None:
+        tell_of_changed_config(file)
     try:
         config = yaml.safe_load(file.read_text(encoding="utf-8")) if file else None
     except (OSError, ValueError, yaml.YAMLError):  # edited since, maybe

@@ -20,8 +20,9 @@ from lightning.pytorch.loggers import (
 from lightning.pytorch.loggers.logger import rank_zero_experiment
 
 from qwen_pl.errors import InputError
-from qwen_pl.files import check_place, full_disk_in, write_text
+from qwen_pl.files import check_place, full_disk_in
 from qwen_pl.private import public_address
+from qwen_pl.seals import Damaged, read_bytes, unsealed_json, write_sealed
 from qwen_pl.training.monitoring.rewind import ResumePoint, rewind
 from qwen_pl.training.monitoring.table import TABLE, ContinuedRows
 
@@ -119,7 +120,25 @@ def begin(loggers: Sequence[Logger], run_dir: Path) -> None:
             raise InputError(f"trainer.logger {_kind(logger)}: {reason}") from None
     if known:
         ids = {_kind(logger): logger.version for logger in known}
-        write_text(run_dir / IDS, json.dumps(ids))
+        write_sealed(run_dir / IDS, {"ids": ids}, IDS)
+
+
+def _known_ids(path: Path) -> dict[str, Any]:
+    """The ids under which services know a run.
+
+    Raises:
+        Damaged: If they are not as they were written: the curves would go on in another place.
+    """
+    content = read_bytes(path) if path.exists() else b"{}"
+    with contextlib.suppress(ValueError):
+        earlier = json.loads(content)
+        if isinstance(earlier, dict) and "sha256" not in earlier:
+            return earlier
+    try:
+        return unsealed_json(content, IDS, path)["ids"]
+    except Damaged as damage:
+        way_out = "put back a copy, or remove it and the services begin another run"
+        raise Damaged(damage.path, damage.why, way_out) from None
 
 
 _LATE = "Late"
@@ -211,8 +230,6 @@ def _of_run(kind: type[Logger], run_dir: Path, resume: ResumePoint | None) -> di
                 "run_name": name,
                 "artifact_location": (run_dir / "artifacts").resolve().as_uri(),
             }
-        known: dict[str, str] = {}
-        with contextlib.suppress(OSError, ValueError):
-            known = {} if resume is None else json.loads((run_dir / IDS).read_bytes())
+        known = {} if resume is None else _known_ids(run_dir / IDS)
         return own | {_ID_SETTINGS[kind]: known.get(kind.__name__)}
     return {}

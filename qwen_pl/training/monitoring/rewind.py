@@ -1,13 +1,17 @@
 """Takes back what a run logged after the step that it resumes from, since it comes again."""
 
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.message import DecodeError
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
-from qwen_pl.files import whole_file
+from qwen_pl.files import set_aside, whole_file
+from qwen_pl.seals import Damaged, read_bytes
+from qwen_pl.terminal import tell
 from qwen_pl.training.monitoring.curves import MEASURED
 from qwen_pl.training.monitoring.table import TABLE, read_rows, write_rows
 
@@ -57,45 +61,80 @@ def _rewind_events(path: Path, step: int, validated: bool) -> None:
             return not any(value.tag.startswith(MEASURED) for value in event.summary.value)
         return event.step <= step or not event.HasField("summary")
 
-    kept = [record for record in _records(path) if is_kept(record)]
-    if sum(map(len, kept)) < path.stat().st_size:
+    content = read_bytes(path)
+    records, num_damaged = _records(content)
+    kept = [record for record in records if is_kept(record)]
+    if num_damaged:
+        _tell_of_damage(path)
+    if sum(map(len, kept)) < len(content):
         with whole_file(path) as file:
             file.writelines(kept)
 
 
 _HEAD = 12  # the length in 8 bytes, and a checksum of it
 _CHECKSUM = 4
+_MOST_SUMMED = 8 << 20  # bytes of a file whose checksums are all looked at, 2 million a second
 
 
-def _records(path: Path) -> Iterator[bytes]:
-    """The records of an event file with all that is around them, less one that a kill cut off.
+def _records(content: bytes) -> tuple[list[bytes], int]:
+    """The records of an event file with all that is around them, and how many are damaged.
+
+    Those are left out, and so is one that a kill cut off. TensorBoard would stop at the first.
+    Behind a length that is not as it was written, no record is found.
 
     Source: https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details
     """
-    content = path.read_bytes()
-    start = 0
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
+
+    def is_whole(data: bytes, checksum: bytes) -> bool:
+        return int.from_bytes(checksum, "little") == masked_crc32c(data)
+
+    records: list[bytes] = []
+    num_damaged = start = 0
     while start + _HEAD <= len(content):
-        length = int.from_bytes(content[start : start + 8], "little")
-        end = start + _HEAD + length + _CHECKSUM
+        head = content[start : start + _HEAD]
+        end = start + _HEAD + int.from_bytes(head[:8], "little") + _CHECKSUM
+        if not is_whole(head[:8], head[8:]):
+            return records, num_damaged + 1
         if end > len(content):
-            return
-        yield content[start:end]
-        start = end
+            break
+        record = content[start:end]
+        start, data = end, record[_HEAD:-_CHECKSUM]
+        try:
+            Event.FromString(data)
+            good = len(content) > _MOST_SUMMED or is_whole(data, record[-_CHECKSUM:])
+        except DecodeError:
+            good = False
+        num_damaged += not good
+        records += [record] * good
+    return records, num_damaged
 
 
 def _rewind_table(logger: CSVLogger, step: int, validated: bool) -> None:
-    def is_kept(row: Mapping[str, str | None]) -> bool:
-        at = row.get("step") or ""
-        if not at.isdecimal() or None in row.values():
-            return False  # a kill cut it off
-        if int(at) == step and not validated:
+    def is_kept(row: Mapping[str, str]) -> bool:
+        if int(row["step"]) == step and not validated:
             return not any(name.startswith(MEASURED) and value for name, value in row.items())
-        return int(at) <= step
+        return int(row["step"]) <= step
 
     path = Path(logger.log_dir) / TABLE
-    if not path.is_file():
+    if not path.exists():
         return
-    rows, names = read_rows(path)
+    content = read_bytes(path)
+    try:
+        rows, names = read_rows(path)
+    except Damaged as damage:
+        place = set_aside(path)
+        tell(f"{damage}: moved to {place}, the curves begin anew", file=sys.stderr)
+        return
+    lines = content.splitlines()
+    is_cut_off = not content.endswith(b"\n")  # by a kill
+    if len(lines) - is_cut_off > 1 + len(rows):
+        _tell_of_damage(path)
     kept = [row for row in rows if is_kept(row)]
-    if len(kept) < len(rows):
+    if len(lines) > 1 + len(kept):
         write_rows(path, kept, names)
+
+
+def _tell_of_damage(path: Path) -> None:
+    tell(f"{path} is damaged: what of it cannot be read is left out", file=sys.stderr)

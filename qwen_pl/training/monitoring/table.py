@@ -10,6 +10,7 @@ from lightning.pytorch.core.saving import save_hparams_to_yaml
 from torch import Tensor
 
 from qwen_pl.files import write_text
+from qwen_pl.seals import Damaged, read_bytes
 
 TABLE = "metrics.csv"
 """In the folder of a ``CSVLogger``."""
@@ -46,10 +47,33 @@ class ContinuedRows:
 
 
 def read_rows(path: Path) -> tuple[list[dict[str, str]], list[str]]:
-    """The rows of a logger's CSV file, and the names of its columns."""
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        return list(reader), [*(reader.fieldnames or ())]
+    """The rows of a logger's CSV file, and the names of its columns.
+
+    What is in no form of a row is left out: a kill may have cut off the last one.
+
+    Raises:
+        Damaged: If it is no file of ours, or cannot be read.
+    """
+    content = read_bytes(path).decode("utf-8", "replace").replace("\0", "\ufffd")
+    reader = csv.DictReader(io.StringIO(content, newline=""))
+    names = [*(reader.fieldnames or ())]
+    if content and ("step" not in names or any("\ufffd" in name for name in names)):
+        raise Damaged(path, "does not begin with the names of its columns")
+    try:
+        return [row for row in reader if _is_row(row)], names
+    except csv.Error as error:
+        raise Damaged(path, f"cannot be read ({error})") from None
+
+
+def _is_row(row: Mapping[str | None, Any]) -> bool:
+    """Whether a row has a step and numbers, as many as there are columns."""
+    if None in row or None in row.values() or not row["step"].isdecimal():
+        return False
+    try:
+        [float(value) for value in row.values() if value not in ("", "True", "False")]
+    except ValueError:
+        return False
+    return True
 
 
 def write_rows(path: Path, rows: Sequence[dict[str, str]], names: Sequence[str]) -> None:

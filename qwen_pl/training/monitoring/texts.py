@@ -15,7 +15,7 @@ from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, W
 
 from qwen_pl.any_tokenizer import end_of_text, prompt_ids
 from qwen_pl.errors import InputError
-from qwen_pl.files import write_text
+from qwen_pl.files import whole_file
 from qwen_pl.markdown import fenced, plain
 from qwen_pl.training.devices.sharding import is_sharded
 from qwen_pl.training.monitoring.curves import TrainingCurves
@@ -206,10 +206,11 @@ def drop_later_texts(path: Path, step: int) -> None:
     """
     if not path.is_file():
         return
-    text = path.read_text(encoding="utf-8", errors="replace")  # a kill may have cut it off
-    for heading in re.finditer(r"^step ([\d,]+)$", text, re.MULTILINE):
-        if int(heading[1].replace(",", "")) > step:
-            write_text(path, text[: heading.start()])
+    content = path.read_bytes()  # no text maybe, where a kill has cut it off
+    for heading in re.finditer(rb"^step ([\d,]+)$", content, re.MULTILINE):
+        if int(heading[1].replace(b",", b"")) > step:
+            with whole_file(path) as file:
+                file.write(content[: heading.start()])
             return
 
 
