@@ -6,10 +6,11 @@
     python -m benchmarks.damage --hashing 10                           # what checking 10 GB costs
 
 The table says how each verb ended: "mended", a line names the file and the result is the one of
-the undamaged file; "refused", one line names the file, and the exit code is 2; "same", the result
-is that of the undamaged file, which was not needed or is not believed anyway. All else is a fault
-(another result, a traceback, a line that names nothing), is shown in full, and makes the exit code
-1. Where this is root, the verbs all the same may not open what nobody may.
+the undamaged file; "told", of a file of a run, a line names it and what is done without it;
+"refused", one line names the file, and the exit code is 2; "same", the result is that of the
+undamaged file, which was not needed or is not believed anyway. All else is a fault (another result,
+a traceback, a line that names nothing), is shown in full, and makes the exit code 1. Where this is
+root, the verbs may all the same not open what nobody may.
 
 Processes are forked off one that has loaded all, so this needs Linux or macOS.
 """
@@ -41,7 +42,7 @@ from benchmarks.kills import CONFIG
 from qwen_pl.__main__ import main as qwen_pl
 from qwen_pl.seals import Seal
 
-ROOTS = {"cache": "data/cache"}
+ROOTS = {"cache": "data/cache", "run": "lightning_logs/kept"}
 """Folders whose every file is damaged, by the name that they have in the table."""
 PLACES = 20  # at which a bit is flipped
 SENTENCE = "It is a truth universally acknowledged"
@@ -138,6 +139,17 @@ VERBS = {
     "predict": Verb(
         ["predict", *_KEPT, "--data.prompts", "prompts.txt"], ("lightning_logs/*/pred*",)
     ),
+    "consolidate": Verb(
+        ["consolidate", "lightning_logs/kept/checkpoints/step=00000003.ckpt", "single.ckpt"],
+        ("single.ckpt/*",),
+    ),
+    "best": Verb(
+        ["generate", "--run", "kept", "--prompt", "ba", "--seed", "1", "--ckpt_path", "best"]
+    ),
+    "fit again": Verb(
+        ["fit", "--config", "lightning_logs/kept/config.yaml", "--run", "new"],
+        ("lightning_logs/new/checkpoints/step*",),
+    ),
     "generate": Verb(["generate", "--run", "kept", "--prompt", "ba", "--seed", "1"]),
     "inspect": Verb(["inspect", "--run", "kept"]),
     "export": Verb(["export", "--run", "kept", "--out", "out"], ("out/*",)),
@@ -175,6 +187,9 @@ class Trials:
         _make(self.kept)
         self.restore()
         self.make_kept([*_FIT, "--run", "kept", "--ckpt_path", "last"])
+        # Once more with another setting: two checkpoints, two configs, a ledger of two stretches.
+        again = [*_FIT[:-1], "3", "--run", "kept", "--ckpt_path", "last", "--model.lr", "0.02"]
+        self.make_kept(again)
         for name in ("prepare", "extract", "train-tokenizer", "cluster"):
             if name in verbs:  # each leaves something in the cache
                 self.make_kept(VERBS[name].words)
@@ -229,6 +244,10 @@ class Trials:
             return "FAULT"
         if ended.code == 0 and ended.result == expected.result:
             return "mended" if names_it and "made anew" in ended.err else "same"
+        if path.startswith(ROOTS["run"]) and ended.code == 0:
+            # It does without, and says so; or says which checkpoint it takes in its place.
+            says_which = "step=00000002.ckpt" in ended.err and path.endswith("step=00000003.ckpt")
+            return "told" if names_it or says_which else "FAULT"
         if ended.code == 2 and expected.code == 0 and self.is_named(path, lines[-1]):
             self.lines[re.sub(r"[0-9a-f]{12,}", "*", lines[-1].replace(path, "FILE"))] += 1
             return "refused"
@@ -279,7 +298,12 @@ def _make(folder: Path) -> None:
     (folder / "prompts.txt").write_text("ba\nne\n")
     data = CONFIG["data"] | {"source": "shelf", "num_proc": 1}
     trainer = CONFIG["trainer"] | {"val_check_interval": 2, "enable_progress_bar": False}
-    (folder / "small.yaml").write_text(yaml.safe_dump(CONFIG | {"data": data, "trainer": trainer}))
+    loggers = [{"class_path": "TensorBoardLogger"}, {"class_path": "CSVLogger"}]
+    trainer |= {"logger": loggers, "log_every_n_steps": 1}
+    samples = {"every_n_steps": 1, "max_new_tokens": 4}
+    (folder / "small.yaml").write_text(
+        yaml.safe_dump(CONFIG | {"data": data, "trainer": trainer, "samples": samples})
+    )
 
 
 def _leave_parts(folder: Path) -> None:

@@ -8,11 +8,17 @@ turns anywhere, in the middle of a save, of a validation, between two batches of
 training begins. After each kill the same command is given again, with ``--ckpt_path last``. At the
 end all is compared to the last bit. Kills in a save are counted where the unfinished file was left.
 
+``--settings prepare`` kills that verb instead, at any moment from an empty
+cache on, give the same command until it is done, and compare the cache to that of one that was not
+killed: the same files and nothing else, and the same content of texts, tokenizer and tokens.
+
 Any option of ``fit`` may follow. Runs are forked off one process that has loaded all, so this needs
 Linux or macOS; a run on two devices is two processes on the CPU.
 """
 
 import argparse
+import contextlib
+import importlib
 import os
 import random
 import shutil
@@ -27,10 +33,14 @@ from pathlib import Path
 import torch
 import yaml
 from lightning.pytorch.utilities import rank_zero_only
+from pypdf import PdfWriter
 
 from qwen_pl.__main__ import main as qwen_pl
 from qwen_pl.commands.parts.compare_runs import Comparison, compare_runs
 from qwen_pl.commands.parts.rehearsal import rehearsal_options
+from qwen_pl.files import sha256
+
+BOOK = Path(__file__).parents[1] / "data/book.pdf"
 
 CONFIG = {
     "data": {"vocab_size": 320, "seq_len": 24, "batch_size": 2},
@@ -67,6 +77,12 @@ SETTINGS: dict[str, dict[str, object]] = {
     "fsdp2": FSDP2,
     "fsdp2-folders": FSDP2 | {"trainer.strategy.init_args.save_distributed_checkpoint": "true"},
 }
+PREPARE = "prepare"
+STAGES = {
+    **{"starting": ".lock", "reading": "text/*", "tokenizer": "corpus/*", "tokens": "tokenizer/*"},
+    "last steps": "tokens/*",
+}
+"""What a preparation is at, by what has appeared in the cache last."""
 KINDS = ("anywhere", "saving", "validating", "accumulating", "starting")
 
 
@@ -74,7 +90,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("--config", type=Path, help="by default one of a few thousand parameters")
     parser.add_argument(
-        "--settings", nargs="+", choices=SETTINGS, default=[*SETTINGS], help="one after the other"
+        "--settings",
+        nargs="+",
+        choices=[*SETTINGS, PREPARE],
+        default=[*SETTINGS, PREPARE],
+        help="one after the other",
     )
     parser.add_argument("--kills", type=int, default=20, help="in each setting")
     parser.add_argument("--steps", type=int, default=60, help="optimizer steps of a run")
@@ -85,13 +105,18 @@ def main() -> None:
     folder = options.folder or Path(tempfile.mkdtemp(prefix="kills-"))
     folder.mkdir(parents=True, exist_ok=True)
     config = options.config or written_config(folder)
-    settings = {"as given": {}} if options.config else {k: SETTINGS[k] for k in options.settings}
+    chosen = [] if options.config else options.settings
+    settings = {k: SETTINGS[k] for k in chosen if k in SETTINGS}
+    if options.config:
+        settings = {"as given": {}}
     all_same = True
     try:
         for name, changes in settings.items():
             given = [word for key, value in changes.items() for word in (f"--{key}", str(value))]
             trial = Trial(folder / name.replace(" ", "-"), config, [*given, *overrides], options)
             all_same &= trial.show(name)
+        if PREPARE in chosen:
+            all_same &= PreparationTrial(folder / PREPARE, options).show(PREPARE)
     finally:
         if options.folder is None:
             shutil.rmtree(folder)
@@ -206,6 +231,103 @@ class Trial:
             {path.name for path in (run / "checkpoints").iterdir()} for run in self.runs
         )
         return Comparison("files", ours == theirs, ", ".join(sorted(ours ^ theirs or ours)))
+
+
+class PreparationTrial:
+    """A corpus that is prepared in one go, and over and over from the start with kills."""
+
+    def __init__(self, folder: Path, options: argparse.Namespace) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        self.folder, self.num_kills = folder, options.kills
+        self.random = random.Random(options.seed)
+        self.kills: Counter[str] = Counter()
+        source = folder / "shelf"
+        source.mkdir(parents=True)
+        words_of_run = Path(written_config(folder).with_name("words.txt")).read_text("utf-8")
+        paragraphs = words_of_run.split("\n\n")
+        for number in range(3):
+            text = "\n\n".join(paragraphs[number * 60 : (number + 1) * 60])
+            (source / f"words-{number}.txt").write_text(text, encoding="utf-8")
+        writer = PdfWriter()
+        writer.append(BOOK, pages=(14, 16))
+        writer.write(source / "pages.pdf")
+        data = CONFIG["data"] | {"source": str(source), "num_proc": 1}
+        self.config = folder / "prepared.yaml"
+        self.config.write_text(yaml.safe_dump({"data": data}), encoding="utf-8")
+        self.log = folder / "prepare.log"
+        self.words = ["prepare", "--config", str(self.config)]
+
+    def show(self, name: str) -> bool:
+        """Prepares all and prints the verdict; whether all caches are the same."""
+        importlib.import_module("qwen_pl.commands.prepare")  # before it is forked
+        importlib.import_module("qwen_pl.data.prepare.prepare")
+        started = time.monotonic()
+        cache = self.folder / "cache"
+        self.live(cache)
+        unbroken = _content_of(cache)
+        seconds = time.monotonic() - started
+        rounds = starts = 0
+        differing: set[str] = set()
+        while sum(self.kills.values()) < self.num_kills:
+            shutil.rmtree(cache)
+            rounds += 1
+            starts += 1
+            while not self.live(cache, self.random.uniform(0, seconds)):
+                starts += 1
+            differing |= unbroken ^ _content_of(cache)
+        kinds = ", ".join(f"{count} {kind}" for kind, count in self.kills.most_common())
+        print(
+            f"\n{name}: {sum(self.kills.values())} kills ({kinds}), {starts} starts from "
+            f"{rounds} empty caches, {time.monotonic() - started:.0f} s"
+        )
+        files = f"{len(unbroken)} files"
+        print(f"  {Comparison('cache', not differing, ', '.join(sorted(differing)) or files)}")
+        return not differing
+
+    def live(self, cache: Path, seconds: float | None = None) -> bool:
+        """Prepares in a process of its own, until it is killed; whether it came to its end.
+
+        Args:
+            seconds: What it takes from an empty cache on. The kill comes in a stage by chance,
+                soon after it has begun, or within that time. None lets it live.
+        """
+        signs = self.random.choice(list(STAGES.values()))
+        is_new = not any(cache.glob(signs))
+        delay = self.random.uniform(0, (seconds or 0) / (20 if is_new else 1))
+        process = fork_run([*self.words, "--data.cache_dir", str(cache)], self.log, 1)
+        ended = status = 0
+        while seconds is not None and not ended and is_new and not any(cache.glob(signs)):
+            ended, status = os.waitpid(process, os.WNOHANG)
+            time.sleep(0.001)
+        last = time.monotonic() + delay
+        while seconds is not None and not ended and time.monotonic() < last:
+            ended, status = os.waitpid(process, os.WNOHANG)
+            time.sleep(0.001)
+        if not ended:
+            if seconds is not None:
+                os.kill(process, signal.SIGKILL)  # it may not be the first of a group yet
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process, signal.SIGKILL)
+            _, status = os.waitpid(process, 0)
+        code = os.waitstatus_to_exitcode(status)
+        if code == -signal.SIGKILL:
+            there = [stage for stage, sign in STAGES.items() if any(cache.glob(sign))]
+            self.kills[there[-1] if there else "starting"] += 1
+        elif code:
+            log = self.log.read_text(errors="replace")
+            raise SystemExit(f"prepare ended with {code}:\n{log[-3000:]}")
+        return code == 0
+
+
+def _content_of(cache: Path) -> set[str]:
+    """The files of a cache, and of those that do not tell the time what is in them."""
+    found = set()
+    for path in sorted(path for path in cache.rglob("*") if path.is_file()):
+        name = path.relative_to(cache).as_posix()
+        is_timed = name.startswith(("corpus/", "pages/")) or "/" not in name
+        is_timed |= name.startswith("text/") and name.endswith(".json")
+        found.add(name if is_timed else f"{name} {sha256(path)}")
+    return found
 
 
 def fork_run(command: list[str], log: Path, devices: int) -> int:

@@ -257,6 +257,9 @@ def _may_live(left: Path, process: int, machine: str | None) -> bool:
     if machine != _MACHINE or os.name == "nt":  # where nobody can be asked
         return idle < 3600
     try:
+        status = Path(f"/proc/{process}/stat")
+        if status.is_file() and status.read_bytes().rpartition(b")")[2].split()[0] == b"Z":
+            return False  # dead, and whoever started it has not looked yet
         os.kill(process, 0)
     except ProcessLookupError:
         return False

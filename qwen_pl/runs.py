@@ -1,6 +1,7 @@
 """Where a run lives: lightning_logs/NAME, with its config, checkpoints and event files."""
 
 import hashlib
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -34,16 +35,26 @@ def tell_of_changed_config(file: Path) -> None:
     """Says of a config that a run has kept if it is not as the run wrote it.
 
     A person may have changed it, to name another folder maybe, so it is taken as it stands.
+
+    Raises:
+        InputError: If it is no config at all any more.
     """
-    try:
-        content = file.read_bytes()
-    except OSError:  # whoever reads it has a word for that
-        return
+    import yaml
+
+    if not file.is_file() or not os.access(file, os.R_OK):
+        return  # whoever reads it has a word for that
+    content = file.read_bytes()
     seal, _, text = content.partition(b"\n")
     is_kept_by_run = seal.startswith(_SEAL.encode()) or re.fullmatch(_KEPT, file.name)
     written = seal == f"{_SEAL}{hashlib.sha256(text).hexdigest()}".encode()
     is_older = not content.startswith(b"# sha256") and content.strip() != b""
     if is_kept_by_run and not written and not is_older:
+        try:
+            is_config = isinstance(yaml.safe_load(text), dict)
+        except (ValueError, yaml.YAMLError):
+            is_config = False
+        if not is_config:
+            raise InputError(f"{file} is damaged: put back a copy of it")
         tell(f"{file} is not as the run wrote it: it is taken as it stands", file=sys.stderr)
 
 

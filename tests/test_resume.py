@@ -157,3 +157,13 @@ def test_validating_leaves_the_random_numbers_of_training_alone(
         for run in ("often", "seldom")
     )
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not fork")
+def test_a_preparation_that_is_killed_over_and_over_leaves_the_cache_of_one_that_was_not(
+    tmp_path: Path,
+) -> None:
+    options = ["--settings", "prepare", "--kills", 3, "--folder", tmp_path]
+    ended = in_own_process(options, tmp_path, program="from benchmarks.kills import main; main()")
+    assert ended.code == 0, ended.out + ended.err
+    assert "cache                same" in ended.out

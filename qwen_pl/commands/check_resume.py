@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 from qwen_pl.commands.options import VerbParser
 from qwen_pl.errors import InputError
 from qwen_pl.files import in_bytes
-from qwen_pl.runs import CHECKPOINTS, run_dir
+from qwen_pl.runs import CHECKPOINTS, run_dir, tell_of_changed_config
 from qwen_pl.terminal import tell
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ def main(args: list[str]) -> None:
     if options.folder is not None and not options.folder.is_dir():
         parser.error(f"--folder {options.folder} is not a folder")
     given = [word for file in options.config for word in ("--config", file)] + overrides
+    for file in options.config:
+        tell_of_changed_config(Path(file))
     config = _prepared_config(given)
     folder = _temporary_folder(options.folder, config)
     try:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from qwen_pl.commands.options import VerbParser, checked_data_settings, data_settings_alone
 from qwen_pl.errors import InputError
-from qwen_pl.runs import CONFIG, newest_run, run_dir, tell_of_changed_config
+from qwen_pl.runs import CONFIG, newest_run, run_dir
 from qwen_pl.terminal import show, tell
 
 if TYPE_CHECKING:
@@ -150,7 +150,6 @@ def _show_text(text: str, config: Path) -> None:
         raise InputError("--text is empty: give the sentence to look for")
     if not config.is_file():
         raise InputError(f"no such file: {config}")
-    tell_of_changed_config(config)
     settings = data_settings_alone(str(config), []) or checked_data_settings(str(config), [])
     recipe = settings.recipe
     corpus = read_corpus(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from qwen_pl.errors import InputError
 from qwen_pl.files import refuse_endless
-from qwen_pl.runs import newest_run, run_dir
+from qwen_pl.runs import newest_run, run_dir, tell_of_changed_config
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -94,6 +94,7 @@ def data_settings_alone(config: str, overrides: list[str]) -> "DataSettings | No
 
     from qwen_pl.data.prepare.settings import DataSettings
 
+    tell_of_changed_config(Path(config))
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(DataSettings, "data")
     try:

@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Trainer
@@ -20,6 +22,7 @@ from qwen_pl.run.machine import end_with_parent
 from qwen_pl.run.messages import quieten, refused_classes_in_one_line, refused_trainer_in_one_line
 from qwen_pl.run.predicting import completer
 from qwen_pl.run.reading import make_parts, read_config, run_parser, verb_settings
+from qwen_pl.runs import tell_of_changed_config
 from qwen_pl.training.checkpoints.checkpoint_io import WholeCheckpointIO
 from qwen_pl.training.module import Qwen3Module
 from qwen_pl.training.monitoring.loggers import run_loggers
@@ -77,6 +80,9 @@ class QwenCLI(LightningCLI):
         self.parser = run_parser(self.verb, self.words)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        for word, value in pairwise([*self.words, ""]):
+            if word in ("-c", "--config") or word.startswith("--config="):
+                tell_of_changed_config(Path(word.partition("=")[2] or value))
         self.config, self.published = read_config(parser, self.words)
 
     def before_instantiate_classes(self) -> None:

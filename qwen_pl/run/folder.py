@@ -15,7 +15,7 @@ from qwen_pl.data.prepare.prepare import Preparation
 from qwen_pl.errors import InputError
 from qwen_pl.files import chain, free_space, full_disk_in, remove_unfinished
 from qwen_pl.run.messages import missing_package
-from qwen_pl.runs import CHECKPOINTS, CONFIG
+from qwen_pl.runs import CHECKPOINTS
 from qwen_pl.seals import Damaged
 from qwen_pl.terminal import tell
 from qwen_pl.training.checkpoints.checkpoint import how_to_go_on
@@ -65,8 +65,7 @@ class RunStart(Callback):
         problem: InputError | None = None
         if trainer.is_global_zero:
             try:
-                for name in (CONFIG, SAMPLES, TABLE, CHECKPOINTS):
-                    _check_place(self.run_dir / name, is_folder=name == CHECKPOINTS)
+                _check_places(self.run_dir)
                 begin(trainer.loggers, self.run_dir)
                 remove_unfinished(self.run_dir)
             except InputError as error:
@@ -75,16 +74,20 @@ class RunStart(Callback):
             raise problem or SystemExit(2)  # the first process says why
 
 
-def _check_place(path: Path, *, is_folder: bool) -> None:
-    """Refuses a run that could not write there, before anything of it is written.
+def _check_places(run_dir: Path) -> None:
+    """Refuses a run that could not write what it is to write, before anything is written.
 
     Raises:
-        Damaged: If something else is in its place, or it may not be written.
+        Damaged: If a file is no file, or a folder none, or it may not be read and written.
     """
-    if path.exists() and path.is_dir() != is_folder:
-        raise Damaged(path, "is a file" if path.is_file() else "is a folder", "remove it")
-    if path.exists() and not os.access(path, os.R_OK | os.W_OK):
-        raise Damaged(path, "may not be read and written by this user", "let it be")
+    names = (SAMPLES, TABLE, "hparams.yaml", CHECKPOINTS)
+    for path in (*run_dir.glob("config*.yaml"), *(run_dir / name for name in names)):
+        is_as_meant = path.is_dir() if path.name == CHECKPOINTS else path.is_file()
+        if path.exists() and not is_as_meant:
+            kind = "folder" if path.name == CHECKPOINTS else "file"
+            raise Damaged(path, f"is no {kind}", "remove it")
+        if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+            raise Damaged(path, "may not be read and written", "let this user do both")
 
 
 @contextmanager

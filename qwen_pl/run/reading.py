@@ -4,7 +4,6 @@ import dataclasses
 import inspect
 import sys
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,7 +25,7 @@ from qwen_pl.generation.sampling import Sampling
 from qwen_pl.model.config import Qwen3Config, named_config
 from qwen_pl.private import without_private
 from qwen_pl.run.messages import complaint, quieten, refused_classes_in_one_line
-from qwen_pl.runs import LOGS, tell_of_changed_config
+from qwen_pl.runs import LOGS
 from qwen_pl.terminal import tell
 from qwen_pl.training.module import Qwen3Module
 from qwen_pl.training.monitoring.curves import TrainingCurves
@@ -197,9 +196,6 @@ def read_config(
     Raises:
         InputError: If a setting cannot be used; a misspelt one ends the process with a line.
     """
-    for word, value in pairwise([*args, ""]):
-        if word in ("-c", "--config") or word.startswith("--config="):
-            tell_of_changed_config(Path(word.partition("=")[2] or value))
     model = parser.parse_args([arg for arg in args if not arg.startswith("--print_config")]).model
     sizes = published = None
     if model.from_pretrained is not None:

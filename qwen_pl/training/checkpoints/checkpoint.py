@@ -16,12 +16,14 @@ from torch.serialization import get_unsafe_globals_in_checkpoint
 
 from qwen_pl.errors import InputError, is_first_on_machine
 from qwen_pl.files import (
+    beside,
     free_space,
     full_disk_in,
     in_bytes,
     left_beside,
     place_before,
     refuse_endless,
+    take_place,
     whole_file,
 )
 from qwen_pl.model.config import Qwen3Config
@@ -60,12 +62,16 @@ def save_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
         InputError: If the disk is full, or a callback has given what could not be read again. What
             was there before is as it was.
     """
+    # A folder gives way as well: the run was sharded before, or it is nothing of ours.
+    target = beside(path, "tmp") if path.is_dir() else path
     try:
-        with whole_file(path) as file:
+        with whole_file(target) as file:
             write_file(checkpoint, file)
             file.flush()
             if left := get_unsafe_globals_in_checkpoint(file.name):
                 raise InputError(_unreadable(checkpoint, left))
+        if target != path:
+            take_place(target, path)
     except Exception as error:
         if full_disk_in(error) is None:
             raise
@@ -174,6 +180,8 @@ def damage_of(path: Path) -> str | None:
             return "is damaged"
         states = [(file.name, file.stat()) for file in files]
         for file in files:
+            if not file.is_file():
+                return "is damaged"
             with file.open("rb"):
                 pass  # else it would be taken for damaged where it may only not be read
     except OSError as error:

@@ -1,9 +1,12 @@
 """What a run has measured so far, read from its checkpoints and its event files."""
 
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from qwen_pl.seals import Damaged
 
 
 def measured_metrics(
@@ -40,10 +43,18 @@ def tokens_seen(checkpoint: Mapping[str, Any]) -> int | None:
 
 
 def read_curves(run_dir: Path) -> dict[str, list[tuple[int, float]]]:
-    """The scalars of a run as TensorBoard shows them, steps and values, where it was the logger."""
+    """The scalars of a run as TensorBoard shows them, steps and values, where it was the logger.
+
+    Raises:
+        Damaged: If a file of them cannot be read.
+    """
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    if not any(run_dir.glob("events.out.tfevents.*")):
+    files = [*run_dir.glob("events.out.tfevents.*")]
+    for file in files:
+        if not file.is_file() or not os.access(file, os.R_OK):
+            raise Damaged(file, "cannot be read", "it holds a part of the run's curves")
+    if not files:
         return {}
     logging.getLogger("tensorboard").setLevel(logging.ERROR)  # it tells of each purged event
     events = EventAccumulator(str(run_dir), size_guidance={"scalars": 0})  # 0 keeps every one
