@@ -30,9 +30,10 @@ class Schedule:
     - ``linear`` falls in a straight line. Source: Bergsma et al. 2025, "Straight to zero",
       https://arxiv.org/abs/2502.15938, who find it better than the cosine where it ends at 0
     - ``wsd`` stays at 1 and falls over the last ``decay_ratio`` of ``max_steps``, but begins after
-      the warmup. Until it begins nothing depends on ``max_steps``, so a run can be prolonged from
-      there. Source: Hu et al. 2024, "MiniCPM", https://arxiv.org/abs/2404.06395; the fall as one
-      minus a square root: Hägele et al. 2024, https://arxiv.org/abs/2405.18392
+      the warmup, and does not fall where no step is left to it. Until it begins nothing depends on
+      ``max_steps``, so a run can be prolonged from there. Source: Hu et al. 2024, "MiniCPM",
+      https://arxiv.org/abs/2404.06395; the fall as one minus a square root: Hägele et al. 2024,
+      https://arxiv.org/abs/2405.18392
 
     Raises:
         InputError: If a setting is outside its range.
@@ -75,6 +76,8 @@ class Schedule:
         if self.name == "wsd":
             decay_from = max(decay_from, max_steps - round(self.decay_ratio * max_steps))
             shape = self.decay_shape
+            if decay_from >= max_steps:
+                return 1.0  # there is no step left to fall in
         if step <= decay_from < max_steps:
             return 1.0
         progress = min(1.0, (step - decay_from) / max(1, max_steps - decay_from))
