@@ -1,7 +1,6 @@
 """What a run has measured so far, read from its checkpoints and its event files."""
 
 import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -52,8 +51,12 @@ def read_curves(run_dir: Path) -> dict[str, list[tuple[int, float]]]:
 
     files = [*run_dir.glob("events.out.tfevents.*")]
     for file in files:
-        if not file.is_file() or not os.access(file, os.R_OK):
-            raise Damaged(file, "cannot be read", "it holds a part of the run's curves")
+        if not file.is_file():
+            raise Damaged(file, "is no file", "it holds a part of the run's curves")
+        try:
+            file.open("rb").close()
+        except OSError as error:
+            raise Damaged(file, f"cannot be read ({error.strerror})") from None
     if not files:
         return {}
     logging.getLogger("tensorboard").setLevel(logging.ERROR)  # it tells of each purged event
