@@ -116,7 +116,7 @@ def test_a_file_that_torch_has_written_is_taken(tmp_path: Path) -> None:
 
 
 def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
-    save_checkpoint({"state_dict": Evil(tmp_path)}, tmp_path / "evil.ckpt")
+    torch.save({"state_dict": Evil(tmp_path)}, tmp_path / "evil.ckpt")
     for weights_only in (True, False, None):
         with pytest.raises(InputError, match=r"than tensors and plain data: \w+\.mkdir$"):
             WholeCheckpointIO().load_checkpoint(tmp_path / "evil.ckpt", weights_only=weights_only)
@@ -124,7 +124,7 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_address_that_would_run_code_is_refused(tmp_path: Path, address: str) -> None:
-    save_checkpoint({"state_dict": Evil(tmp_path)}, tmp_path / "evil.ckpt")
+    torch.save({"state_dict": Evil(tmp_path)}, tmp_path / "evil.ckpt")
     for weights_only in (True, False, None):
         with pytest.raises(InputError, match="more than tensors and plain data"):
             WholeCheckpointIO().load_checkpoint(f"{address}/evil.ckpt", weights_only=weights_only)
