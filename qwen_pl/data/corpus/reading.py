@@ -119,6 +119,7 @@ def read_files(
                 result = _crashed(file, settings, str(result))
             bar.update()
             yield result
+        next(results, None)  # so that its processes end in order, and not by being ended
 
 
 def _read_safely(

@@ -112,7 +112,7 @@ class Child:
         self._closed.set()
         self._jobs.put(_END)
         with contextlib.suppress(OSError):
-            if hasattr(os, "killpg"):
+            if hasattr(os, "killpg") and self._process.returncode is None:
                 os.killpg(self._process.pid, signal.SIGKILL)  # the process leads a session
         self._process.kill()
         self._process.wait()

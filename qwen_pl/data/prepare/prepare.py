@@ -147,16 +147,18 @@ class Preparation:
 
     def split_complaint(self) -> str:
         """One line if a part of the tokens is not as large as was asked, empty if all are."""
-        shares = {"val": self.recipe.val_fraction, "test": self.recipe.test_fraction}
+        asked = {"val": self.recipe.val_fraction, "test": self.recipe.test_fraction}
         total = max(1, len(self.tokens.tokens))
-        for split, share in shares.items():
-            found = self.tokens.num_tokens(split) / total
-            if abs(found - share) > FARTHEST_OFF * share:
-                return (
-                    f"{split} has {found:.1%} of the tokens, and data.{split}_fraction asks for "
-                    f"{share:.1%}: give more text, or leave out the copies in it"
-                )
-        return ""
+        found = {split: self.tokens.num_tokens(split) / total for split in asked}
+        off = [s for s in asked if abs(found[s] - asked[s]) > FARTHEST_OFF * asked[s]]
+        if not off:
+            return ""
+        shares = [
+            f"{split} has {found[split]:.1%} of the tokens where data.{split}_fraction asks for "
+            f"{asked[split]:.1%} of the text"
+            for split in off
+        ]
+        return f"{', '.join(shares)}: give more text, or leave out the copies in it"
 
     def train_tokenizer(self, *, progress: bool) -> Tokenizer:
         """A tokenizer of the training text, or of a sample of it if there is much."""

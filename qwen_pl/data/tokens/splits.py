@@ -79,8 +79,8 @@ def split_corpus(documents: Sequence[Document], val_fraction: float, test_fracti
     sizes = _sizes(documents, best.pieces)
     if empty := [split for split in ("train", *asked) if sizes.total() and not sizes[split]]:
         raise InputError(
-            f"{sizes.total()} bytes of text leave none for {empty[0]}: give more text that has no copy, "
-            "or change data.val_fraction and data.test_fraction"
+            f"{sizes.total()} bytes of text leave none for {empty[0]}: give more text that has no "
+            "copy, or change data.val_fraction and data.test_fraction"
         )
     return best
 
