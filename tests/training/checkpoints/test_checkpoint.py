@@ -14,6 +14,7 @@ from qwen_pl.training.checkpoints.checkpoint import (
     BEST,
     has_begun,
     load_checkpoint,
+    load_facts,
     load_network,
     save_checkpoint,
 )
@@ -74,3 +75,19 @@ def test_weights_of_another_network_than_is_described_are_refused(
     save_checkpoint(checkpoint, path)
     with pytest.raises(InputError, match=r"step=00000003\.ckpt does not hold the model it descr"):
         load_network(path)
+
+
+@pytest.mark.parametrize("name", ["state_dict", "PDFDataModule", "callbacks", "global_step"])
+def test_a_whole_file_that_no_run_has_saved_is_refused(tmp_path: Path, name: str) -> None:
+    path = random_checkpoint(tmp_path)
+    checkpoint = load_checkpoint(path)
+    for changed in (
+        checkpoint | {name: "\x1b[31m"},
+        checkpoint | {"qwen_pl": {}},
+        checkpoint | {"qwen_pl": 7},
+        [checkpoint],
+    ):
+        torch.save(changed, path)
+        for read in (load_facts, load_network):
+            with pytest.raises(InputError, match="step="):
+                read(path)
