@@ -109,9 +109,19 @@ def _say(line: str) -> None:
 
 
 def _complain(message: str) -> int:
-    if is_first_on_machine():
-        tell(f"error: {' '.join(message.split())}", file=sys.stderr)
+    words: str | None = " ".join(message.split())
+    if "torch.distributed" in sys.modules and not _is_alone():
+        words = import_module("qwen_pl.run.last_words").last_words(words)
+    if words:
+        tell(f"error: {words}", file=sys.stderr)
     return 2
+
+
+def _is_alone() -> bool:
+    """Whether no other process of this run is known to be there."""
+    distributed = sys.modules["torch.distributed"]
+    is_first = is_first_on_machine()
+    return is_first and not (distributed.is_available() and distributed.is_initialized())
 
 
 def _suggestion(verb: str) -> str:

@@ -1,11 +1,13 @@
 """What is decided about a run before anything of it is made."""
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from jsonargparse import Namespace
 
@@ -156,16 +158,39 @@ def _fill_in(config: Namespace, settings: Mapping[str, Any]) -> None:
         config[name] = value
 
 
+_AT_LEAST_1 = (
+    "accumulate_grad_batches",
+    "check_val_every_n_epoch",
+    "log_every_n_steps",
+    "val_check_interval",
+)
+"""Settings of the Trainer that it takes as numbers below 1, to divide by them later."""
+
+
 def _check_trainer(trainer: Namespace) -> None:
     """Refuses what the Trainer takes and then fails at, in the middle of a run.
 
     Raises:
         InputError: If a setting cannot be used.
     """
-    for name, least in (("accumulate_grad_batches", 1), ("val_check_interval", 0)):
+    for name in _AT_LEAST_1:
         value = getattr(trainer, name)
-        if isinstance(value, int | float) and (value < least or value == 0):
+        is_share = isinstance(value, float) and value > 0
+        if isinstance(value, int | float) and value < 1 and not is_share:
             raise InputError(f"trainer.{name} is {value}: it has to be at least 1")
+    for name in ("max_epochs", "limit_train_batches"):
+        if getattr(trainer, name) == 0:
+            raise InputError(f"trainer.{name} is 0: nothing would be trained")
+    if str(trainer.strategy).endswith(("_spawn", "_fork", "_notebook")):
+        raise InputError(
+            f"trainer.strategy is {trainer.strategy}, whose processes are copies of one that has "
+            "begun a run: give ddp, whose begin it each"
+        )
+    most = max(8, os.cpu_count() or 1)
+    devices = str(trainer.devices)
+    on_cpu = trainer.accelerator == "cpu" or not torch.accelerator.is_available()
+    if on_cpu and devices.isdecimal() and int(devices) > most:
+        raise InputError(f"trainer.devices is {devices}: on this CPU it can be {most} at most")
     if trainer.gradient_clip_val is not None and trainer.gradient_clip_val < 0:
         raise InputError(
             f"trainer.gradient_clip_val is {trainer.gradient_clip_val}: it has to be positive, or "
