@@ -53,7 +53,7 @@ def _check(name: str, value: object, kind: type, *, label: str = "") -> None:
     if not value > 0:  # type: ignore[operator]  # as NaN is not, either
         raise InputError(f"{label} is {reprlib.repr(value)}: give a value above 0")
     if not value <= LARGEST[name]:  # type: ignore[operator]
-        raise InputError(f"{label} is {reprlib.repr(value)}: give {LARGEST[name]:g} at most")
+        raise InputError(f"{label} is {reprlib.repr(value)}: give {LARGEST[name]:,} at most")
 
 
 @dataclass(frozen=True)
