@@ -265,6 +265,8 @@ class Saved(NamedTuple):
     is_complete: bool
     """Whether it holds all that it takes to go on, and not weights alone."""
     step: int
+    is_ours: bool
+    """Whether ``StepCheckpoint`` has written it, and no other callback or person."""
     path: Path
 
 
@@ -288,7 +290,8 @@ def _saved(path: Path) -> Saved:
         return _said(path, status.st_size, status.st_mtime_ns, status.st_ino)
     except Exception:  # damaged bytes make torch raise many kinds
         match = re.match(r"step=(\d{1,18})\b", path.name)
-        return Saved(not path.name.startswith(BEST), int(match[1]) if match else -1, path)
+        step = int(match[1]) if match else -1
+        return Saved(not path.name.startswith(BEST), step, _is_ours(path), path)
 
 
 @lru_cache(maxsize=64)
@@ -298,13 +301,17 @@ def _said(path: Path, size: int, mtime_ns: int, inode: int) -> Saved:
         if path.is_dir()
         else torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     )
-    return Saved("optimizer_states" in facts, int(facts["global_step"]), path)
+    step = int(facts["global_step"])
+    return Saved("optimizer_states" in facts, step, _is_ours(path), path)
+
+
+def _is_ours(path: Path) -> bool:
+    return re.fullmatch(r"step=\d{8,}\.ckpt", path.name) is not None
 
 
 def written_by_steps(folder: Path) -> list[Path]:
     """The checkpoints that ``StepCheckpoint`` has written into a folder, the newest first."""
-    named = re.compile(r"step=\d{8,}\.ckpt")
-    return [saved.path for saved in saved_in(folder) if named.fullmatch(saved.path.name)]
+    return [saved.path for saved in saved_in(folder) if saved.is_ours]
 
 
 def load_network(path: Path, *, mmap: bool = False) -> tuple[Qwen3ForCausalLM, dict[str, Any]]:
