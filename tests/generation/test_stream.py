@@ -143,7 +143,7 @@ def test_no_character_is_cut_whose_bytes_are_shown_one_by_one() -> None:
 
 
 # CLIP's spaces stand behind words: where prompt and text meet, one is missing.
-@pytest.mark.parametrize("kind", ALL.keys() - {"clip"})
+@pytest.mark.parametrize("kind", [kind for kind in ALL if kind != "clip"])
 def test_prompt_and_pieces_are_the_text_of_both(kind: str) -> None:
     tokenizer = read_tokenizer(ALL[kind]().to_str(), kind)
     words = ["It is", " a single man", ", naïve", " in  want", " 真理 of", " a wife.", "\n\nIt is"]
