@@ -43,7 +43,7 @@ class Shelf:
         self.folder, self.cache, self.kept = folder, folder / "cache", folder / "kept"
         (folder / "shelf").mkdir()
         write_pdf(folder / "shelf/one.pdf", made_up_pages(2))
-        lines = [" ".join(lines) for lines in made_up_pages(20, seed=1)]
+        lines = [" ".join(lines) for lines in made_up_pages(10, seed=1)]
         (folder / "shelf/two.txt").write_text("\n\n".join(lines))
         self.settings: dict[str, Any] = {
             **{"source": str(folder / "shelf"), "cache_dir": str(self.cache), "num_proc": 1},
@@ -99,8 +99,9 @@ class Shelf:
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
-    return Shelf(tmp_path_factory.mktemp("shelf"))
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
+    yield Shelf(tmp_path_factory.mktemp("shelf"))
+    reading.end_cleaning()
 
 
 @pytest.fixture(scope="module")
@@ -114,8 +115,10 @@ def expected(shelf: Shelf) -> dict[str, object]:
 
 @pytest.fixture(autouse=True)
 def quickly_read(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The PDF is not read again by a process, which takes half a second."""
+    """The PDF is not read again, the process that cleans lives on, nothing waits for the disk."""
     monkeypatch.setattr(reading, "read_pdf", lambda *_, **__: shelf.pdf)
+    monkeypatch.setattr(reading, "end_cleaning", lambda: None)
+    monkeypatch.setattr(os, "fsync", lambda number: None)
 
 
 USES: list[Callable[[Shelf], object]] = [Shelf.prepared, Shelf.trained, Shelf.searched]
@@ -194,10 +197,7 @@ def test_a_power_cut_changes_nothing(
 ) -> None:
     """What was not flushed may be lost, though it has its name."""
     flushed: set[int] = set()
-    flush = os.fsync
-    monkeypatch.setattr(
-        os, "fsync", lambda number: flushed.add(os.fstat(number).st_ino) or flush(number)
-    )
+    monkeypatch.setattr(os, "fsync", lambda number: flushed.add(os.fstat(number).st_ino))
     shutil.rmtree(shelf.cache, ignore_errors=True)
     prepare(DataSettings(**shelf.settings).recipe, shelf.cache)
     files = [path for path in shelf.cache.rglob("*") if path.is_file() and path.stat().st_size]
