@@ -44,7 +44,6 @@ from qwen_pl.seals import Seal
 
 ROOTS = {"cache": "data/cache", "run": "lightning_logs/kept"}
 """Folders whose every file is damaged, by the name that they have in the table."""
-PLACES = 20  # at which a bit is flipped
 SENTENCE = "It is a truth universally acknowledged"
 _BOOK = Path(__file__).parents[1] / "data/book.pdf"
 
@@ -120,6 +119,8 @@ class Verb:
 
     words: Sequence[str]
     leaves: Sequence[str] = ()
+    says: str = ""
+    """What is in the lines that count, of those that it prints."""
     before: str = ""
     """A folder pattern that is removed before it, so that it has something to do."""
 
@@ -129,13 +130,13 @@ _KEPT = ["--config", "small.yaml", "--run", "kept", "--ckpt_path", "last"]
 _TOKENS = ("data/cache/tokens/*[!s]/*.*", "data/cache/tokenizer/*/*.*", "data/cache/text/*.[ti]*x*")
 VERBS = {
     "prepare": Verb(["prepare", "--config", "small.yaml"], _TOKENS),
-    "fit": Verb([*_FIT, "--run", "new"], (*_TOKENS, "lightning_logs/new/checkpoints/step*")),
+    "fit": Verb([*_FIT, "--run", "new"], (*_TOKENS[:2], "lightning_logs/new/checkpoints/step*")),
     "resume": Verb(
         ["fit", *_KEPT, "--trainer.max_steps", "4"],
         ("lightning_logs/kept/checkpoints/step=00000004.ckpt",),
     ),
-    "validate": Verb(["validate", *_KEPT]),
-    "test": Verb(["test", *_KEPT]),
+    "validate": Verb(["validate", *_KEPT], says="val_"),
+    "test": Verb(["test", *_KEPT], says="test_"),
     "predict": Verb(
         ["predict", *_KEPT, "--data.prompts", "prompts.txt"], ("lightning_logs/*/pred*",)
     ),
@@ -158,11 +159,11 @@ VERBS = {
     "extract": Verb(["extract", "shelf", "--out", "out.txt"], ("out.txt",)),
     "train-tokenizer": Verb(["train-tokenizer", "shelf", "--out", "tok"], ("tok/*",)),
     "tokenize": Verb(["tokenize", SENTENCE]),
-    "parts": Verb(["prepare", "--config", "small.yaml"], _TOKENS, "data/cache/tokens/*[!s]"),
+    "parts": Verb(["prepare", "--config", "small.yaml"], _TOKENS, before="data/cache/tokens/*[!s]"),
     "cluster": Verb(
         ["prepare", "--config", "small.yaml", "--cluster", "local", "--tasks", "2"],
         _TOKENS,
-        "data/cache/tokens/*",
+        before="data/cache/tokens/*",
     ),
 }
 _SHORT = ("prepare", "fit", "parts")
@@ -259,7 +260,8 @@ class Trials:
 
     def end_of(self, verb: Verb) -> Ended:
         ended = run(verb.words, self.folder)
-        digest = hashlib.sha256(b"" if verb.leaves else ended.result.encode())
+        lines = [] if verb.leaves else ended.result.splitlines()
+        digest = hashlib.sha256("\n".join(line for line in lines if verb.says in line).encode())
         for pattern in verb.leaves:
             for path in sorted(self.folder.glob(pattern)):
                 digest.update(f"{path.name} {_content(path)}".encode())
@@ -374,8 +376,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("--files", default="*", metavar="PATTERN", help="names in the table")
     parser.add_argument("--damages", nargs="+", choices=DAMAGES, default=[*DAMAGES])
-    parser.add_argument("--verbs", nargs="+", choices=VERBS, default=[*VERBS])
-    parser.add_argument("--short", action="store_true", help="of each file two kinds, by turns")
+    parser.add_argument("--verbs", nargs="+", choices=VERBS, help="by default all of them")
+    parser.add_argument("--places", type=int, default=20, help="at which a bit is flipped")
+    parser.add_argument(
+        "--short", action="store_true", help=f"{', '.join(_SHORT)}; of each file two, one place"
+    )
     parser.add_argument("--seed", type=int, default=0, help="chooses the places of the bits")
     parser.add_argument("--hashing", type=float, metavar="GB", help="measure that alone")
     options = parser.parse_args()
@@ -388,7 +393,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="damage-"))
     folder.chmod(0o755)
     try:
-        verbs = [verb for verb in options.verbs if verb in _SHORT or not options.short]
+        verbs = options.verbs or [*(_SHORT if options.short else VERBS)]
         trials = Trials(folder, verbs)
         show_table(trials, verbs, options)
     finally:
@@ -411,7 +416,7 @@ def show_table(trials: Trials, verbs: Sequence[str], options: argparse.Namespace
         if options.short:
             damages = [damages[(number + turn) % len(damages)] for turn in (0, 3)]
         for damage in damages:
-            times = PLACES if damage == "bit flipped" and not options.short else 1
+            times = options.places if damage == "bit flipped" and not options.short else 1
             cells = []
             for verb in verbs:
                 found = Counter(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from own_process import in_own_process
 from pdf_writer import made_up_pages, write_pdf
 
 from benchmarks.damage import DAMAGES, hindered
@@ -144,6 +145,15 @@ def test_a_damaged_file_changes_nothing(
             assert use(shelf) == expected[use.__name__], (name, use)
         told = capfd.readouterr().err
         assert "made anew" not in told or str(path) in told or path.parent.name in told, told
+
+
+def test_before_the_verbs_themselves_it_is_mended_or_refused_in_one_line(tmp_path: Path) -> None:
+    words = ["--files", "cache/tokens/*/[it]*", "--verbs", "prepare", "locate step", "--places", 1]
+    program = "from benchmarks.damage import main; main()"
+    damages = ["--damages", "bit flipped", "a pipe"]
+    ended = in_own_process([*words, *damages], tmp_path, program=program)
+    assert ended.code == 0, ended.out
+    assert "8 trials" in ended.out and "4 mended, 4 refused" in ended.out, ended.out
 
 
 def test_the_table_has_every_file_of_a_cache(shelf: Shelf) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from qwen_pl.data.cache_dir import CacheDir, CorpusEntry, TextEntry
 from qwen_pl.data.corpus.document import Document, SealedText
 from qwen_pl.data.corpus.duplicates import Duplicates, drop_repeated, find_copies
-from qwen_pl.data.corpus.reading import FileText, ReadingSettings, read_files
+from qwen_pl.data.corpus.reading import FileText, ReadingSettings, read_files, read_record
 from qwen_pl.data.corpus.sources import SourceFile, SourceFiles
 from qwen_pl.data.report.file_report import FileReport
 from qwen_pl.data.report.write import read_report, write_report
@@ -267,6 +267,8 @@ def _kept_corpus(entry: CorpusEntry, cache: CacheDir, *, by_size: bool) -> Corpu
     seals = {path: seal for document in documents for path, seal in document.text.seals.items()}
     try:
         check_seals(seals, by_size=by_size)
+        for document in () if by_size else documents:
+            read_record(TextEntry(document.text.file))
     except Damaged:
         return None  # of which is told where it is mended
     return Corpus(entry.folder, documents, reports, is_new=False)

@@ -182,6 +182,11 @@ def _renamed(text: FileText, file: SourceFile) -> FileText:
     return text
 
 
+def read_record(entry: TextEntry) -> dict[str, Any]:
+    """How reading a file went; raises ``Damaged`` if it is not what was written."""
+    return read_sealed(entry.record, _name(entry))
+
+
 def _name(entry: TextEntry) -> str:
     return f"text {_RECORD_VERSION} {entry.text.name}"
 
@@ -272,7 +277,7 @@ def _kept_texts(entries: Sequence[TextEntry], settings: ReadingSettings) -> list
 def _kept_text(entry: TextEntry, settings: ReadingSettings) -> FileText | None:
     if not os.path.lexists(entry.record):
         return None
-    record = read_sealed(entry.record, _name(entry))
+    record = read_record(entry)
     text = SealedText(entry.text, *(Seal(*seal) for seal in record["seals"]))
     check_seals(text.seals)
     report = FileReport.from_json(record["report"])
