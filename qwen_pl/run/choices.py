@@ -181,7 +181,7 @@ def _check_trainer(trainer: Namespace) -> None:
     for name in ("max_epochs", "limit_train_batches"):
         if getattr(trainer, name) == 0:
             raise InputError(f"trainer.{name} is 0: nothing would be trained")
-    if str(trainer.strategy).endswith(("_spawn", "_fork", "_notebook")):
+    if str(trainer.strategy).rpartition("_")[2] in ("spawn", "fork", "notebook"):
         raise InputError(
             f"trainer.strategy is {trainer.strategy}, whose processes are copies of one that has "
             "begun a run: give ddp, whose begin it each"

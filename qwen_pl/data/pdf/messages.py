@@ -39,7 +39,7 @@ class PageRead(NamedTuple):
 def note(text: str) -> str:
     """One line that can be printed and stored, whatever somebody has put into it.
 
-    >>> note("two\\\\nlines \\\\x1b[31m" + chr(0xD800))
+    >>> note("two\\nlines \\x1b[31m" + chr(0xD800))
     'two lines [31m�'
     """
     text = " ".join(valid_unicode(text[: 4 * _LONGEST_NOTE]).split())
