@@ -91,6 +91,14 @@ def many_forms() -> bytes:
     return _file(_packed(b"/X Do " * 50_000), more, named)
 
 
+def much_packed_form() -> bytes:
+    """A form that is packed 20 times, beside one that is not there."""
+    entries = b"/Type /XObject /Subtype /Form /BBox [0 0 612 792] /Resources " + _RESOURCES
+    form = _stream(_SHOWN, entries + b" /Filter [" + b"/ASCIIHexDecode " * 20 + b"]")
+    named = b"<< /Font << /F1 3 0 R >> /XObject << /X 1000 0 R >> >>"
+    return _file(_stream(_SHOWN + b"/X Do /Y Do"), {1000: form}, named)
+
+
 def form_in_itself() -> bytes:
     """A form that shows itself, by way of another one."""
     named = b"<< /Font << /F1 3 0 R >> /XObject << /X 1000 0 R /Y 1001 0 R >> >>"

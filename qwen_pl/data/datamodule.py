@@ -24,6 +24,7 @@ from qwen_pl.data.tokens.splits import SPLITS
 from qwen_pl.data.tokens.token_file import Passage, Span, TokenFile
 from qwen_pl.data.tokens.tokenizer import check_same_tokenizer, load_tokenizer, tokenizer_state
 from qwen_pl.errors import InputError
+from qwen_pl.files import hindrance_in
 from qwen_pl.markdown import code, fenced
 from qwen_pl.terminal import tell
 
@@ -46,7 +47,7 @@ class PDFDataModule(pl.LightningDataModule):
         super().__init__()
         self.settings = DataSettings(**settings)
         self._prepared: Preparation | None = None
-        self._refusal: InputError | None = None
+        self._refusal = ""  # why nothing could be prepared, which all processes are to say
         self.reference: Preparation | None = None  # the text to be measured, if there is one
 
     def prepare_data(self) -> None:
@@ -58,11 +59,12 @@ class PDFDataModule(pl.LightningDataModule):
             self._prepared = self._prepare(progress=True)
             if self._reference_text is not None:
                 self.reference = prepare_reference(self.settings, self._prepared, progress=True)
-        except InputError as error:
-            if self.trainer is None or self.trainer.world_size == 1:
+        except Exception as error:
+            reason = str(error) if isinstance(error, InputError) else hindrance_in(error)
+            if reason is None or self.trainer is None or self.trainer.world_size == 1:
                 raise
             # Others wait for this process, and then come to setup(), where all of them refuse.
-            self._refusal = error
+            self._refusal = reason
             return
         _show_report(self._prepared)
         tell(self.tokens.splits_line())
@@ -73,8 +75,7 @@ class PDFDataModule(pl.LightningDataModule):
     def setup(self, stage: str) -> None:
         if self._is_predicting:
             return
-        if self._refusal is not None:
-            raise self._refusal
+        self._refuse_together()
         # Other ranks of this machine come here without having prepared: they find it done.
         self._prepared = self._prepared or self._prepare()
         if self._reference_text is not None:
@@ -84,6 +85,14 @@ class PDFDataModule(pl.LightningDataModule):
                 f"the training part has {self.train_tokens:,} tokens, fewer than one window "
                 f"of {self.settings.seq_len + 1:,} needs: give more text or a smaller data.seq_len"
             )
+
+    def _refuse_together(self) -> None:
+        """Raises in all processes what kept the first one from preparing the data."""
+        first = self._refusal
+        if self.trainer is not None and self.trainer.world_size > 1:
+            first = self.trainer.strategy.broadcast(first)
+        if refusal := first or self._refusal:
+            raise InputError(refusal)
 
     def _prepare(self, *, progress: bool = False) -> Preparation:
         settings = self.settings

@@ -25,11 +25,27 @@ main()
 """
 
 
-def fail(config: Path, kind: str, ranks: str) -> list[Outcome]:
+HINDERED = """
+import errno, os
+import qwen_pl.data.datamodule as datamodule
+from qwen_pl.__main__ import main
+
+plain = datamodule.prepare
+
+def prepare(*args, **kwargs):
+    if os.environ["RANK"] == "0":
+        raise OSError(errno.ENOSPC, "No space left on device", "cache/tokens.bin")
+    return plain(*args, **kwargs)
+
+datamodule.prepare = prepare
+main()
+"""
+
+
+def fail(config: Path, *words: object, program: str = FAILING) -> list[Outcome]:
     options = ["--trainer.strategy", "ddp", "--trainer.devices", 2, "--samples.every_n_steps", 0]
-    return in_ranks(
-        ["fit", "--config", config, *options, kind, ranks], config.parent, program=FAILING
-    )
+    words = ("fit", "--config", config, *options, *words)
+    return in_ranks(words, config.parent, program=program)
 
 
 def errors(outcome: Outcome) -> list[str]:
@@ -53,6 +69,14 @@ def test_what_one_process_refuses_is_said_by_it_and_ends_the_other(
     assert errors(failed) == [f"error: {said}"]
     assert errors(other) == ["error: another process of this run has ended"]
     assert not any("Traceback" in outcome.err for outcome in outcomes)
+
+
+def test_what_hinders_the_process_that_prepares_ends_all_at_once(config: Path) -> None:
+    first, second = fail(config, program=HINDERED)
+    assert (first.code, second.code) == (2, 2)
+    (said,) = errors(first)
+    assert "cache/tokens.bin cannot be written, no space is left" in said
+    assert second.out + second.err == ""
 
 
 def test_what_nobody_foresaw_is_told_in_full_by_the_process_that_met_it(config: Path) -> None:

@@ -33,7 +33,7 @@ class PageRead(NamedTuple):
 
     lines: Page
     error: str
-    """Why there are none; empty if it was read."""
+    """Why there are none, or not all; empty if all was read."""
 
 
 def note(text: str) -> str:
@@ -86,8 +86,6 @@ def _opened(message: dict[str, Any]) -> Opened:
 
 def _page(message: dict[str, Any]) -> PageRead:
     lines, error = _fields(message, "page", lines=list, error=str)
-    if lines and error:
-        raise ValueError
     return PageRead([_line(*line) for line in lines], note(error))
 
 

@@ -26,8 +26,8 @@ class OpenFile(NamedTuple):
     num_pages: int
     producer: str
     """The program that wrote the file, as far as the file says."""
-    lines: Callable[[int], list[Line]]
-    """The lines of a page, counted from 0; any exception may come of it."""
+    lines: Callable[[int], tuple[list[Line], str]]
+    """The lines of a page, counted from 0, and what is left out of them; it may raise anything."""
     caveat: str = ""
     """What must be said of text read this way."""
 

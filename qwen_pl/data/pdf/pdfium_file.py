@@ -48,7 +48,7 @@ def open_file(source: str | bytes, password: str) -> OpenFile:
     return OpenFile(
         num_pages=len(document),
         producer=_producer(document),
-        lines=lambda index: _page_lines(document, index),
+        lines=lambda index: (_page_lines(document, index), ""),
     )
 
 

@@ -8,6 +8,7 @@ from io import BytesIO
 from typing import Any
 
 import pypdf
+from pypdf.errors import PyPdfError
 
 from qwen_pl.data.page.line import Line, is_large_initial
 from qwen_pl.data.page.scripts import in_reading_order
@@ -22,15 +23,38 @@ from qwen_pl.data.pdf.open_file import (
 )
 from qwen_pl.data.pdf.pypdf_mended import mend_pypdf
 
-logging.disable(logging.CRITICAL)
+_MOST_FORMS = 1000  # of a page
+
 warnings.simplefilter("ignore")
 pypdf.overwrite_configuration(
     disable_legacy_handling=True,
     jbig2dec_binary=None,
     # Forms in forms, each shown twice, are a thousand million after 30 levels. Those beyond the
     # limit are left out; the text of the page itself is not.
-    xform_maximum_invocations_per_extraction=1000,
+    xform_maximum_invocations_per_extraction=_MOST_FORMS,
 )
+
+
+class _LeftOut(logging.Handler):
+    """Hears what pypdf leaves out of a page, which it says nowhere but in its log."""
+
+    reason = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.msg.startswith("Exceeded %(limit)d form XObject"):
+            self.reason = f"has more than {_MOST_FORMS} forms, the rest is left out"
+        elif record.msg.startswith("Impossible to decode XFormObject"):
+            error = record.args["exception"] if isinstance(record.args, dict) else None
+            if isinstance(error, PyPdfError | RecursionError):  # else there is no such form
+                self.reason = self.reason or f"a form is left out: {error}"
+
+
+_left_out = _LeftOut()
+logging.getLogger(pypdf.__name__).setLevel(logging.CRITICAL + 1)  # what is not of pages
+_log_of_pages = logging.getLogger(pypdf.PageObject.__module__)
+_log_of_pages.setLevel(logging.WARNING)
+_log_of_pages.addHandler(_left_out)
+_log_of_pages.propagate = False
 _CAVEAT = "" if mend_pypdf() else "this version of pypdf may lose spaces between words"
 
 
@@ -48,7 +72,7 @@ def open_file(source: str | bytes, password: str) -> OpenFile:
     return OpenFile(
         num_pages=len(reader.pages),
         producer=valid_unicode(_producer(reader)),
-        lines=lambda index: _page_lines(reader.pages[index]),
+        lines=lambda index: _read_page(reader.pages[index]),
         caveat=_CAVEAT,
     )
 
@@ -61,6 +85,11 @@ def _producer(reader: pypdf.PdfReader) -> str:
         raise
     except Exception:
         return ""  # damaged metadata says nothing about the pages
+
+
+def _read_page(page: Any) -> tuple[list[Line], str]:
+    _left_out.reason = ""
+    return _page_lines(page), _left_out.reason
 
 
 def _page_lines(page: Any) -> list[Line]:

@@ -51,7 +51,7 @@ class PdfText:
     """What came of it:
 
     - ``ok``: every page was read.
-    - ``partial``: some pages were not, the others are here.
+    - ``partial``: some pages were not, or not all of them; the rest is here.
     - ``empty``: there are pages, but no text in them.
     - ``encrypted``: it does not open with the password given.
     - ``corrupt``: it does not open, or none of its pages can be read.
@@ -181,7 +181,7 @@ class _PageCollector:
     characters: int = 0
     num_lines: int = 0
     lost: list[tuple[int, ChildStopped]] = field(default_factory=list)
-    """Pages, counted from 1, and why."""
+    """Pages of which text is lost, counted from 1, and why."""
     caveat: str = ""
     damage: str = ""
 
@@ -222,12 +222,12 @@ class _PageCollector:
         if isinstance(message, PageRead):
             lost = ChildStopped("corrupt", message.error) if message.error else None
             self._add_page(message.lines, lost)
-            self.spare -= seconds if lost else 0.0
+            self.spare -= seconds if lost and not message.lines else 0.0
             if self.spare < 0:
                 allowed = 2 * self.limits.page_seconds
                 raise ChildStopped("timeout", f"lost pages took more than {allowed:g} s")
-            if self._too_much_text():
-                raise ChildStopped("timeout", f"gave more than {self.limits.text_mb} MB of text")
+            if too_much := self._too_much_text():
+                raise ChildStopped("timeout", f"gave more than {too_much}")
             return
         if self.result.pages and message.num_pages != self.result.num_pages:
             raise ChildStopped("crashed", "has another number of pages when opened again")
@@ -245,8 +245,11 @@ class _PageCollector:
     def _unread_pages(self) -> bool:
         return len(self.result.pages) < self.result.num_pages
 
-    def _too_much_text(self) -> bool:
-        return self.characters > self.limits.text_mb * 1e6 or self.num_lines > _MOST_LINES
+    def _too_much_text(self) -> str:
+        """What a file may not give more of, once it has; empty before."""
+        if self.characters > self.limits.text_mb * 1e6:
+            return f"{self.limits.text_mb} MB of text"
+        return f"{_MOST_LINES:,} lines" if self.num_lines > _MOST_LINES else ""
 
     def _judge(self, stopped: ChildStopped | None) -> None:
         """Sets status and reason from the pages lost and from what ended the reading early."""
@@ -270,7 +273,7 @@ class _PageCollector:
         reasons = [f"{self.damage}; {result.num_pages} pages found"] if self.damage else []
         reasons += [f"page {number}: {why.reason}" for number, why in self.lost[:1]]
         if len(self.lost) > 1:
-            reasons.append(f"{len(self.lost)} pages lost in all")
+            reasons.append(f"{len(self.lost)} pages lost or cut in all")
         if stopped is not None:
             place = f" after page {len(result.pages)} of {result.num_pages}"
             reasons.append(stopped.reason + (place if result.num_pages else ""))

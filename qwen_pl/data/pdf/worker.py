@@ -74,7 +74,10 @@ def _messages(job: dict[str, Any]) -> Iterator[bytes]:
     yield _message("opened", num_pages=file.num_pages, **notes)
     for index in range(job["first_page"], file.num_pages):
         try:
-            page = _message("page", lines=list(map(_bounded, file.lines(index))), error="")
+            lines, left_out = file.lines(index)
+            page = _message(
+                "page", lines=list(map(_bounded, lines)), error=left_out[:_LONGEST_NOTE]
+            )
             if len(page) >= LONGEST_MESSAGE:
                 raise ValueError(f"gives more than {LONGEST_MESSAGE >> 20} MB of text")
         except MemoryError:

@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from benchmarks.fuzz import longest_seconds
-from benchmarks.hostile_pdfs import HOSTILE
+from benchmarks.hostile_pdfs import HOSTILE, nested_forms
 from qwen_pl.data.cleaning.clean import clean_pages
 from qwen_pl.data.pdf.read import PdfLimits, PdfText, Status, read_pdf
 from qwen_pl.data.pdf.readers import installed_version
@@ -47,6 +47,32 @@ def test_a_file_of_pages_that_hang_costs_the_time_of_two(tmp_path: Path, reader:
     pdf, seconds = timed(path, reader, limits)
     assert pdf.status == "timeout"
     assert seconds < 2 * limits.page_seconds + 4  # and what eight processes take to start
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "reason"),
+    [
+        (nested_forms(levels=8), "ok", ""),
+        (nested_forms(levels=11), "partial", "page 1: has more than 1000 forms, the rest is left"),
+        (
+            nested_forms(pages=3, levels=11),
+            "partial",
+            "page 1: has more than 1000 forms, the rest is left out; 3 pages lost or cut in all",
+        ),
+        (HOSTILE["much_packed_form"](), "partial", "page 1: a form is left out: Maximum filter"),
+        (HOSTILE["form_in_itself"](), "ok", ""),
+    ],
+    ids=["few", "many", "many on each page", "packed", "in itself"],
+)
+def test_a_page_of_which_forms_are_left_out_is_named_and_its_own_text_stays(
+    tmp_path: Path, content: bytes, status: str, reason: str
+) -> None:
+    path = tmp_path / "forms.pdf"
+    path.write_bytes(content)
+    pdf = read_pdf(path, limits=PdfLimits(page_seconds=20))
+    assert (pdf.status, pdf.reason[: len(reason)]) == (status, reason)
+    assert pdf.reason or not reason
+    assert all(page[0].text == "all well" for page in pdf.pages)
 
 
 @pytest.mark.parametrize("reader", READERS)

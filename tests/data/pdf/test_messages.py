@@ -81,6 +81,15 @@ def test_a_conversation_as_it_should_be_is_believed(read) -> None:
     assert pdf.pages == [[Line("text", 1.5, 2.0, 10.0)] * 2] * 2
 
 
+def test_pages_that_are_cut_keep_their_lines_and_cost_no_time(read) -> None:
+    cut = PAGE | {"error": "too much"}
+    deed = "import time\nfor line in says.splitlines(True): say(line); time.sleep(0.5)"
+    pdf = read(READY, OPENED | {"num_pages": 4}, *[cut] * 4, deed=deed, page_seconds=0.9)
+    assert pdf.pages == [[Line("text", 1.5, 2.0, 10.0)] * 2] * 4
+    reason = "page 1: too much; 4 pages lost or cut in all"
+    assert (pdf.status, pdf.reason) == ("partial", reason)
+
+
 ODD = [[], {}, None, 0, -1, True, "x", [[]], {"a": 1}, 1e308, -1e308, 10**12, 10**400, "\ud800"]
 ODD += [float("nan"), float("inf"), "\x1b[31m\n", 2.0]
 
@@ -129,7 +138,7 @@ def test_a_line_is_text_and_a_place_or_ends_the_reading(read, index: int) -> Non
         ([READY, OPENED, PAGE, PAGE, PAGE, FAILED, b"\xff"], "ok"),
         ([READY, OPENED, PAGE, FAILED], "partial"),
         ([READY, OPENED, PAGE], "partial"),
-        ([READY, OPENED, PAGE | {"error": "lost"}], "crashed"),
+        ([READY, OPENED, PAGE | {"error": "cut"}], "partial"),
         ([READY, OPENED, PAGE | {"more": 1}], "crashed"),
         ([READY, OPENED, b'{"type": "page", "lines": [], "lines": [], "error": ""}\n'], "crashed"),
         ([READY, OPENED, b"\xff\xfe\n"], "crashed"),

@@ -213,6 +213,14 @@ def test_a_file_may_not_give_more_text_than_allowed(path: Path) -> None:
     assert "1 MB of text" in pdf.reason
 
 
+def test_nor_more_lines_than_there_is_room_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qwen_pl.data.pdf.read._MOST_LINES", 2)
+    write_pdf(path, [["one"], ["two", "three"], ["never read"]])
+    pdf = read_pdf(path)
+    reason = "gave more than 2 lines after page 2 of 3"
+    assert (pdf.status, len(pdf.pages), pdf.reason) == ("timeout", 2, reason)
+
+
 def test_a_file_that_is_too_large_is_not_opened(path: Path) -> None:
     path.write_bytes(bytes(3 << 20))
     pdf = read_pdf(path, limits=PdfLimits(file_mb=2))
