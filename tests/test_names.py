@@ -135,6 +135,13 @@ def test_where_nothing_can_be_written_is_named_in_one_line(
         refuses(qwen_pl(*words(name)))
 
 
+def test_a_file_where_the_cache_would_be_is_not_to_be_taken_apart(
+    qwen_pl: Run, places: Path
+) -> None:
+    outcome = qwen_pl(*WRITTEN["extract --cache_dir"]("file"))
+    complains(outcome, "the cache cannot be written: file is there and is no folder")
+
+
 @pytest.mark.parametrize("words", VALUES.values(), ids=VALUES)
 def test_a_value_that_is_refused_commands_no_terminal(
     qwen_pl: Run, places: Path, words: Words

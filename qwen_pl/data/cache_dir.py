@@ -102,7 +102,8 @@ class CacheDir:
         try:
             check_place(self.path)
             if not is_marked:
-                remove(tag)  # it may be a folder
+                if tag.is_dir():
+                    remove(tag)
                 write_text(tag, f"{_SIGNATURE}\n# Made by qwen_pl; may be deleted.\n")
         except OSError as error:
             raise InputError(f"the cache cannot be written: {hindrance_in(error)}") from None
