@@ -19,6 +19,8 @@ from qwen_pl.__main__ import main
 # In the background of a shell Ctrl-C is ignored, here and in all that is started from here.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 name_by_nanosecond()
+# No test asks the network; without this, one that forgets it waits until the Hub is given up.
+os.environ["HF_HUB_OFFLINE"] = "1"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
