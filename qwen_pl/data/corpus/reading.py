@@ -187,6 +187,23 @@ def read_record(entry: TextEntry) -> dict[str, Any]:
     return read_sealed(entry.record, _name(entry))
 
 
+def with_excerpts(
+    reports: Iterable[FileReport], settings: ReadingSettings, cache: CacheDir
+) -> list[FileReport]:
+    """Kept reports with the pages that they show, which the records of the texts have."""
+    shown: dict[str, FileReport] = {}
+    made = []
+    for report in reports:
+        file = SourceFile(Path(report.path), report.sha256)
+        with contextlib.suppress(Damaged):  # then it is shown without
+            if shown.setdefault(file.sha256, report) is report:  # a copy shows nothing of its own
+                record = read_record(_text_of(file, settings, cache))
+                excerpts = FileReport.from_json(record["report"]).excerpts
+                report = dataclasses.replace(report, excerpts=excerpts)
+        made.append(report)
+    return made
+
+
 def _name(entry: TextEntry) -> str:
     return f"text {_RECORD_VERSION} {entry.text.name}"
 

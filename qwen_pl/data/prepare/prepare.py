@@ -19,7 +19,7 @@ from qwen_pl.data.cache_dir import CacheDir, CorpusEntry
 from qwen_pl.data.corpus.corpus import Corpus, find_corpus, read_corpus
 from qwen_pl.data.corpus.document import PARAGRAPH_END, Document, SealedText
 from qwen_pl.data.corpus.duplicates import Duplicates
-from qwen_pl.data.corpus.reading import ReadingSettings
+from qwen_pl.data.corpus.reading import ReadingSettings, with_excerpts
 from qwen_pl.data.report.write import write_report
 from qwen_pl.data.tokens.cuts import without_cuts
 from qwen_pl.data.tokens.encoder import tokens_version
@@ -212,7 +212,10 @@ def _prepare(
     if is_new:
         _write_tokens(made, num_proc, progress)
     if is_new or corpus.is_new:
-        write_report(CorpusEntry(corpus.folder), corpus.reports, facts=_facts(made))
+        reports = corpus.reports
+        if not corpus.is_new:
+            reports = with_excerpts(reports, recipe.reading, CacheDir(cache_dir))
+        write_report(CorpusEntry(corpus.folder), reports, facts=_facts(made))
     _tell(progress, made.split_complaint())
     return made
 

@@ -1,5 +1,6 @@
 """Preparing once: what is kept, what a change makes anew, what is held out."""
 
+import shutil
 from itertools import pairwise
 from pathlib import Path
 
@@ -86,6 +87,18 @@ def test_another_vocabulary_leaves_the_text_alone(shelf: Path, tmp_path: Path) -
     before = files(cache)
     prepare(recipe(shelf, vocab_size=280), cache)
     assert changed(cache, before) - {"corpus"} == {"tokenizer", "tokens"}  # and the report
+
+
+def test_a_report_written_again_shows_the_pages_that_it_showed(shelf: Path, tmp_path: Path) -> None:
+    (shelf / "more").mkdir()
+    shutil.copy(shelf / "one.pdf", shelf / "more")  # which shows nothing of its own
+    report = prepare(recipe(shelf), tmp_path / "cache").corpus.report_file
+    first = report.read_text()
+    prepare(recipe(shelf, vocab_size=280), tmp_path / "cache")
+    again = report.read_text()
+    assert again != first  # it tells of the new tokens
+    assert again.split("</dl>", 1)[1] == first.split("</dl>", 1)[1]
+    assert first.count("<figure>") >= 2
 
 
 def test_the_text_is_readable_and_the_tokens_spell_it(shelf: Path, tmp_path: Path) -> None:
