@@ -146,8 +146,10 @@ def stop_on_signals() -> Iterator[None]:
     """
     earlier = {}
     if threading.current_thread() is threading.main_thread():
-        others = [number for number in SIGNALS if number != signal.SIGINT]
-        earlier = {number: signal.signal(number, _stop) for number in others}
+        # Ctrl-C too is given back: of a run whose loggers fail no callback is told that it ended.
+        earlier = {number: signal.getsignal(number) for number in SIGNALS}
+        for number in earlier.keys() - {signal.SIGINT}:
+            signal.signal(number, _stop)
     try:
         yield
     finally:

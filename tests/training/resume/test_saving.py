@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -297,8 +298,10 @@ def test_a_disk_that_is_full_in_truth_stops_the_run(
         monkeypatch.setattr(Qwen3Module, filler, fill)
     options = ["--trainer.default_root_dir", small_disk]
     options += ["--checkpoint.save_top_k", "-1", "--checkpoint.every_n_train_steps", "1"]
+    before = signal.getsignal(signal.SIGINT)
     outcome = qwen_pl("fit", "--config", config, *options, "--trainer.max_steps", 40)
     assert outcome.code == 2, outcome.err
+    assert signal.getsignal(signal.SIGINT) is before
     (line,) = re.findall("error: .*", outcome.err)
     assert "no space left" in line
     assert "the last good checkpoint is" in line
