@@ -47,6 +47,7 @@ def main(args: list[str]) -> None:
 
 def _rows(path: Path, checkpoint: dict[str, Any]) -> "Iterator[tuple[str, str]]":
     from qwen_pl.model.config import Qwen3Config
+    from qwen_pl.training.checkpoints.checkpoint import is_within_step
     from qwen_pl.training.monitoring.recorded import tokens_seen
 
     ours, data = checkpoint["qwen_pl"], checkpoint.get("PDFDataModule", {})
@@ -54,8 +55,12 @@ def _rows(path: Path, checkpoint: dict[str, Any]) -> "Iterator[tuple[str, str]]"
     seen = tokens_seen(checkpoint)
     tokens = f", {seen:,} tokens seen" if seen is not None else ""
     yield "step", f"{checkpoint['global_step']:,}{tokens}"
-    is_complete = "optimizer_states" in checkpoint
-    yield "holds", "all it takes to go on" if is_complete else "weights only, to write with"
+    holds = "weights only, to write with"
+    if "optimizer_states" in checkpoint:
+        holds = "all it takes to go on"
+        if is_within_step(checkpoint):
+            holds = "half a step, from which no run can go on"
+    yield "holds", holds
     versions = {"qwen_pl": ours.get("version")} | ours.get("versions", {})
     versions.setdefault("lightning", checkpoint.get("pytorch-lightning_version"))
     yield "made by", ", ".join(f"{name} {version}" for name, version in versions.items() if version)

@@ -17,7 +17,7 @@ from qwen_pl.training.monitoring.tensorboard import Histograms
 from qwen_pl.training.monitoring.texts import RunTexts
 from qwen_pl.training.resume.elastic import ElasticAccumulation
 from qwen_pl.training.resume.random_state import RandomState
-from qwen_pl.training.resume.saving import BestCheckpoint
+from qwen_pl.training.resume.saving import BestCheckpoint, StepEnds
 from qwen_pl.training.resume.signals import StopOnSignal
 from qwen_pl.training.resume.validating import LastValidation, MeasuredStart, ValidateBetweenSteps
 from qwen_pl.training.steps.ledger import LEDGER
@@ -65,6 +65,8 @@ def run_callbacks(plan: RunPlan, parts: Namespace) -> list[Callback]:
         *([Histograms(every)] if every else []),
         # Before what stops the run: the ledger has a step before the step is saved.
         *([SampleLedger(plan.run_dir / LEDGER)] if writes else []),
+        # Behind all that see a step, before all that save it.
+        StepEnds(),
         # Behind all that a step does: it saves what they have made of the step, and leaves.
         StopOnSignal(parts.checkpoint, parts.weight_averaging),
         *([PredictionWriter(plan.predictions)] if plan.predictions and writes else []),

@@ -4,9 +4,10 @@ import os
 import signal
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, Checkpoint
 
 HOOKS = [
     name
@@ -76,3 +77,27 @@ class Asks(Callback):
                 os.kill(os.getpid(), signal.SIGTERM)
             else:
                 trainer.should_stop = True
+
+
+class Saves(Callback):
+    """Saves whenever it is called, under the names of the hook and of the batch; not at first."""
+
+    def __init__(self, folder: str, first: int) -> None:
+        self.folder = folder
+        self.first = first
+
+
+for _hook in HOOKS:
+    if _hook.startswith(("on_train", "on_validation", "on_before", "on_after", "on_exception")):
+
+        def _save(self: Saves, trainer: Any, *args: Any, hook: str = _hook) -> None:
+            batches = trainer.fit_loop.epoch_loop.batch_progress.total.ready
+            if batches >= self.first:
+                name = f"{type(self).__name__} {hook} {batches}.ckpt"
+                trainer.save_checkpoint(Path(self.folder) / name)
+
+        setattr(Saves, _hook, _save)
+
+
+class SavesLast(Saves, Checkpoint):
+    """The same, as one of those that are called behind all others."""

@@ -51,6 +51,8 @@ _KINDS = {
     "global_step": int,
 }
 _OUR_KINDS = dict.fromkeys(("run_config", "versions", "measured"), dict)
+STEP_ENDS = "StepEnds"
+"""Under which name of the ``callbacks`` in a checkpoint it says whether a step had ended."""
 AVERAGED = "averaged_weights"
 """Where a checkpoint holds them, under the names that its ``state_dict`` has."""
 
@@ -229,7 +231,7 @@ def find_checkpoint(given: str, run_dir: Path, *, to_train: bool = False) -> Pat
 def newest_checkpoint(run_dir: Path, *, to_train: bool = False) -> Path:
     """The checkpoint of a run with the most steps that is not damaged; damaged ones are named.
 
-    One of weights alone is taken only where no other is.
+    One of weights alone, or saved within a step, is taken only where no other is.
 
     Args:
         to_train: Whether it has to hold all that it takes to go on.
@@ -253,8 +255,8 @@ def newest_checkpoint(run_dir: Path, *, to_train: bool = False) -> Path:
         )
     if found:
         raise InputError(
-            f"no checkpoint in {folder} to go on from, {found[0].path.name} holds weights alone: "
-            f"put one of a step back, or remove {run_dir} to start over"
+            f"no checkpoint in {folder} to go on from, {found[0].path.name} holds weights alone or "
+            f"half a step: put one of a step back, or remove {run_dir} to start over"
         )
     raise InputError(f"no checkpoint in {folder}: train that run first, without --ckpt_path")
 
@@ -263,7 +265,7 @@ class Saved(NamedTuple):
     """A checkpoint in a run's folder, by what it says of itself."""
 
     is_complete: bool
-    """Whether it holds all that it takes to go on, and not weights alone."""
+    """Whether it holds all that it takes to go on: not weights alone, nor what is within a step."""
     step: int
     is_ours: bool
     """Whether ``StepCheckpoint`` has written it, and no other callback or person."""
@@ -273,7 +275,7 @@ class Saved(NamedTuple):
 def saved_in(folder: Path) -> list[Saved]:
     """All checkpoints in a folder under whatever name, whole or not, in the order of their steps.
 
-    The newest comes first, and those of weights alone come last.
+    The newest comes first, and those that no run can go on from come last.
     """
     paths = [*folder.glob("*.ckpt")]
     for old in folder.glob("*.ckpt.old-*"):
@@ -286,7 +288,9 @@ def saved_in(folder: Path) -> list[Saved]:
 def _saved(path: Path) -> Saved:
     """What the facts of a checkpoint say, or where they cannot be read its name."""
     try:
-        status = (path / UNSHARDED if path.is_dir() else path).stat()
+        file = path / UNSHARDED if path.is_dir() else path
+        refuse_endless(file)
+        status = file.stat()
         return _said(path, status.st_size, status.st_mtime_ns, status.st_ino)
     except Exception:  # damaged bytes make torch raise many kinds
         match = re.match(r"step=(\d{1,18})\b", path.name)
@@ -302,7 +306,20 @@ def _said(path: Path, size: int, mtime_ns: int, inode: int) -> Saved:
         else torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     )
     step = int(facts["global_step"])
-    return Saved("optimizer_states" in facts, step, _is_ours(path), path)
+    is_complete = "optimizer_states" in facts and not is_within_step(facts)
+    return Saved(is_complete, step, _is_ours(path), path)
+
+
+def is_within_step(checkpoint: dict[str, Any]) -> bool:
+    """Whether it was saved while a step was under way, of which a resumed run would lose a part.
+
+    ``StepEnds`` says so; the counts of batches, that one has been begun since.
+    """
+    batches = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]["current"]
+    if batches["ready"] != batches["processed"]:
+        return True
+    ends = checkpoint.get("callbacks", {}).get(STEP_ENDS)  # which earlier versions did not have
+    return ends is not None and not ends["is_at_end"]
 
 
 def _is_ours(path: Path) -> bool:

@@ -15,7 +15,9 @@ from qwen_pl.terminal import tell
 from qwen_pl.training.checkpoints.checkpoint import (
     BEST,
     NAME,
+    STEP_ENDS,
     is_whole,
+    is_within_step,
     load_facts,
     saved_in,
     written_by_steps,
@@ -144,6 +146,52 @@ class StepCheckpoint(Checkpoint):
             place.parent.mkdir(exist_ok=True)
             path.rename(place)
             tell(f"{path} is not where this run goes on from: moved to {place}", file=sys.stderr)
+
+
+class StepEnds(pl.Callback):
+    """Keeps in each checkpoint whether it was saved at the end of a step, which all have seen.
+
+    Any callback may save at any time, by the clock or after an exception. From the middle of a step
+    no run goes on: gradients would be lost, and to some callbacks the step. Stands behind all that
+    have to see a step; those that derive from ``Checkpoint`` are called later still.
+    """
+
+    def __init__(self) -> None:
+        self._is_at_end = True
+        self._was_at_end = True
+        self._last_step = 0
+
+    @property
+    def state_key(self) -> str:
+        return STEP_ENDS
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._last_step = trainer.global_step
+
+    def on_train_batch_start(self, *args: Any) -> None:
+        self._is_at_end = False
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
+        self._is_at_end = trainer.global_step != self._last_step
+        self._last_step = trainer.global_step
+
+    def on_validation_start(self, *args: Any) -> None:
+        self._was_at_end, self._is_at_end = self._is_at_end, False
+
+    def on_validation_end(self, *args: Any) -> None:
+        self._is_at_end = self._was_at_end
+
+    def state_dict(self) -> dict[str, bool]:
+        return {"is_at_end": self._is_at_end}
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        if trainer.state.fn == "fit" and is_within_step(checkpoint):
+            raise InputError(
+                "this checkpoint was saved while a step or its validation was under way, of which "
+                "a part would be lost: resume with --ckpt_path last"
+            )
 
 
 class BestCheckpoint(Checkpoint):

@@ -4,19 +4,27 @@ import errno
 import os
 import re
 import signal
+import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
 import torch
-from command_line import Run
+from command_line import Run, complains
 
 from qwen_pl.files import beside
 from qwen_pl.training.checkpoints import checkpoint as checkpoint_module
-from qwen_pl.training.checkpoints.checkpoint import is_whole, load_checkpoint, save_checkpoint
+from qwen_pl.training.checkpoints.checkpoint import (
+    is_whole,
+    load_checkpoint,
+    newest_checkpoint,
+    save_checkpoint,
+    saved_in,
+)
 from qwen_pl.training.module import Qwen3Module
 
 
@@ -323,3 +331,50 @@ def test_a_checkpoint_says_what_made_it(qwen_pl: Run, config: Path, checkpoints:
     assert ours["run_config"]["trainer"]["max_steps"] == 2
     assert checkpoint["PDFDataModule"].keys() >= {"tokens", "source", "tokenizer_fingerprint"}
     assert b"hush" not in path.read_bytes()
+
+
+AT_STEP_ENDS = {
+    "Saves": {"on_validation_start", "on_train_epoch_end", "on_train_end"},
+    "SavesLast": {"on_train_batch_end", "on_validation_end", "on_train_epoch_end", "on_train_end"},
+}
+"""Where callbacks save what a run can go on from: those that are called first, those at last."""
+
+
+def test_no_run_goes_on_from_what_a_callback_has_saved_within_a_step(
+    qwen_pl: Run, config: Path, checkpoints: Path
+) -> None:
+    options = ["--trainer.max_steps", 3, "--trainer.accumulate_grad_batches", 2]
+    options += ["--trainer.val_check_interval", 4, "--weight_averaging.decay", 0.5]
+    asked = ["--checkpoint.every_n_train_steps", 2, "--checkpoint.save_top_k", -1]
+    for kind in AT_STEP_ENDS:
+        asked += ["--trainer.callbacks+", f"own_callbacks.{kind}"]
+        asked += ["--trainer.callbacks.folder", checkpoints, "--trainer.callbacks.first", 4]
+    assert qwen_pl("fit", "--config", config, *options, *asked).code == 0
+    kinds = Counter[bool]()
+    for saved in saved_in(checkpoints):
+        kind, _, rest = saved.path.stem.partition(" ")
+        if kind not in AT_STEP_ENDS:
+            continue
+        hook, _, batches = rest.partition(" ")
+        is_end = hook in AT_STEP_ENDS[kind] and (hook, batches) != ("on_train_batch_end", "5")
+        assert saved.is_complete == is_end, saved.path.name
+        kinds[is_end] += 1
+        if is_end and int(batches) > 4:
+            saved.path.unlink()
+    assert min(kinds[True], kinds[False]) >= 8
+    whole = load_checkpoint(checkpoints / "step=00000003.ckpt")["state_dict"]
+    for step in ("step=00000003.ckpt", "step=00000002.ckpt"):
+        assert newest_checkpoint(checkpoints.parent, to_train=True).name == step
+        (checkpoints / step).unlink()
+    shutil.copytree(checkpoints, "saved")
+    for name in ("Saves on_validation_start 4", "SavesLast on_validation_end 4"):
+        resume = ["fit", "--config", config, *options, "--run", name.split()[0]]
+        outcome = qwen_pl(*resume, "--ckpt_path", f"saved/{name}.ckpt")
+        assert outcome.code == 0, outcome.err
+        folder = checkpoints.parents[1] / name.split()[0] / "checkpoints"
+        ours = load_checkpoint(folder / "step=00000003.ckpt")["state_dict"]
+        assert all(torch.equal(ours[key], whole[key]) for key in whole)
+    within = "saved/Saves on_train_batch_end 5.ckpt"
+    command = ["fit", "--config", config, *options, "--run", "other", "--ckpt_path", within]
+    complains(qwen_pl(*command), "while a step", "--ckpt_path last")
+    assert "half a step" in qwen_pl("inspect", "--ckpt_path", within).out
