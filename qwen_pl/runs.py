@@ -47,7 +47,8 @@ def tell_of_changed_config(file: Path) -> None:
     seal, _, text = content.partition(b"\n")
     is_kept_by_run = seal.startswith(_SEAL.encode()) or re.fullmatch(_KEPT, file.name)
     written = seal == f"{_SEAL}{hashlib.sha256(text).hexdigest()}".encode()
-    is_older = not content.startswith(b"# sha256") and content.strip() != b""
+    # Zeros are what a power cut leaves of a file.
+    is_older = not content.startswith(b"# sha256") and content.strip(b"\0 \r\n") != b""
     if is_kept_by_run and not written and not is_older:
         try:
             is_config = isinstance(yaml.safe_load(text), dict)

@@ -3,7 +3,9 @@
 `benchmarks.damage` does the same before every verb, in processes of their own.
 """
 
+import os
 import random
+import re
 import shutil
 from pathlib import Path
 
@@ -12,6 +14,10 @@ import yaml
 from command_line import Outcome, Run
 
 from benchmarks.damage import DAMAGES
+from qwen_pl.errors import InputError
+from qwen_pl.run.saved_config import config_in_force
+from qwen_pl.runs import sealed_config, tell_of_changed_config
+from qwen_pl.training.checkpoints.checkpoint import saved_in
 from qwen_pl.training.steps.ledger import read_ledger
 
 RUN = Path("lightning_logs/small")
@@ -27,7 +33,8 @@ FILES = {
     "checkpoints/best.ckpt": ("resume", "best"),
 }
 """Each with the verbs that read it, or that write where it stands."""
-CHANGES = ("bit flipped", "halved", "emptied", "a folder")
+CHANGES = ["bit flipped", "halved", "emptied", "a folder", "zeros"]
+CHANGES += ["a pipe"] if hasattr(os, "mkfifo") else []
 
 
 @pytest.fixture
@@ -114,3 +121,19 @@ def test_damaged_curves_are_left_out_with_a_word_and_the_rest_stays(
     for file in (rows, events):
         assert f"{file.name} is damaged" in outcome.err
     assert rows.read_bytes().startswith(b"".join([*lines[:2], *lines[3:]]))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("change", ["zeros", "a pipe"])
+def test_what_is_looked_into_is_no_pipe_and_no_zeros(tmp_path: Path, change: str) -> None:
+    checkpoints = tmp_path / "checkpoints"
+    checkpoints.mkdir()
+    files = [checkpoints / name for name in ("step=00000006.ckpt", "best.ckpt")]
+    files += [tmp_path / name for name in ("config.yaml", "config.from-step-4.yaml")]
+    for file in files:
+        file.write_text(sealed_config("seed: 1\n"))
+        DAMAGES[change](file, random.Random(0))
+    assert {saved.path for saved in saved_in(checkpoints)} == set(files[:2])
+    for step, file in ((4, files[2]), (5, files[3])):
+        with pytest.raises(InputError, match=f"{re.escape(file.name)} is "):
+            tell_of_changed_config(config_in_force(tmp_path, step))

@@ -71,12 +71,12 @@ def config_in_force(folder: Path, step: int) -> Path | None:
     """The config that a step of a run, counted from 1, was taken with; None if it is not there.
 
     Raises:
-        Damaged: If a folder is in its place.
+        Damaged: If a folder, or a pipe that is never read to its end, is in its place.
     """
     before = (file for file in _configs(folder) if _begins_at(file) < step)
     in_force = max(before, key=_begins_at, default=None)
-    if in_force is not None and in_force.is_dir():
-        raise Damaged(in_force, "is a folder", "remove it")
+    if in_force is not None and not in_force.is_file():
+        raise Damaged(in_force, "is no file", "remove it")
     return in_force
 
 
