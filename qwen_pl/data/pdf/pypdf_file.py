@@ -2,6 +2,7 @@
 
 import logging
 import math
+import sys
 import warnings
 from collections import Counter
 from io import BytesIO
@@ -26,6 +27,7 @@ from qwen_pl.data.pdf.pypdf_mended import mend_pypdf
 _MOST_FORMS = 1000  # of a page
 
 warnings.simplefilter("ignore")
+sys.setrecursionlimit(10_000)  # of what lies deeper pypdf says nothing; 1000 forms need 4000
 pypdf.overwrite_configuration(
     disable_legacy_handling=True,
     jbig2dec_binary=None,

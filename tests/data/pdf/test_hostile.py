@@ -75,6 +75,13 @@ def test_a_page_of_which_forms_are_left_out_is_named_and_its_own_text_stays(
     assert all(page[0].text == "all well" for page in pdf.pages)
 
 
+def test_a_form_deep_in_others_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "deep.pdf"
+    path.write_bytes(nested_forms(levels=900, times=1))
+    pdf = read_pdf(path)
+    assert (pdf.status, [line.text for line in pdf.pages[0]]) == ("ok", ["all well"] * 2)
+
+
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("name", ["surrogates", "control_characters"])
 def test_characters_that_no_file_can_hold_make_none_damaged(
