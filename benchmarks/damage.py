@@ -170,11 +170,12 @@ _SHORT = ("prepare", "fit", "parts")
 
 
 class Ended(NamedTuple):
-    """How a process ended, what it said, and a digest of its result."""
+    """How a process ended, what it said and printed, and a digest of its result."""
 
     code: int
     err: str
-    result: str
+    out: str
+    result: str = ""
 
 
 class Trials:
@@ -247,7 +248,8 @@ class Trials:
             return "mended" if names_it and "made anew" in ended.err else "same"
         if path.startswith(ROOTS["run"]) and ended.code == 0:
             # It does without, and says so; or says which checkpoint it takes in its place.
-            says_which = "step=00000002.ckpt" in ended.err and path.endswith("step=00000003.ckpt")
+            says = "step=00000002.ckpt" in ended.err + ended.out
+            says_which = says and path.endswith("step=00000003.ckpt")
             return "told" if names_it or says_which else "FAULT"
         if ended.code == 2 and expected.code == 0 and self.is_named(path, lines[-1]):
             self.lines[re.sub(r"[0-9a-f]{12,}", "*", lines[-1].replace(path, "FILE"))] += 1
@@ -260,7 +262,7 @@ class Trials:
 
     def end_of(self, verb: Verb) -> Ended:
         ended = run(verb.words, self.folder)
-        lines = [] if verb.leaves else ended.result.splitlines()
+        lines = [] if verb.leaves else ended.out.splitlines()
         digest = hashlib.sha256("\n".join(line for line in lines if verb.says in line).encode())
         for pattern in verb.leaves:
             for path in sorted(self.folder.glob(pattern)):

@@ -110,6 +110,8 @@ def make_plan(
     checkpoint = None
     if asked is not None:
         checkpoint = find_checkpoint(asked, folder, to_train=verb == "fit")
+        if verb != "fit" and is_first_on_machine():
+            tell(f"{checkpoint}:", file=sys.stderr)
     config.ckpt_path = None if checkpoint is None else str(checkpoint)
 
     predictions = None
