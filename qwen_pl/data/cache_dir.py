@@ -1,6 +1,7 @@
 """Names of everything in the cache: the one place that knows what is kept where."""
 
 import contextlib
+import os
 from pathlib import Path
 
 from qwen_pl.errors import InputError
@@ -102,7 +103,7 @@ class CacheDir:
         try:
             check_place(self.path)
             if not is_marked:
-                if tag.is_dir():
+                if os.path.lexists(tag):  # a folder maybe, or a pipe
                     remove(tag)
                 write_text(tag, f"{_SIGNATURE}\n# Made by qwen_pl; may be deleted.\n")
         except OSError as error:
