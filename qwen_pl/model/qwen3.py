@@ -14,15 +14,14 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
 
-from qwen_pl.errors import InputError
 from qwen_pl.model.attention import Mask, attend, mask_and_positions
 from qwen_pl.model.by_hand import Linear, is_plain, rms_norm
 from qwen_pl.model.cache import KeyValueCache
 from qwen_pl.model.config import Qwen3Config, RopeScaling
 from qwen_pl.model.loss import cross_entropy, linear_cross_entropy
 from qwen_pl.model.recompute import GradientCheckpointing, recomputable, recompute_of
+from qwen_pl.model.tied import fill_in_tied
 from qwen_pl.model.yarn import attention_factor, stretched_frequencies
 
 
@@ -345,31 +344,6 @@ class Qwen3ForCausalLM(nn.Module):
 def _fill_in_tied_head(
     module: Qwen3ForCausalLM, state_dict: dict[str, Tensor], prefix: str, *_: object
 ) -> None:
-    """Gives both names of the one matrix to a state dict of which one is there.
-
-    Raises:
-        InputError: If both are, and differ: then one of two matrices would be lost.
-    """
-    names = (f"{prefix}model.embed_tokens.weight", f"{prefix}lm_head.weight")
-    held = [state_dict[name] for name in names if name in state_dict]
-    if not module.config.tie_word_embeddings or not held:
-        return
-    if not _is_one(held[0], held[-1]):
-        raise InputError(
-            f"{names[0]} and {names[1]} differ, but tie_word_embeddings is true: these weights are "
-            "of a network with tie_word_embeddings false"
-        )
-    for name in names:
-        state_dict.setdefault(name, held[0])
-
-
-def _is_one(embedding: Tensor, head: Tensor) -> bool:
-    """Whether two tensors are the same memory or hold the same, of whatever dtype."""
-    if embedding is head or embedding.is_meta or head.is_meta or embedding.shape != head.shape:
-        return True  # shapes that do not fit are complained of when they are loaded
-    if isinstance(embedding, DTensor) and isinstance(head, DTensor):
-        embedding, head = embedding.to_local(), head.to_local()  # each process has its own rows
-    if embedding.data_ptr() == head.data_ptr():
-        return True
-    same = embedding.eq(head) | (embedding.isnan() & head.isnan())
-    return bool(same.all())
+    """Gives both names of the one matrix to a state dict of which one is there."""
+    if module.config.tie_word_embeddings:
+        fill_in_tied(state_dict, f"{prefix}model.embed_tokens.weight", f"{prefix}lm_head.weight")
