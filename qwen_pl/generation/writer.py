@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from qwen_pl.any_tokenizer import any_word, end_of_text, num_ids, prompt_ids, unused_ids
 from qwen_pl.errors import InputError
-from qwen_pl.generation.engine import Engine, FinishReason, Row
+from qwen_pl.generation.engine import Engine, FinishReason, Row, Step
 from qwen_pl.generation.sampling import Sampling
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 from qwen_pl.qwen_tokenizer import END_OF_TURN
@@ -180,14 +180,11 @@ class Writer:
 def _pieces(engine: Engine, texts: dict[Row, TextStream]) -> Iterator[tuple[Row, str]]:
     """Runs an engine to its end; what each step adds to each text."""
     while not engine.is_idle:
-        for row, token_id, finish_reason in engine.step():
-            text = texts[row]
-            piece = "" if token_id is None else text.push(token_id)
-            if text.is_stopped:
+        for step in engine.step():
+            row = step.row
+            piece, row.finish_reason = texts[row].take(step)
+            if row.finish_reason is not None:
                 engine.cancel(row)
-                row.finish_reason = "stop"
-            elif finish_reason is not None:
-                piece += text.flush()
             yield row, piece
 
 
@@ -243,6 +240,13 @@ class TextStream:
     def is_stopped(self) -> bool:
         """Whether a stop string came: the text is complete."""
         return self.stop.is_found
+
+    def take(self, step: Step) -> tuple[str, FinishReason | None]:
+        """What a step adds to the text, and why the text ends with it; None if it goes on."""
+        piece = "" if step.token_id is None else self.push(step.token_id)
+        if step.finish_reason is not None:
+            piece += self.flush()
+        return piece, "stop" if self.is_stopped else step.finish_reason
 
     def push(self, token_id: int) -> str:
         """Takes the next id and returns the text that is certain with it, maybe none."""

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
 from qwen_pl.errors import InputError
-from qwen_pl.generation.engine import FinishReason, Row, Step
+from qwen_pl.generation.engine import Row, Step
 from qwen_pl.generation.sampling import Sampling
 from qwen_pl.generation.writer import Addition, TextStream, Writer
 from qwen_pl.serving.errors import ApiError
@@ -163,10 +163,7 @@ class Worker:
 
     def _hand_out(self, step: Step) -> None:
         order, number, text = self._texts[step.row]
-        piece = "" if step.token_id is None else text.push(step.token_id)
-        if step.finish_reason is not None:
-            piece += text.flush()
-        reason: FinishReason | None = "stop" if text.is_stopped else step.finish_reason
+        piece, reason = text.take(step)
         if reason is not None:
             self._end(step.row)
         order.put(Addition(number, piece, len(step.row.new_ids), reason))
