@@ -64,6 +64,12 @@ def no_model(asked: str, known: str) -> ApiError:
     return ApiError(404, message, param="model", code="model_not_found")
 
 
+def busy(why: str) -> ApiError:
+    """The 429 for a request that has to wait."""
+    message, headers = f"{why}: ask again in a while", {"Retry-After": "2"}
+    return ApiError(429, message, code="rate_limit_exceeded", headers=headers)
+
+
 def body_error(problems: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> ApiError:
     """The 400 for a body that does not fit, from Pydantic's errors; it may hold ``fields``."""
     first = problems[0]

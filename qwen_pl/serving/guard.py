@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from qwen_pl.serving.errors import ApiError
+from qwen_pl.serving.errors import ApiError, busy
 
 MAX_BODY_BYTES = 4 * 2**20
 
@@ -133,9 +133,7 @@ class _Body:
         if self.num_bytes > MAX_BODY_BYTES:
             raise _too_large()
         if self._guard.held_bytes > MAX_HELD_BYTES:
-            why = "the requests that are waiting are too large together: ask again in a while"
-            again = {"Retry-After": "2"}
-            raise ApiError(429, why, code="rate_limit_exceeded", headers=again)
+            raise busy("the requests that are waiting are too large together")
         return message
 
 

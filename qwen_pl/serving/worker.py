@@ -17,7 +17,7 @@ from qwen_pl.errors import InputError
 from qwen_pl.generation.engine import Row, Step
 from qwen_pl.generation.sampling import Sampling
 from qwen_pl.generation.writer import Addition, TextStream, Writer
-from qwen_pl.serving.errors import ApiError
+from qwen_pl.serving.errors import ApiError, busy
 
 MAX_WAITING = 256
 """Texts that may wait for a row of the batch; more are refused with 429."""
@@ -108,12 +108,7 @@ class Worker:
                 raise _stopping()
             if self.num_texts + len(jobs) > self.capacity:
                 waiting = f"{self.num_texts} texts are waiting and {len(jobs)} more are too many"
-                raise ApiError(
-                    429,
-                    f"{waiting}: ask again in a while",
-                    code="rate_limit_exceeded",
-                    headers={"Retry-After": "2"},
-                )
+                raise busy(waiting)
             self.num_texts += len(jobs)
             self._arrivals.append(order)
             self._changed.notify()
