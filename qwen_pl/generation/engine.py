@@ -81,7 +81,7 @@ class Engine:
         *,
         stop_ids: Collection[int] = (),
         num_ids: int | None = None,
-        unused_ids: Sequence[int] = (),
+        unused_ids: Collection[int] = (),
         max_batch_size: int = 8,
     ) -> None:
         self.network = network

@@ -68,7 +68,7 @@ class Writer:
         ends = [end_of_text(tokenizer), tokenizer.token_to_id(END_OF_TURN)]
         self.stop_ids = frozenset(token for token in ends if token is not None)
         self.num_ids = num_ids(tokenizer)
-        self.unused_ids = unused_ids(tokenizer, self.num_ids)
+        self.unused_ids = frozenset(unused_ids(tokenizer, self.num_ids))
         self.context = any_word(tokenizer)
 
     def engine(self) -> Engine:

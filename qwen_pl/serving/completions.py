@@ -93,9 +93,8 @@ def _ids(prompt: Prompt, writer: Writer, max_len: int) -> list[int]:
             why = f"the prompt of {len(prompt):,} characters does not fit into {_context(max_len)}"
             raise ApiError(400, f"{why}: shorten it", param="prompt", code=TOO_LONG)
         return writer.encode(prompt)
-    unused = set(writer.unused_ids)
     for token in prompt:
-        if not 0 <= token < writer.num_ids or token in unused:
+        if not 0 <= token < writer.num_ids or token in writer.unused_ids:
             why = f"token {token} of the prompt is not among the model's {writer.num_ids}"
             raise ApiError(400, why, param="prompt")
     return prompt
