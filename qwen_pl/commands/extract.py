@@ -78,16 +78,15 @@ def _targets(sources: Sequence[Path], out: Path | None) -> Sequence[Path | None]
         return [None] * len(sources)
     if out.suffix.lower() in SINGLE and not out.is_dir():
         targets = [out] * len(sources)
-        check_place(out)
     else:
         if out.is_file():
             raise InputError(f"{out} is a file: give NAME.txt or a folder")
-        check_place(out)
         targets = []
         for source in sources:
             names = [source.stem, *(f"{source.stem}-{n}" for n in range(2, len(sources) + 2))]
             free = (out / f"{name}.txt" for name in names)
             targets.append(next(path for path in free if path not in targets))
+    check_place(out)
     written_over = {path.resolve() for path in targets} & {path.resolve() for path in sources}
     if written_over:
         raise InputError(f"--out would write over the source {written_over.pop()}")

@@ -33,8 +33,6 @@ def main(args: list[str]) -> None:
 
     path = checkpoint_of(options)
     checkpoint = load_facts(path)
-    if not isinstance(checkpoint, dict) or "qwen_pl" not in checkpoint:
-        raise InputError(f"{path} was not written by qwen_pl: it says nothing of itself")
     if options.config:
         config = checkpoint["qwen_pl"].get("run_config")
         if config is None:

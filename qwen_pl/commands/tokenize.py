@@ -47,14 +47,14 @@ def main(args: list[str]) -> None:
 
 
 def _piece(tokenizer: "Tokenizer", token_id: int) -> str:
-    """The text of one token, with its newlines visible; bytes that are no character as escapes."""
+    """The text of one token; bytes that are no character as escapes."""
     from tokenizers import pre_tokenizers
 
     token = tokenizer.id_to_token(token_id) or ""
     text = tokenizer.decode([token_id], skip_special_tokens=False)
     if "\ufffd" in text and set(token) <= set(pre_tokenizers.ByteLevel.alphabet()):
         return token
-    return text.replace("\n", "\\n")
+    return text
 
 
 def _tokenizer(run: str | None, name: str | None) -> "Tokenizer":
