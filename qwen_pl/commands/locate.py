@@ -1,5 +1,6 @@
 """``locate``: leads from a training step to the pages it saw, and from a sentence to its page."""
 
+import hashlib
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -113,7 +114,6 @@ def _stretch(folder: Path, step: int) -> "Stretch":
 def _tokens(folder: Path, stretch: "Stretch") -> "TokenFile":
     """The token file that a step was cut from, once its tokenizer is there too."""
     from qwen_pl.data.tokens.token_file import TokenFile
-    from qwen_pl.files import sha256
     from qwen_pl.run.saved_config import config_in_force
     from qwen_pl.seals import Damaged, read_bytes
 
@@ -123,7 +123,7 @@ def _tokens(folder: Path, stretch: "Stretch") -> "TokenFile":
     tokens, tokenizer = Path(stretch.tokens), Path(stretch.tokenizer) / "tokenizer.json"
     found = TokenFile(tokens)
     try:
-        read_bytes(tokenizer)
+        digest = hashlib.sha256(read_bytes(tokenizer)).hexdigest()
         found.check()
     except Damaged as damage:
         raise InputError(f"{damage}: {again}") from None
@@ -131,7 +131,7 @@ def _tokens(folder: Path, stretch: "Stretch") -> "TokenFile":
         raise InputError(
             f"{tokens} does not hold the tokens of the run any more: remove it, then {again}"
         )
-    if sha256(tokenizer) != stretch.tokenizer_sha256:
+    if digest != stretch.tokenizer_sha256:
         raise InputError(f"{tokenizer} is not the tokenizer of the run any more: restore it")
     return found
 
