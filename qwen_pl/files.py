@@ -162,15 +162,16 @@ def take_place(new: Path, path: Path) -> None:
     except BaseException:
         old.rename(path)
         raise
-    shutil.rmtree(old, ignore_errors=True) if old.is_dir() else old.unlink(missing_ok=True)
+    with contextlib.suppress(InputError):  # else remove_unfinished does
+        remove(old)
 
 
 def left_beside(path: Path) -> Path | None:
     """What was at ``path`` before a writer was killed while it put something else there."""
     if path.exists():
         return None
-    left = path.parent.glob(f"{glob.escape(path.name)}.old-*")
-    return next((old for old in sorted(left) if _LEFT.fullmatch(old.name)), None)
+    left = sorted(path.parent.glob(f"{glob.escape(path.name)}.old-*"))
+    return next((old for old in left if place_before(old) == path), None)
 
 
 def remove(path: Path) -> None:

@@ -18,7 +18,7 @@ from unicodedata import normalize
 
 from qwen_pl.data.cache_dir import CACHE_TAG, CacheDir
 from qwen_pl.errors import InputError
-from qwen_pl.files import remove, sha256
+from qwen_pl.files import expanded, remove, sha256
 from qwen_pl.seals import Damaged, read_sealed, tell_mended, write_sealed
 
 SUFFIXES = (".pdf", ".txt", ".md")
@@ -171,7 +171,7 @@ class _Search:
     def files(self, name: str) -> list[Path]:
         if not name.strip():
             raise InputError("a source is empty: give a PDF, a folder or a pattern")
-        path = Path(os.path.expanduser(name))  # noqa: PTH111 (Path's own fails without a home)
+        path = expanded(name)
         if os.path.isdir(path):
             if files := self._readable(self._below(path)):
                 return files
