@@ -8,12 +8,17 @@ from qwen_pl.data.corpus.document import Document, written_document
 
 
 def make_document(
-    folder: Path, name: str, paragraphs: Sequence[str], pages: Sequence[int] | None = None, **more
+    folder: Path,
+    name: str,
+    paragraphs: Sequence[str],
+    pages: Sequence[int] | None = None,
+    newlines: Sequence[int] | None = None,
+    **more,
 ) -> Document:
-    """A document of these paragraphs, by default all on page 1."""
+    """A document of these paragraphs, by default all on page 1 and with blank lines between."""
     text_file = folder / f"{name}.txt"
-    pages = pages or [1] * len(paragraphs)
+    pages, newlines = pages or [1] * len(paragraphs), newlines or [2] * len(paragraphs)
     with written_document(text_file) as writer:
-        writer.write([Paragraph(*pair) for pair in zip(paragraphs, pages, strict=True)])
+        writer.write([*map(Paragraph, paragraphs, pages, newlines)])
     num_bytes = sum(len(paragraph.encode()) for paragraph in paragraphs)
     return Document(f"{name}.pdf", name, writer.text, len(paragraphs), num_bytes, **more)

@@ -1,17 +1,48 @@
 """What cleaning gives: paragraphs, and what was done to find them."""
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+_LONG_ENOUGH = 1 << 16  # characters of lines that stay as they are, in one paragraph
 
 
 class Paragraph(NamedTuple):
     """A paragraph or heading."""
 
     text: str
-    """One line, without a newline."""
+    """One line; or several, as code and verse have them, with their blank lines and indentation as
+    they were. It begins and ends with a line that is not blank."""
     page: int
     """The page it begins on, counted from 1."""
+    newlines: int = 2
+    """Between it and the paragraph before: two make a blank line."""
+
+
+def lines_as_they_are(lines: Iterable[str], page: int, newlines: int = 2) -> Iterator[Paragraph]:
+    """Paragraphs of lines that stay as they are, such as code; blank ones around them go.
+
+    There is one, but where the lines are so many that it would be too long: then there are several,
+    with as many newlines between them as there were.
+
+    >>> list(lines_as_they_are(["", "if x:", "", "    y()", ""], page=1))
+    [Paragraph(text='if x:\\n\\n    y()', page=1, newlines=2)]
+    """
+    block: list[str] = []
+    size = blank = 0  # characters of the block, and blank lines since
+    for line in lines:
+        if not line.strip():
+            blank += 1
+            continue
+        if size > _LONG_ENOUGH:
+            yield Paragraph("\n".join(block), page, newlines)
+            block, size, newlines, blank = [], 0, blank + 1, 0
+        block += [""] * blank if block else []
+        block.append(line.rstrip())
+        size, blank = size + blank + len(line), 0
+    if block:
+        yield Paragraph("\n".join(block), page, newlines)
 
 
 @dataclass(frozen=True)

@@ -141,20 +141,20 @@ def _next_piece(
 ) -> tuple[dict[str, Any], list[Paragraph]]:
     """The paragraphs that come next, and the message behind them."""
     deadline = time.monotonic() + limits.file_seconds
-    parts: list[tuple[list[str], int]] = []
+    parts: list[tuple[list[str], int, int]] = []
     characters = 0
     while (message := child.next_message(seconds, deadline))["type"] == "paragraphs":
-        for text, page, goes_on in message["paragraphs"]:
-            if type(text) is not str or type(page) is not int:
+        for text, page, newlines, goes_on in message["paragraphs"]:
+            if not (type(text) is str and type(page) is type(newlines) is int and newlines > 0):
                 raise ValueError
-            characters += len(text)
+            characters += len(text) + newlines
             if goes_on:
                 parts[-1][0].append(text)
             else:
-                parts.append(([text], page))
+                parts.append(([text], page, newlines))
         if characters > limits.text_mb * 1e6:
             raise ChildStopped("timeout", f"gave more than {limits.text_mb} MB of text")
-    return message, [Paragraph("".join(texts), page) for texts, page in parts]
+    return message, [Paragraph("".join(texts), *place) for texts, *place in parts]
 
 
 def _report(file: SourceFile, values: dict[str, Any]) -> FileReport:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from qwen_pl.data.cleaning.clean import clean_pages, clean_plain_text
-from qwen_pl.data.cleaning.clean_text import Cleaning
+from qwen_pl.data.cleaning.clean_text import Cleaning, Paragraph
 from qwen_pl.data.corpus.text_encoding import TextEncoding, read_chunks
 from qwen_pl.data.page.line import Line
 from qwen_pl.data.pdf.guards import (
@@ -89,13 +89,13 @@ def _cleaned(job: dict[str, Any], pages: Sequence[Any]) -> Iterator[dict[str, An
         yield {"type": "cleaned", "report": describe_file(path, "", None, clean).to_json()}
 
 
-def _told(paragraphs: Iterable[tuple[str, int]]) -> Iterator[dict[str, Any]]:
-    """Paragraphs as ``[text, page, whether it goes on with the one before]``."""
+def _told(paragraphs: Iterable[Paragraph]) -> Iterator[dict[str, Any]]:
+    """Paragraphs as ``[text, page, newlines, whether it is the rest of the one before]``."""
     batch, size = [], 0
-    for text, page in paragraphs:
+    for text, page, newlines in paragraphs:
         for start in range(0, len(text), _CHARACTERS_AT_ONCE):
             part = text[start : start + _CHARACTERS_AT_ONCE]
-            batch.append([part, page, start > 0])
+            batch.append([part, page, newlines, start > 0])
             size += len(part) + 1
             if size >= _CHARACTERS_AT_ONCE:
                 yield {"type": "paragraphs", "paragraphs": batch}

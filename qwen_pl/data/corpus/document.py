@@ -30,7 +30,7 @@ class SealedText(NamedTuple):
     """A cleaned text on the disk and the index of its paragraphs, with what each is known by."""
 
     file: Path
-    """The paragraphs in UTF-8, with a blank line between two."""
+    """The paragraphs in UTF-8, between two of them a blank line or as many newlines as they say."""
     seal: Seal
     index_seal: Seal
 
@@ -59,6 +59,12 @@ class SealedText(NamedTuple):
             content = file.read(int(starts[-1] + sizes[-1]))
         places = zip(starts.tolist(), sizes.tolist(), strict=True)
         return [content[start : start + size].decode() for start, size in places]
+
+    def read_ends(self, first: int, end: int) -> list[str]:
+        """The newlines behind each of the paragraphs ``[first, end)``."""
+        rows = self.read_index(first, end + 1)
+        gaps = rows["start"][1:] - rows["start"][:-1] - rows["num_bytes"][:-1]
+        return [*("\n" * gap for gap in gaps.tolist()), PARAGRAPH_END][: end - first]
 
     def copy_to(self, out: IO[bytes]) -> None:
         """Writes all of the text."""
@@ -140,7 +146,7 @@ class DocumentWriter:
         rows = np.zeros(len(paragraphs), INDEX)
         for row, paragraph in zip(rows, paragraphs, strict=True):
             text = paragraph.text.encode()
-            separator = PARAGRAPH_END.encode() if self._position else b""
+            separator = b"\n" * paragraph.newlines if self._position else b""
             start = self._position + len(separator)
             row["start"], row["num_bytes"], row["page"] = start, len(text), paragraph.page
             row["key"] = paragraph_key(paragraph.text)

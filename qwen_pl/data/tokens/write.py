@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from qwen_pl.data.cache_dir import TokensEntry
-from qwen_pl.data.corpus.document import PARAGRAPH_END, Document, SealedText
+from qwen_pl.data.corpus.document import Document, SealedText
 from qwen_pl.data.processes import ProcessDied, map_in_processes
 from qwen_pl.data.tokens.cuts import Cuts, without_cuts
 from qwen_pl.data.tokens.encoder import encoder_of
@@ -281,7 +281,9 @@ def _items(slices: Sequence[Slice]) -> Iterator[_Item]:
         index = without_cuts(own.text.read_index(*own.paragraphs), own.cuts)
         page, begins = 1, own.begins_document
         texts = own.text.read_texts(index)
-        ends = [PARAGRAPH_END] * (len(texts) - 1) + ["" if own.cuts[1] else PARAGRAPH_END]
+        ends = own.text.read_ends(*own.paragraphs)
+        if own.cuts[1]:
+            ends[-1] = ""
         for text, end, page in zip(texts, ends, index["page"].tolist(), strict=False):
             yield number, own.document, page, begins, text + end
             begins = False

@@ -15,10 +15,12 @@ from qwen_pl.data.tokens.token_file import Passage, TokenFile
 from qwen_pl.data.tokens.write import write_token_file
 
 ONE = ["It is a truth.", "Universally acknowledged, naïve 真理!", " that </s> [SEP] <eos>  wants"]
-TWO = ["A single man.", "In want of a wife; it is."]
+TWO = ["def want():", "    pass\n\n\n    return 'of a wife'", "It is."]
+NEWLINES = [1, 3, 2]  # before each of them: code goes on, and a blank line more than between others
+TWO_WHOLE = "def want():\n\n\n    pass\n\n\n    return 'of a wife'\n\nIt is.\n\n"
 # The first document is held out in its middle, where it goes on.
 PIECES = [Piece(0, 0, 1, "train"), Piece(0, 1, 2, "val"), Piece(0, 2, 3, "train")]
-PIECES += [Piece(1, 0, 2, "train")]
+PIECES += [Piece(1, 0, 3, "train")]
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -26,7 +28,7 @@ def test_a_document_begins_once_and_goes_on_as_in_the_whole_text(kind: str, tmp_
     file = tmp_path / "tokenizer.json"
     file.write_text(ALL[kind]().to_str(), encoding="utf-8")
     documents = [make_document(tmp_path, "one", ONE, [1, 2, 3])]
-    documents += [make_document(tmp_path, "two", TWO, [1, 4])]
+    documents += [make_document(tmp_path, "two", TWO, [1, 4, 4], NEWLINES)]
     write_token_file(tmp_path / "tokens", documents, PIECES, file)
     written = TokenFile(tmp_path / "tokens")
     tokenizer = read_tokenizer(file.read_bytes(), file)
@@ -41,10 +43,10 @@ def test_a_document_begins_once_and_goes_on_as_in_the_whole_text(kind: str, tmp_
     tokenizer.encode_special_tokens = True
     assert kind in LOSING or tokens == [
         token
-        for texts in (ONE, TWO)
+        for text in ("\n\n".join(ONE) + "\n\n", TWO_WHOLE)
         for token in [
             *start,
-            *tokenizer.encode("\n\n".join(texts) + "\n\n", add_special_tokens=False).ids,
+            *tokenizer.encode(text, add_special_tokens=False).ids,
             end,
         ]
     ]
@@ -52,7 +54,7 @@ def test_a_document_begins_once_and_goes_on_as_in_the_whole_text(kind: str, tmp_
     assert written.passages(ends[0] + 1, ends[0] + 2) == [Passage("two.pdf", 1, 1)]
 
     assert len(written.num_bytes) == num_ids(tokenizer)
-    num_bytes = sum(len(f"{text}\n\n".encode()) for text in ONE + TWO)
+    num_bytes = len("".join([*(f"{text}\n\n" for text in ONE), TWO_WHOLE]).encode())
     has_space = kind in ("roberta", "llama2", "mistral")  # one before each document
     assert written.num_bytes[tokens].sum() == pytest.approx(num_bytes + 2 * has_space)
     assert written.tokens.dtype == (np.uint32 if kind == "with_holes" else np.uint16)
