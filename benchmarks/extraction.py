@@ -33,7 +33,7 @@ reader = import_module(f"qwen_pl.data.pdf.{sys.argv[3]}_file")
 started = time.process_time()
 file = reader.open_file(sys.argv[1], "")
 for index in range(min(file.num_pages, int(sys.argv[2]))):
-    json.dumps({"type": "page", "lines": file.lines(index)[0]}).encode("ascii")
+    json.dumps({"type": "page", "sheet": file.sheet(index)[0]}).encode("ascii")
 print(json.dumps(time.process_time() - started))
 """
 _WHOLE = """

@@ -21,7 +21,7 @@ from qwen_pl.data.cleaning.clean import clean_pages, clean_plain_text
 from qwen_pl.data.cleaning.clean_text import Cleaning, CleanText, Paragraph
 from qwen_pl.data.corpus.document import Document, paragraph_key, written_document
 from qwen_pl.data.corpus.duplicates import drop_repeated, find_copies, shingles, signature
-from qwen_pl.data.page.line import Line, Page
+from qwen_pl.data.page.line import Line, Page, Sheet
 from qwen_pl.data.pdf.read import PdfText
 from qwen_pl.data.report.file_report import FileReport, describe_file
 from qwen_pl.data.report.write import write_report
@@ -219,7 +219,7 @@ def clean_text(text: str) -> object:
 
 
 def clean_and_describe(pages: list[Page]) -> object:
-    pdf = PdfText(Path("made.pdf"), pages, num_pages=len(pages))
+    pdf = PdfText(Path("made.pdf"), list(map(Sheet, pages)), num_pages=len(pages))
     for cleaning in (Cleaning(), _PLAIN):
         describe_file(pdf.path, "", pdf, clean_pages(pages, cleaning))
     return pdf

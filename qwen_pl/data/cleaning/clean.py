@@ -16,7 +16,7 @@ from qwen_pl.data.cleaning.paragraphs import group_paragraphs
 from qwen_pl.data.cleaning.plain_text import group_lines
 from qwen_pl.data.cleaning.running_heads import find_running_heads
 from qwen_pl.data.page.legibility import garbage_ratio, glued_ratio
-from qwen_pl.data.page.line import LineIndex, Page
+from qwen_pl.data.page.line import LineIndex, Page, Sheet
 
 CLEANING_VERSION = 2
 """Changes whenever the same pages could give other paragraphs."""
@@ -24,11 +24,16 @@ CLEANING_VERSION = 2
 _MOST_GARBAGE = 0.3
 
 
-def clean_pages(pages: Sequence[Page], cleaning: Cleaning = EVERY_STEP) -> CleanText:
+def clean_sheets(sheets: Sequence[Sheet], cleaning: Cleaning = EVERY_STEP) -> CleanText:
     """Finds the paragraphs of a document.
 
     It needs all pages, in order, since what repeats tells head from text.
     """
+    return clean_pages([sheet.lines for sheet in sheets], cleaning)
+
+
+def clean_pages(pages: Sequence[Page], cleaning: Cleaning = EVERY_STEP) -> CleanText:
+    """The same for pages of which nothing is known but their lines."""
     result = CleanText()
     if cleaning.characters:
         pages = read_tex_codes(list(pages))

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from qwen_pl.data.layout.roles import Role
+
 _LONG_ENOUGH = 1 << 16  # characters of lines that stay as they are, in one paragraph
 
 
@@ -18,6 +20,7 @@ class Paragraph(NamedTuple):
     """The page it begins on, counted from 1."""
     newlines: int = 2
     """Between it and the paragraph before: two make a blank line."""
+    role: Role = Role.PROSE
 
 
 def lines_as_they_are(lines: Iterable[str], page: int, newlines: int = 2) -> Iterator[Paragraph]:
@@ -27,7 +30,7 @@ def lines_as_they_are(lines: Iterable[str], page: int, newlines: int = 2) -> Ite
     with as many newlines between them as there were.
 
     >>> list(lines_as_they_are(["", "if x:", "", "    y()", ""], page=1))
-    [Paragraph(text='if x:\\n\\n    y()', page=1, newlines=2)]
+    [Paragraph(text='if x:\\n\\n    y()', page=1, newlines=2, role=<Role.PROSE: 'prose'>)]
     """
     block: list[str] = []
     size = blank = 0  # characters of the block, and blank lines since

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from qwen_pl.data.cleaning.clean_text import Cleaning, CleanText, Paragraph
 from qwen_pl.data.corpus.sources import SourceFile
 from qwen_pl.data.corpus.text_encoding import CHUNK_CHARACTERS, TextEncoding
-from qwen_pl.data.page.line import Page
+from qwen_pl.data.layout.roles import Role
+from qwen_pl.data.page.line import Sheet
 from qwen_pl.data.pdf.child import Child, ChildStopped
 from qwen_pl.data.pdf.messages import note
 from qwen_pl.data.pdf.read import PdfLimits, PdfText
@@ -41,9 +42,9 @@ def cleaned_pdf(
         ChildStopped: If it meets a limit.
     """
     facts = {n: getattr(pdf, n) for n in ("status", "reason", "num_pages", "producer", "reader")}
-    job = {"pdf": facts, "num_pages": len(pdf.pages)}
-    seconds = limits.page_seconds * (1 + len(pdf.pages))
-    return _cleaned(file, job, pdf.pages, cleaning, limits, seconds)
+    job = {"pdf": facts, "num_pages": len(pdf.sheets)}
+    seconds = limits.page_seconds * (1 + len(pdf.sheets))
+    return _cleaned(file, job, pdf.sheets, cleaning, limits, seconds)
 
 
 def cleaned_text(
@@ -106,7 +107,7 @@ class _Cleaner:
 def _cleaned(
     file: SourceFile,
     job: dict[str, Any],
-    pages: Sequence[Page],
+    sheets: Sequence[Sheet],
     cleaning: Cleaning,
     limits: PdfLimits,
     seconds: float,
@@ -117,8 +118,8 @@ def _cleaned(
     try:
         child = _Cleaner.at_work(limits.memory_mb).await_ready()
         child.send(job | {"path": path, "cleaning": dataclasses.asdict(cleaning)})
-        for page in pages:
-            child.send({"lines": page})
+        for sheet in sheets:
+            child.send({"sheet": sheet})
         while True:
             message, paragraphs = _next_piece(child, limits, seconds)
             if message["type"] == "done":
@@ -141,20 +142,20 @@ def _next_piece(
 ) -> tuple[dict[str, Any], list[Paragraph]]:
     """The paragraphs that come next, and the message behind them."""
     deadline = time.monotonic() + limits.file_seconds
-    parts: list[tuple[list[str], int, int]] = []
+    parts: list[tuple[list[str], Paragraph]] = []
     characters = 0
     while (message := child.next_message(seconds, deadline))["type"] == "paragraphs":
-        for text, page, newlines, goes_on in message["paragraphs"]:
+        for text, page, newlines, role, goes_on in message["paragraphs"]:
             if not (type(text) is str and type(page) is type(newlines) is int and newlines > 0):
                 raise ValueError
             characters += len(text) + newlines
             if goes_on:
                 parts[-1][0].append(text)
             else:
-                parts.append(([text], page, newlines))
+                parts.append(([text], Paragraph("", page, newlines, Role(role))))
         if characters > limits.text_mb * 1e6:
             raise ChildStopped("timeout", f"gave more than {limits.text_mb} MB of text")
-    return message, [Paragraph("".join(texts), *place) for texts, *place in parts]
+    return message, [paragraph._replace(text="".join(texts)) for texts, paragraph in parts]
 
 
 def _report(file: SourceFile, values: dict[str, Any]) -> FileReport:

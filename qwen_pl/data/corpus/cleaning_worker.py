@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from qwen_pl.data.cleaning.clean import clean_pages, clean_plain_text
+from qwen_pl.data.cleaning.clean import clean_plain_text, clean_sheets
 from qwen_pl.data.cleaning.clean_text import Cleaning, Paragraph
 from qwen_pl.data.corpus.text_encoding import TextEncoding, read_chunks
-from qwen_pl.data.page.line import Line
+from qwen_pl.data.page.line import sheet_of
 from qwen_pl.data.pdf.guards import (
     OUT_OF_MEMORY_EXIT_CODE,
     answer_pipe,
@@ -62,7 +62,7 @@ def _say(answer: Any, message: dict[str, Any]) -> None:
 
 
 def _answers(job: dict[str, Any], jobs: "queue.SimpleQueue[bytes]") -> Iterator[dict[str, Any]]:
-    pages = [json.loads(jobs.get())["lines"] for _ in range(job["num_pages"])]
+    pages = [json.loads(jobs.get())["sheet"] for _ in range(job["num_pages"])]
     try:
         yield from _cleaned(job, pages)
     except MemoryError:
@@ -75,8 +75,8 @@ def _cleaned(job: dict[str, Any], pages: Sequence[Any]) -> Iterator[dict[str, An
     """What is told of each piece: its paragraphs, then the report on it."""
     path, cleaning = Path(job["path"]), Cleaning(**job["cleaning"])
     if job["pdf"] is not None:
-        pdf = PdfText(path, [[Line(*line) for line in page] for page in pages], **job["pdf"])
-        clean = clean_pages(pdf.pages, cleaning)
+        pdf = PdfText(path, list(map(sheet_of, pages)), **job["pdf"])
+        clean = clean_sheets(pdf.sheets, cleaning)
         yield from _told(clean.paragraphs)
         yield {"type": "cleaned", "report": describe_file(path, "", pdf, clean).to_json()}
         return
@@ -90,12 +90,12 @@ def _cleaned(job: dict[str, Any], pages: Sequence[Any]) -> Iterator[dict[str, An
 
 
 def _told(paragraphs: Iterable[Paragraph]) -> Iterator[dict[str, Any]]:
-    """Paragraphs as ``[text, page, newlines, whether it is the rest of the one before]``."""
+    """Paragraphs as ``[text, page, newlines, role, whether it is the rest of the one before]``."""
     batch, size = [], 0
-    for text, page, newlines in paragraphs:
+    for text, page, newlines, role in paragraphs:
         for start in range(0, len(text), _CHARACTERS_AT_ONCE):
             part = text[start : start + _CHARACTERS_AT_ONCE]
-            batch.append([part, page, newlines, start > 0])
+            batch.append([part, page, newlines, role, start > 0])
             size += len(part) + 1
             if size >= _CHARACTERS_AT_ONCE:
                 yield {"type": "paragraphs", "paragraphs": batch}

@@ -29,7 +29,7 @@ from qwen_pl.data.corpus.document import SealedText, written_document
 from qwen_pl.data.corpus.duplicates import MINHASH_VERSION, shingles, signature
 from qwen_pl.data.corpus.sources import SourceFile
 from qwen_pl.data.corpus.text_encoding import find_encoding
-from qwen_pl.data.page.line import Line
+from qwen_pl.data.page.line import sheet_of
 from qwen_pl.data.pdf.child import ChildStopped
 from qwen_pl.data.pdf.read import PdfLimits, PdfText, read_pdf
 from qwen_pl.data.pdf.readers import reader_version
@@ -222,7 +222,7 @@ def _read_pdf_file(
     pdf = kept or _fresh_pages(pages_file, file.path, settings, progress)
     pieces = cleaned_pdf(file, pdf, settings.cleaning, settings.limits)
     # What is described without the child is a file of which no page was cleaned.
-    made = _write(entry, file, dataclasses.replace(pdf, pages=[]), pieces)
+    made = _write(entry, file, dataclasses.replace(pdf, sheets=[]), pieces)
     made.report.seconds = 0.0 if kept is None else kept.seconds  # which reading took at its time
     return made
 
@@ -336,7 +336,7 @@ def _kept_pages(pages_file: Path, settings: ReadingSettings) -> PdfText | None:
         return None
     if kept.pop("conditions") != settings.conditions and kept["status"] not in _LASTING:
         return None
-    kept["pages"] = [[Line(*line) for line in page] for page in kept["pages"]]
+    kept["sheets"] = list(map(sheet_of, kept["sheets"]))
     return PdfText(**(kept | {"path": Path(kept["path"])}))
 
 

@@ -8,9 +8,9 @@ the reading; text is made such that every file and terminal can take it.
 from collections.abc import Generator
 from typing import Any, NamedTuple
 
-from qwen_pl.data.page.line import Line, Page
+from qwen_pl.data.page.line import Box, Line, Sheet
 from qwen_pl.data.pdf.child import Child, ChildStopped
-from qwen_pl.data.pdf.open_file import FARTHEST, MOST_PAGES, valid_unicode
+from qwen_pl.data.pdf.open_file import FARTHEST, MOST_DRAWN, MOST_PAGES, valid_unicode
 
 _LONGEST_NOTE = 200  # characters of a reason or the like
 _WORKER = "qwen_pl.data.pdf.worker"
@@ -29,11 +29,11 @@ class Opened(NamedTuple):
 
 
 class PageRead(NamedTuple):
-    """The lines of the next page."""
+    """The next page."""
 
-    lines: Page
+    sheet: Sheet
     error: str
-    """Why there are none, or not all; empty if all was read."""
+    """Why it is empty, or not whole; empty if all was read."""
 
 
 def note(text: str) -> str:
@@ -85,17 +85,31 @@ def _opened(message: dict[str, Any]) -> Opened:
 
 
 def _page(message: dict[str, Any]) -> PageRead:
-    lines, error = _fields(message, "page", lines=list, error=str)
-    return PageRead([_line(*line) for line in lines], note(error))
+    sheet, error = _fields(message, "page", sheet=list, error=str)
+    lines, box, rulings, pictures = sheet
+    if not len(rulings) <= MOST_DRAWN >= len(pictures):
+        raise ValueError
+    drawn = [tuple(_box(*drawn) for drawn in each) for each in (rulings, pictures)]
+    return PageRead(Sheet([_line(*line) for line in lines], _box(*box), *drawn), note(error))
 
 
-def _line(text: str, x: float, y: float, size: float) -> Line:
-    is_placed = all(type(number) in (float, int) for number in (x, y, size))
-    if not (is_placed and type(text) is str and size >= 0):
+def _line(text: str, x: float, y: float, size: float, end: float, font: str, turn: int) -> Line:
+    if not type(text) is type(font) is str or size < 0 or turn not in (0, 90, 180, 270):
         raise ValueError
-    if not (abs(x) <= FARTHEST and abs(y) <= FARTHEST and size <= FARTHEST):
+    x, y, size, end = _numbers(x, y, size, end)
+    return Line(valid_unicode(text), x, y, size, end, note(font), int(turn))
+
+
+def _box(left: float, lower: float, right: float, upper: float) -> Box:
+    left, lower, right, upper = _numbers(left, lower, right, upper)
+    return left, lower, right, upper
+
+
+def _numbers(*numbers: float) -> list[float]:
+    """Points that may be meant."""
+    if not all(type(number) in (float, int) and abs(number) <= FARTHEST for number in numbers):
         raise ValueError
-    return Line(valid_unicode(text), float(x), float(y), float(size))
+    return list(map(float, numbers))
 
 
 def _fields(message: dict[str, Any], kind: str, **types: type) -> list[Any]:

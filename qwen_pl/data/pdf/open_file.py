@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from qwen_pl.data.page.line import Line
+from qwen_pl.data.page.line import Sheet
 
 Place = tuple[float, float, float]
 """x, y and font size, in points."""
@@ -11,6 +11,8 @@ Place = tuple[float, float, float]
 NOWHERE: Place = (0.0, 0.0, 0.0)
 FARTHEST = 1e6
 """Points from the corner of a page within which a place can be meant."""
+MOST_DRAWN = 2_000
+"""Rulings of a page that are told of, and pictures likewise."""
 MOST_PAGES = 1_000_000
 """Pages of a file that is read."""
 _RAISED_DIGITS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -26,8 +28,8 @@ class OpenFile(NamedTuple):
     num_pages: int
     producer: str
     """The program that wrote the file, as far as the file says."""
-    lines: Callable[[int], tuple[list[Line], str]]
-    """The lines of a page, counted from 0, and what is left out of them; it may raise anything."""
+    sheet: Callable[[int], tuple[Sheet, str]]
+    """A page, counted from 0, and what is left out of it; it may raise anything."""
     caveat: str = ""
     """What must be said of text read this way."""
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pypdfium2
 import pypdfium2.raw as pdfium
 
-from qwen_pl.data.page.line import Line, is_large_initial, parted
+from qwen_pl.data.page.line import Line, Sheet, is_large_initial, parted
 from qwen_pl.data.page.scripts import is_right_to_left
 from qwen_pl.data.pdf.open_file import NeedsPassword, OpenFile, raise_number, valid_unicode
 from qwen_pl.data.pdf.pdfium_characters import HYPHEN, Characters
@@ -48,7 +48,7 @@ def open_file(source: str | bytes, password: str) -> OpenFile:
     return OpenFile(
         num_pages=len(document),
         producer=_producer(document),
-        lines=lambda index: (_page_lines(document, index), ""),
+        sheet=lambda index: (Sheet(_page_lines(document, index)), ""),
     )
 
 

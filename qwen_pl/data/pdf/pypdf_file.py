@@ -11,7 +11,7 @@ from typing import Any
 import pypdf
 from pypdf.errors import PyPdfError
 
-from qwen_pl.data.page.line import Line, is_large_initial
+from qwen_pl.data.page.line import Line, Sheet, is_large_initial
 from qwen_pl.data.page.scripts import in_reading_order
 from qwen_pl.data.pdf.open_file import (
     NOWHERE,
@@ -74,7 +74,7 @@ def open_file(source: str | bytes, password: str) -> OpenFile:
     return OpenFile(
         num_pages=len(reader.pages),
         producer=valid_unicode(_producer(reader)),
-        lines=lambda index: _read_page(reader.pages[index]),
+        sheet=lambda index: _read_page(reader.pages[index]),
         caveat=_CAVEAT,
     )
 
@@ -89,9 +89,9 @@ def _producer(reader: pypdf.PdfReader) -> str:
         return ""  # damaged metadata says nothing about the pages
 
 
-def _read_page(page: Any) -> tuple[list[Line], str]:
+def _read_page(page: Any) -> tuple[Sheet, str]:
     _left_out.reason = ""
-    return _page_lines(page), _left_out.reason
+    return Sheet(_page_lines(page)), _left_out.reason
 
 
 def _page_lines(page: Any) -> list[Line]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from qwen_pl.data.page.legibility import MAYBE_GLUED, glued_ratio
-from qwen_pl.data.page.line import Page
+from qwen_pl.data.page.line import Page, Sheet
 from qwen_pl.data.pdf.child import ChildStopped, Status
 from qwen_pl.data.pdf.messages import Opened, PageRead, messages
 from qwen_pl.data.pdf.readers import check_reader, installed_version
@@ -45,7 +45,7 @@ class PdfText:
     """The text of one PDF and how reading it went."""
 
     path: Path
-    pages: list[Page] = field(default_factory=list)
+    sheets: list[Sheet] = field(default_factory=list)
     """One per page read, in order; a page that could not be read is empty."""
     status: Status = "ok"
     """What came of it:
@@ -68,6 +68,11 @@ class PdfText:
     """Time that reading took."""
     reader: str = ""
     """The program that read it, with its version."""
+
+    @property
+    def pages(self) -> list[Page]:
+        """The lines of each page read."""
+        return [sheet.lines for sheet in self.sheets]
 
 
 def read_pdf(
@@ -193,7 +198,7 @@ class _PageCollector:
             is_over = self._too_much_text() or time.monotonic() >= self.deadline or self.spare < 0
             if stopped is None or is_over or not self._unread_pages():
                 break  # or else one page may be to blame, rather than the file as a whole
-            self._add_page([], lost=stopped)
+            self._add_page(Sheet([]), lost=stopped)
             stopped = self._read_on() if self._unread_pages() else None
         self._judge(stopped)
 
@@ -203,7 +208,7 @@ class _PageCollector:
             "reader": self.result.reader.split()[0],
             "path": str(self.result.path.resolve()),
             "password": self.password,
-            "first_page": len(self.result.pages),
+            "first_page": len(self.result.sheets),
             "memory_mb": self.limits.memory_mb,
         }
         heard = time.monotonic()
@@ -211,7 +216,7 @@ class _PageCollector:
             with closing(messages(job, self.spare / 2, self.deadline)) as heard_of:
                 for message in heard_of:
                     self._take(message, time.monotonic() - heard)
-                    if isinstance(message, PageRead) or not self.result.pages:
+                    if isinstance(message, PageRead) or not self.result.sheets:
                         heard = time.monotonic()  # to open it again counts as to lose a page
         except ChildStopped as stopped:
             self.spare -= time.monotonic() - heard
@@ -221,29 +226,29 @@ class _PageCollector:
     def _take(self, message: Opened | PageRead, seconds: float) -> None:
         if isinstance(message, PageRead):
             lost = ChildStopped("corrupt", message.error) if message.error else None
-            self._add_page(message.lines, lost)
-            self.spare -= seconds if lost and not message.lines else 0.0
+            self._add_page(message.sheet, lost)
+            self.spare -= seconds if lost and not message.sheet.lines else 0.0
             if self.spare < 0:
                 allowed = 2 * self.limits.page_seconds
                 raise ChildStopped("timeout", f"lost pages took more than {allowed:g} s")
             if too_much := self._too_much_text():
                 raise ChildStopped("timeout", f"gave more than {too_much}")
             return
-        if self.result.pages and message.num_pages != self.result.num_pages:
+        if self.result.sheets and message.num_pages != self.result.num_pages:
             raise ChildStopped("crashed", "has another number of pages when opened again")
         self.result.num_pages, self.result.producer, self.caveat, self.damage = message
 
-    def _add_page(self, page: Page, lost: ChildStopped | None) -> None:
-        self.result.pages.append(page)
-        self.characters += sum(len(line.text) for line in page)
-        self.num_lines += len(page)
+    def _add_page(self, sheet: Sheet, lost: ChildStopped | None) -> None:
+        self.result.sheets.append(sheet)
+        self.characters += sum(len(line.text) for line in sheet.lines)
+        self.num_lines += len(sheet.lines)
         if lost is not None:
-            self.lost.append((len(self.result.pages), lost))
+            self.lost.append((len(self.result.sheets), lost))
         if self.on_page is not None:
-            self.on_page(len(self.result.pages), self.result.num_pages)
+            self.on_page(len(self.result.sheets), self.result.num_pages)
 
     def _unread_pages(self) -> bool:
-        return len(self.result.pages) < self.result.num_pages
+        return len(self.result.sheets) < self.result.num_pages
 
     def _too_much_text(self) -> str:
         """What a file may not give more of, once it has; empty before."""
@@ -275,6 +280,6 @@ class _PageCollector:
         if len(self.lost) > 1:
             reasons.append(f"{len(self.lost)} pages lost or cut in all")
         if stopped is not None:
-            place = f" after page {len(result.pages)} of {result.num_pages}"
+            place = f" after page {len(result.sheets)} of {result.num_pages}"
             reasons.append(stopped.reason + (place if result.num_pages else ""))
         result.reason = "; ".join(reasons)

@@ -9,12 +9,12 @@ execute.
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from qwen_pl.data.page.line import Line
+from qwen_pl.data.page.line import Box, Line, Sheet
 from qwen_pl.data.pdf.guards import (
     LONGEST_MESSAGE,
     OUT_OF_MEMORY_EXIT_CODE,
@@ -22,7 +22,7 @@ from qwen_pl.data.pdf.guards import (
     exit_with_parent,
     limit_memory,
 )
-from qwen_pl.data.pdf.open_file import FARTHEST, MOST_PAGES, NOWHERE, NeedsPassword
+from qwen_pl.data.pdf.open_file import FARTHEST, MOST_DRAWN, MOST_PAGES, NOWHERE, NeedsPassword
 
 _LONGEST_NOTE = 1000  # characters; what the parent keeps of it is less
 _LARGEST_TO_REPAIR = 128 << 20  # bytes; they are all held in memory
@@ -74,16 +74,14 @@ def _messages(job: dict[str, Any]) -> Iterator[bytes]:
     yield _message("opened", num_pages=file.num_pages, **notes)
     for index in range(job["first_page"], file.num_pages):
         try:
-            lines, left_out = file.lines(index)
-            page = _message(
-                "page", lines=list(map(_bounded, lines)), error=left_out[:_LONGEST_NOTE]
-            )
+            sheet, left_out = file.sheet(index)
+            page = _message("page", sheet=_bounded(sheet), error=left_out[:_LONGEST_NOTE])
             if len(page) >= LONGEST_MESSAGE:
                 raise ValueError(f"gives more than {LONGEST_MESSAGE >> 20} MB of text")
         except MemoryError:
             raise
         except Exception as error:
-            page = _message("page", lines=[], error=_describe(error))
+            page = _message("page", sheet=Sheet([]), error=_describe(error))
         yield page
 
 
@@ -91,10 +89,19 @@ def _message(kind: str, **fields: Any) -> bytes:
     return json.dumps({"type": kind, **fields}).encode("ascii") + b"\n"
 
 
-def _bounded(line: Line) -> Line:
-    """A line without its place, if that cannot be meant."""
-    is_near = all(abs(number) <= FARTHEST for number in line[1:])
-    return line if is_near else Line(line.text, *NOWHERE)
+def _bounded(sheet: Sheet) -> Sheet:
+    """A page without the places that cannot be meant."""
+    lines = [line if _is_near(line[1:5]) else Line(line.text, *NOWHERE) for line in sheet.lines]
+    box = sheet.box if _is_near(sheet.box) else Sheet([]).box
+    return Sheet(lines, box, _drawn(sheet.rulings), _drawn(sheet.pictures))
+
+
+def _drawn(boxes: tuple[Box, ...]) -> tuple[Box, ...]:
+    return tuple(filter(_is_near, boxes[:MOST_DRAWN]))
+
+
+def _is_near(numbers: Sequence[float]) -> bool:
+    return all(abs(number) <= FARTHEST for number in numbers)
 
 
 def _open_repaired(reader: Any, path: str) -> Any:

@@ -11,7 +11,7 @@ from steps import steps
 from benchmarks import growth
 from qwen_pl.data.cleaning.clean import clean_pages, clean_plain_text
 from qwen_pl.data.cleaning.clean_text import EVERY_STEP, Cleaning
-from qwen_pl.data.page.line import Line, Page
+from qwen_pl.data.page.line import Line, Page, Sheet
 from qwen_pl.data.pdf.read import PdfText
 from qwen_pl.data.report.file_report import describe_file
 
@@ -46,7 +46,7 @@ lines = st.builds(
 
 
 def describe(pages: list[Page], cleaning=EVERY_STEP) -> None:
-    pdf = PdfText(Path("x.pdf"), pages, num_pages=len(pages))
+    pdf = PdfText(Path("x.pdf"), list(map(Sheet, pages)), num_pages=len(pages))
     describe_file(pdf.path, "", pdf, clean_pages(pages, cleaning))
 
 

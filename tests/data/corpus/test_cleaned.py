@@ -14,7 +14,7 @@ from qwen_pl.data.corpus import cleaned
 from qwen_pl.data.corpus.reading import FileText, ReadingSettings, read_file
 from qwen_pl.data.corpus.sources import SourceFile
 from qwen_pl.data.corpus.text_encoding import TextEncoding
-from qwen_pl.data.page.line import Line
+from qwen_pl.data.page.line import Line, Sheet
 from qwen_pl.data.pdf.child import ChildStopped
 from qwen_pl.data.pdf.read import PdfLimits, PdfText
 from qwen_pl.data.report.file_report import describe_file
@@ -74,7 +74,10 @@ def test_a_file_that_met_a_limit_is_tried_again_under_another(tmp_path: Path) ->
 
 def test_a_pdf_that_meets_a_limit_in_cleaning_has_that_for_its_status(tmp_path: Path) -> None:
     pages = [[Line(f"{i} some words", 72, 700 - i, 10) for i in range(9000)]] * 4
-    file, pdf = text_file(tmp_path, ""), PdfText(tmp_path / "x.pdf", pages, num_pages=4)
+    file, pdf = (
+        text_file(tmp_path, ""),
+        PdfText(tmp_path / "x.pdf", list(map(Sheet, pages)), num_pages=4),
+    )
     with pytest.raises(ChildStopped, match=r"cleaning: took more than 0\.0") as stopped:
         list(cleaned.cleaned_pdf(file, pdf, EVERY_STEP, PdfLimits(page_seconds=0.001)))
     assert stopped.value.status == "timeout"

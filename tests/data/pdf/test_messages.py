@@ -19,10 +19,12 @@ from qwen_pl.data.report.file_report import describe_file
 
 READY = {"type": "ready"}
 OPENED = {"type": "opened", "num_pages": 2, "producer": "p", "caveat": "", "damage": ""}
-LINE = ["text", 1.5, 2, 10]
-PAGE = {"type": "page", "lines": [LINE, LINE], "error": ""}
+LINE = ["text", 1.5, 2, 10, 30, "CMR10", 90]
+BOX = [0, 0.5, 600, 800]
+SHEET = [[LINE, LINE], BOX, [BOX], [BOX, BOX]]
+PAGE = {"type": "page", "sheet": SHEET, "error": ""}
 FAILED = {"type": "failed", "status": "corrupt", "reason": "why"}
-NESTED = b'{"type": "page", "error": "", "lines": ' + b"[" * 100_000
+NESTED = b'{"type": "page", "error": "", "sheet": ' + b"[" * 100_000
 
 WORKER = """
 import os, sys, signal
@@ -69,7 +71,7 @@ def check(pdf: PdfText) -> None:
         for line in page:
             assert isinstance(line, Line)
             line.text.encode()
-            assert all(type(v) is float and abs(v) <= 1e6 for v in line[1:])
+            assert all(type(v) is float and abs(v) <= 1e6 for v in line[1:5])
     json.dumps(dataclasses.asdict(pdf), default=str, allow_nan=False)
     clean = clean_pages(pdf.pages)
     json.dumps(describe_file(pdf.path, "0" * 64, pdf, clean).to_json(), allow_nan=False).encode()
@@ -78,14 +80,14 @@ def check(pdf: PdfText) -> None:
 def test_a_conversation_as_it_should_be_is_believed(read) -> None:
     pdf = read(READY, OPENED, PAGE, PAGE)
     assert (pdf.status, pdf.reason, pdf.producer) == ("ok", "", "p")
-    assert pdf.pages == [[Line("text", 1.5, 2.0, 10.0)] * 2] * 2
+    assert pdf.pages == [[Line(*LINE)] * 2] * 2
 
 
 def test_pages_that_are_cut_keep_their_lines_and_cost_no_time(read) -> None:
     cut = PAGE | {"error": "too much"}
     deed = "import time\nfor line in says.splitlines(True): say(line); time.sleep(0.5)"
     pdf = read(READY, OPENED | {"num_pages": 4}, *[cut] * 4, deed=deed, page_seconds=0.9)
-    assert pdf.pages == [[Line("text", 1.5, 2.0, 10.0)] * 2] * 4
+    assert pdf.pages == [[Line(*LINE)] * 2] * 4
     reason = "page 1: too much; 4 pages lost or cut in all"
     assert (pdf.status, pdf.reason) == ("partial", reason)
 
@@ -104,7 +106,7 @@ def test_what_is_no_message_ends_the_reading(read, odd: Any) -> None:
 
 
 VALUES = [(OPENED, name) for name in ("num_pages", "producer", "caveat", "damage")]
-VALUES += [(PAGE, "lines"), (PAGE, "error"), (FAILED, "status"), (FAILED, "reason")]
+VALUES += [(PAGE, "sheet"), (PAGE, "error"), (FAILED, "status"), (FAILED, "reason")]
 
 
 @pytest.mark.parametrize(("message", "name"), VALUES, ids=lambda value: str(value)[:12])
@@ -117,14 +119,16 @@ def test_a_value_is_what_it_should_be_or_ends_the_reading(read, message: dict, n
             assert "makes no sense" in pdf.reason
 
 
-@pytest.mark.parametrize("index", range(4))
+@pytest.mark.parametrize("index", range(len(LINE)))
 def test_a_line_is_text_and_a_place_or_ends_the_reading(read, index: int) -> None:
     for odd in ODD:
         line = [*LINE[:index], odd, *LINE[index + 1 :]]
-        pdf = read(READY, OPENED, PAGE, PAGE | {"lines": [LINE, line]})
+        pdf = read(READY, OPENED, PAGE, PAGE | {"sheet": [[LINE, line], *SHEET[1:]]})
         check(pdf)
-        is_right = isinstance(odd, str) if index == 0 else type(odd) in (int, float) and odd < 3
-        is_right = is_right and (index != 3 or odd >= 0) and odd != -1e308
+        is_number = type(odd) in (int, float) and -1e308 < odd < 3
+        is_right = isinstance(odd, str) if isinstance(LINE[index], str) else is_number
+        if index in (3, 6):  # sizes, and turns by quarters
+            is_right = is_right and (odd >= 0 if index == 3 else odd == 0)
         assert pdf.status == ("ok" if is_right else "partial")
 
 
@@ -140,7 +144,7 @@ def test_a_line_is_text_and_a_place_or_ends_the_reading(read, index: int) -> Non
         ([READY, OPENED, PAGE], "partial"),
         ([READY, OPENED, PAGE | {"error": "cut"}], "partial"),
         ([READY, OPENED, PAGE | {"more": 1}], "crashed"),
-        ([READY, OPENED, b'{"type": "page", "lines": [], "lines": [], "error": ""}\n'], "crashed"),
+        ([READY, OPENED, b'{"type": "page", "sheet": [], "sheet": [], "error": ""}\n'], "crashed"),
         ([READY, OPENED, b"\xff\xfe\n"], "crashed"),
         ([READY, OPENED, NESTED + b"\n"], "crashed"),
         ([READY, OPENED, NESTED], "crashed"),
@@ -199,7 +203,7 @@ def test_pages_without_end_do_not_fill_the_memory_of_the_parent(read) -> None:
 
 
 def test_a_page_of_ten_million_lines_is_refused(read) -> None:
-    deed = 'say(); say(b\'{"type": "page", "error": "", "lines": [\')\n'
+    deed = 'say(); say(b\'{"type": "page", "error": "", "sheet": [\')\n'
     deed += "for _ in range(1000): say(b'[\"x\", 0, 0, 0], ' * 10_000)"
     before = peak_memory_mb()
     assert read(READY, OPENED, deed=deed).status == "crashed"
@@ -229,6 +233,6 @@ def test_whatever_a_process_says_its_file_has_a_status(read, seed: int) -> None:
             said[place] = bytes(content)
         else:
             text = "".join(chr(source.randrange(0x11000)) for _ in range(20))
-            said[place] = PAGE | {"lines": [[text, 1, 2, 3]]}
+            said[place] = PAGE | {"sheet": [[[text, 1, 2, 3, 4, text, 0]], *SHEET[1:]]}
     pdf = read(*said)
     check(pdf)

@@ -6,7 +6,7 @@ import pypdf
 import pytest
 from pdf_writer import write_pdf
 
-from qwen_pl.data.page.line import Line
+from qwen_pl.data.page.line import Line, Sheet
 from qwen_pl.data.pdf import read as pdf_module
 from qwen_pl.data.pdf import readers as pdf_readers
 from qwen_pl.data.pdf.read import PdfText, read_pdf
@@ -38,8 +38,8 @@ def given(monkeypatch: pytest.MonkeyPatch, **texts: PdfText) -> None:
 
 
 def reading(status: str, *pages: str) -> PdfText:
-    lines = [[Line(page, 0, 0, 0)] if page else [] for page in pages]
-    return PdfText(Path("some.pdf"), lines, status, num_pages=len(pages))
+    sheets = [Sheet([Line(page, 0, 0, 0)] if page else []) for page in pages]
+    return PdfText(Path("some.pdf"), sheets, status, num_pages=len(pages))
 
 
 def test_an_unknown_reader_is_answered_with_those_there_are() -> None:

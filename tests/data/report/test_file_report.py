@@ -9,7 +9,7 @@ import pytest
 from qwen_pl.data.cache_dir import CorpusEntry
 from qwen_pl.data.cleaning.clean import clean_pages, clean_plain_text
 from qwen_pl.data.cleaning.clean_text import CleanText, Paragraph
-from qwen_pl.data.page.line import Line, Page
+from qwen_pl.data.page.line import Line, Page, Sheet
 from qwen_pl.data.pdf.read import PdfText
 from qwen_pl.data.report.file_report import FileReport, by_trouble, describe_file, status_table
 from qwen_pl.data.report.worst_pages import Excerpt
@@ -46,7 +46,7 @@ def page_of(*lines: str) -> Page:
 
 
 def describe(pages: list[Page], clean: CleanText, **fields: object) -> FileReport:
-    pdf = PdfText(Path("a.pdf"), pages, num_pages=len(pages))
+    pdf = PdfText(Path("a.pdf"), list(map(Sheet, pages)), num_pages=len(pages))
     for name, value in fields.items():
         setattr(pdf, name, value)
     return describe_file(Path("a.pdf"), "00", pdf, clean)
@@ -295,7 +295,7 @@ def test_nothing_in_a_file_becomes_markup(tmp_path: Path, hostile: str) -> None:
 
 def test_what_no_page_may_hold_does_not_stop_the_report(tmp_path: Path) -> None:
     path = Path(os.fsdecode(b"caf\xe9\x01.pdf"))  # a name that is not UTF-8
-    pdf = PdfText(path, [page_of("a \ud800 b")], producer="\x00\ud800", num_pages=1)
+    pdf = PdfText(path, [Sheet(page_of("a \ud800 b"))], producer="\x00\ud800", num_pages=1)
     clean = CleanText([Paragraph("a \ud800 b", 1)])
     report = describe_file(path, "00", pdf, clean)
     page = html_of(tmp_path, replace(report, duplicate_of=str(path)), of=str(path))
