@@ -76,6 +76,13 @@ TABLE = [
         "ImportError in the child",
     ),
     PrivateName(
+        "data/pdf/glyph_names.py",
+        "_codecs",
+        "pypdf",
+        "TeX's names of glyphs and the encodings of PDF; no public list of them that pip installs",
+        "ImportError in the child",
+    ),
+    PrivateName(
         "data/prepare/cluster.py",
         "_run_for_rank",
         "datatrove.executor.local:LocalPipelineExecutor",

@@ -8,6 +8,8 @@ from qwen_pl.data.page.line import Sheet
 Place = tuple[float, float, float]
 """x, y and font size, in points."""
 
+UNKNOWN = "\ufffd"
+"""Stands for a glyph of which nothing tells the character."""
 NOWHERE: Place = (0.0, 0.0, 0.0)
 FARTHEST = 1e6
 """Points from the corner of a page within which a place can be meant."""

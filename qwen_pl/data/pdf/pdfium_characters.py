@@ -20,18 +20,18 @@ HYPHEN = "\ufffe"
 """pdfium's sign for a hyphen at the end of a line, and for that end."""
 
 
-def _with_addresses(function: Any, result: Any, *arguments: Any) -> Any:
+def with_addresses(function: Any, result: Any, *arguments: Any) -> Any:
     """A function of pdfium that takes and gives handles as numbers, since that is faster."""
     address = ctypes.cast(function, c_void_p).value
     assert address is not None  # it is a function of a library that has been loaded
     return ctypes.PYFUNCTYPE(result, c_void_p, *arguments)(address)
 
 
-_text_object = _with_addresses(pdfium.FPDFText_GetTextObject, c_void_p, c_int)
-_font_size = _with_addresses(pdfium.FPDFText_GetFontSize, c_double, c_int)
-_matrix = _with_addresses(pdfium.FPDFText_GetMatrix, c_int, c_int, c_void_p)
-_origin = _with_addresses(pdfium.FPDFText_GetCharOrigin, c_int, c_int, c_void_p, c_void_p)
-_box = _with_addresses(pdfium.FPDFText_GetLooseCharBox, c_int, c_int, c_void_p)
+_text_object = with_addresses(pdfium.FPDFText_GetTextObject, c_void_p, c_int)
+_font_size = with_addresses(pdfium.FPDFText_GetFontSize, c_double, c_int)
+_matrix = with_addresses(pdfium.FPDFText_GetMatrix, c_int, c_int, c_void_p)
+_origin = with_addresses(pdfium.FPDFText_GetCharOrigin, c_int, c_int, c_void_p, c_void_p)
+_box = with_addresses(pdfium.FPDFText_GetLooseCharBox, c_int, c_int, c_void_p)
 
 
 class Characters:
@@ -43,7 +43,7 @@ class Characters:
     def __init__(self, handle: Any) -> None:
         self.text = _whole_text(handle)
         """All of them, with the ends of lines that pdfium has found."""
-        self._handle = ctypes.cast(handle, c_void_p).value
+        self.address = ctypes.cast(handle, c_void_p).value or 0
         self._matrix = (c_float * 6)()  # an FS_MATRIX, faster to take apart
         self._box = (c_float * 4)()  # an FS_RECTF: left, top, right, bottom
         self._origin_x, self._origin_y = c_double(), c_double()
@@ -55,7 +55,7 @@ class Characters:
         The address is None for what pdfium has put in. The ends are found by halving, so that long
         objects, which mostly are whole lines, cost little.
         """
-        shown, last = _text_object(self._handle, start), _text_object(self._handle, end - 1)
+        shown, last = _text_object(self.address, start), _text_object(self.address, end - 1)
         ahead = [(end - 1, last)]  # what is known, the nearest last
         same = start
         while ahead:
@@ -64,7 +64,7 @@ class Characters:
                 same, _ = ahead.pop()
             elif index - same > 1:
                 middle = (same + index) // 2
-                ahead.append((middle, _text_object(self._handle, middle)))
+                ahead.append((middle, _text_object(self.address, middle)))
             else:
                 yield start, index, shown
                 start, shown = ahead.pop()
@@ -76,28 +76,28 @@ class Characters:
 
         Also whether it is upright as it stands.
         """
-        _matrix(self._handle, index, self._matrix)
+        _matrix(self.address, index, self._matrix)
         a, b, c, d, x, y = self._matrix[:]
-        size = abs(_font_size(self._handle, index)) * math.hypot(c, d)
+        size = abs(_font_size(self.address, index)) * math.hypot(c, d)
         return upright(x, y, size, (a, b)), b == 0.0 < a
 
     def gap(self, left: int, right: int, is_upright: bool) -> float:
         """How far apart two characters are, which costs less if they are known to be upright."""
         if not is_upright:
             return self.left_end(right) - self.right_end(left)
-        _origin(self._handle, right, *self._origin_addresses)
-        _box(self._handle, left, self._box)
+        _origin(self.address, right, *self._origin_addresses)
+        _box(self.address, left, self._box)
         return self._origin_x.value - self._box[2]
 
     def left_end(self, index: int) -> float:
         """Where a character starts, seen upright."""
-        _origin(self._handle, index, *self._origin_addresses)
+        _origin(self.address, index, *self._origin_addresses)
         x, y = self._origin_x.value, self._origin_y.value
         return x if self._is_upright(index) else self._upright_x(x, y)
 
     def right_end(self, index: int) -> float:
         """Where a character ends, seen upright."""
-        _box(self._handle, index, self._box)
+        _box(self.address, index, self._box)
         left, top, right, bottom = self._box
         if self._is_upright(index):
             return right
@@ -105,7 +105,7 @@ class Characters:
 
     def _is_upright(self, index: int) -> bool:
         """Whether a character stands as on most pages; its matrix is at hand afterwards."""
-        _matrix(self._handle, index, self._matrix)
+        _matrix(self.address, index, self._matrix)
         return self._matrix[1] == 0.0 < self._matrix[0]
 
     def _upright_x(self, x: float, y: float) -> float:

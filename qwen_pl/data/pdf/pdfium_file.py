@@ -15,6 +15,7 @@ from qwen_pl.data.page.line import Line, Sheet, is_large_initial, parted
 from qwen_pl.data.page.scripts import is_right_to_left
 from qwen_pl.data.pdf.open_file import NeedsPassword, OpenFile, raise_number, valid_unicode
 from qwen_pl.data.pdf.pdfium_characters import HYPHEN, Characters
+from qwen_pl.data.pdf.pdfium_fonts import told_text
 
 # Lines end in "\r\n"; a "\r" by itself is the code of a sign in a font without a map to Unicode.
 _LINE = re.compile(f"(?:[^\r\n{HYPHEN}]+|\r(?!\n))+{HYPHEN}?")
@@ -80,7 +81,9 @@ def _page_lines(document: pypdfium2.PdfDocument, index: int) -> list[Line]:
     try:
         if not text_page:
             raise ValueError("pdfium cannot load its text")
-        return _lines(Characters(text_page))
+        characters = Characters(text_page)
+        characters.text = told_text(characters.address, characters.text)
+        return _lines(characters)
     finally:
         pdfium.FPDFText_ClosePage(text_page)
         pdfium.FPDF_ClosePage(page)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pypdf
 import pytest
-from pdf_writer import PlacedLine, write_pdf, write_placed_pdf, write_raw_pdf
+from pdf_writer import HELVETICA, PlacedLine, write_pdf, write_placed_pdf, write_raw_pdf
 
 from qwen_pl.data.page.line import Line
 from qwen_pl.data.pdf.read import PdfLimits, PdfText, read_pdf
@@ -145,3 +145,10 @@ def test_spaces_as_narrow_as_another_of_their_line_are_found(
     monkeypatch.setattr(characters, "right_end", lambda i: places[len(index_of[i])] + 5)
     run = _Run(found, 0.0, 0.0, 10.0, len(found) - 1)
     assert _spaced(characters, run, 0, False).text == shown
+
+
+def test_codes_without_a_map_are_never_given_as_text(path: Path) -> None:
+    """The font names glyphs that pdfium does not know, of which nothing else says the text."""
+    font = HELVETICA.replace("/WinAnsiEncoding", "<< /Differences [65 /T_h /g12 /greekfree] >>")
+    write_raw_pdf(path, [b"BT /F1 12 Tf 72 720 Td (A B C e) Tj ET"], font)
+    assert texts(read(path)) == [["\ufffd \ufffd \ufffd e"]]
