@@ -1,5 +1,6 @@
 # make train: a virtual environment, the sample book, a model that writes. make test: the tests.
 # make test-oldest: the core of them with the lowest versions that pyproject.toml promises.
+# make gpu-check: all that only a GPU can show, and how fast it is there, in eight minutes.
 # PYTHON=python3.12 make train chooses the interpreter that makes the environment.
 
 PYTHON ?= python3
@@ -18,7 +19,7 @@ CORE = tests/model tests/generation tests/training tests/run tests/commands test
   tests/serving tests/test_runs.py tests/test_resume.py tests/test_elastic.py tests/test_bad_input.py \
   tests/test_configs.py tests/test_from_pretrained.py tests/test_made_before.py tests/test_private_names.py
 
-.PHONY: train test test-oldest clean
+.PHONY: train test test-oldest gpu-check clean
 
 # Starts the run, or goes on with it: a finished one only writes again.
 train: .venv/.installed
@@ -30,6 +31,9 @@ test: .venv/.installed-tests
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal --durations=20
+
+gpu-check: .venv/.installed-tests
+	$(BIN)/python -m benchmarks.gpu_check --out benchmarks/results/gpu.json
 
 test-oldest: .venv-oldest/.installed
 	OMP_NUM_THREADS=1 $(subst .venv,.venv-oldest,$(BIN))/python -m pytest -n auto --dist worksteal $(CORE)

@@ -9,7 +9,7 @@ import sys
 from importlib import import_module
 
 from qwen_pl import __version__
-from qwen_pl.errors import InputError, Stopped, TrainingFailed, is_first_on_machine
+from qwen_pl.errors import InputError, Stopped, TrainingFailed, is_first_on_machine, lacks_memory
 from qwen_pl.files import hindrance_in
 from qwen_pl.terminal import tell
 
@@ -80,6 +80,11 @@ def _run(verb: str) -> int:
     except Exception as error:
         if (hindrance := hindrance_in(error)) is not None:
             return _complain(hindrance)
+        if (asked := lacks_memory(error)) is not None:
+            return _complain(
+                f"no memory left, and {asked} was asked for: ask for fewer texts at once, a "
+                "shorter context or a smaller network, or end what else is in memory"
+            )
         # gloo's words where another process has ended, which says why by itself.
         theirs = re.search("Connection closed by peer|Connection reset", str(error))
         if theirs is None or not isinstance(error, RuntimeError):

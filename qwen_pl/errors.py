@@ -1,6 +1,7 @@
 """The exceptions that become one line and an exit code, and which process tells of them."""
 
 import os
+import re
 
 
 class InputError(ValueError):
@@ -21,6 +22,26 @@ class Stopped(SystemExit):
     def __init__(self, number: int) -> None:
         super().__init__(128 + number)
         self.number = number
+
+
+_MEMORY_IS_FULL = re.compile(
+    r"out of memory|can't allocate memory|not enough memory|_STATUS_ALLOC_FAILED", re.IGNORECASE
+)
+
+
+def lacks_memory(error: BaseException) -> str | None:
+    """How much memory was asked for, where a device or a CPU has no more; None of other errors.
+
+    >>> lacks_memory(RuntimeError("CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has ..."))
+    '2.50 GiB more'
+    >>> lacks_memory(MemoryError()), lacks_memory(RuntimeError("shapes differ"))
+    ('more', None)
+    """
+    is_one = isinstance(error, RuntimeError) and _MEMORY_IS_FULL.search(str(error))
+    if not is_one and not isinstance(error, MemoryError):
+        return None
+    asked = re.search(r"allocate (\d+ bytes|[\d.]+ [KMGT]iB)", str(error))
+    return f"{asked[1]} more" if asked else "more"
 
 
 def is_first_on_machine() -> bool:

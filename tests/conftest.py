@@ -30,6 +30,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="no CUDA device"))
 
 
+@pytest.fixture(scope="session", params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request: pytest.FixtureRequest) -> torch.device:
+    """What holds on a CPU and has to hold on a GPU too."""
+    return torch.device(request.param)
+
+
+@pytest.fixture
+def on_device(device: torch.device) -> list[str]:
+    """The options of a run on it."""
+    return ["--trainer.accelerator", "gpu" if device.type == "cuda" else "cpu"]
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call() -> Generator[None, object, object]:
     """Leaves out what torch cannot do on a CPU that ATEN_CPU_CAPABILITY makes less than it is."""

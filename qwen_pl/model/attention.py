@@ -12,6 +12,9 @@ from qwen_pl.model.cache import KeyValueCache
 Mask = Tensor | BlockMask | None
 """None for plain causal attention, a table of who sees whom, or the blocks of it that are used."""
 
+NARROWEST_HEAD = 16
+"""The least ``H`` that FlexAttention has kernels for; zeros are added to narrower heads."""
+
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Mask = None) -> Tensor:
     """``softmax(q kᵀ / sqrt(H)) v`` over what each token may see.
@@ -28,7 +31,12 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Mask = None) -> Tensor:
     """
     q = q.to(k.dtype)  # under autocast, a cache may hold another
     if isinstance(mask, BlockMask):
-        return _compiled_flex_attention()(q, k, v, block_mask=mask, enable_gqa=True)
+        head_dim = q.shape[-1]
+        if head_dim < NARROWEST_HEAD:
+            q, k, v = (F.pad(x, (0, NARROWEST_HEAD - head_dim)) for x in (q, k, v))
+        flex = _compiled_flex_attention()
+        y = flex(q, k, v, block_mask=mask, scale=head_dim**-0.5, enable_gqa=True)
+        return y[..., :head_dim]
     is_causal = mask is None and q.shape[2] > 1
     return F.scaled_dot_product_attention(
         q, k, v, attn_mask=mask, is_causal=is_causal, enable_gqa=True

@@ -1,5 +1,8 @@
 """Linear layer and cross-entropy in one, by chunks: all logits never exist at once."""
 
+from collections.abc import Callable
+from functools import lru_cache
+from importlib.util import find_spec
 from typing import Any, Literal
 
 import torch
@@ -11,6 +14,13 @@ IGNORE_INDEX = -100
 
 CHUNK_LOGITS = 2**24
 """Logits that exist at once: 64 MB in float32."""
+
+CUDA_CHUNK_LOGITS = 2**28
+"""As many on CUDA: half a gigabyte in bfloat16. With fewer, its time would go into reading the
+weights and adding up their gradients, which each chunk does once."""
+
+COMPILED_FROM = 2**26
+"""Logits of a batch from which CUDA compiles what comes between the products. It takes seconds."""
 
 
 def linear_cross_entropy(
@@ -36,7 +46,8 @@ def linear_cross_entropy(
         weight: ``(V, D)``, one row per token of the vocabulary.
         labels: ``(N,)`` int64; -100 asks for no prediction.
         reduction: ``mean`` over the rows that have a label (0 where none has), or their ``sum``.
-        chunk_size: Rows per chunk; by default as many as make ``CHUNK_LOGITS`` logits.
+        chunk_size: Rows per chunk; by default as many as make ``CHUNK_LOGITS`` logits, on CUDA
+            a power of two within ``CUDA_CHUNK_LOGITS``, as what is compiled is for one size.
         z_loss: Weight of ``log(sum(exp(logits)))²``, which is added for each label. It keeps logits
             from drifting away; 1e-4 is usual (Chowdhery et al. 2022,
             https://arxiv.org/abs/2204.02311, section 5).
@@ -44,7 +55,9 @@ def linear_cross_entropy(
     device = hidden.device.type
     autocast = torch.is_autocast_enabled(device)
     dtype = torch.get_autocast_dtype(device) if autocast else hidden.dtype
-    if chunk_size is None:
+    if chunk_size is None and device == "cuda":
+        chunk_size = 2 ** (max(1, CUDA_CHUNK_LOGITS // weight.shape[0]).bit_length() - 1)
+    elif chunk_size is None:
         chunk_size = max(1, CHUNK_LOGITS // weight.shape[0])
     if not torch.is_grad_enabled():
         # Otherwise the function below, which cannot know, would prepare gradients.
@@ -90,30 +103,18 @@ class _ChunkedLoss(torch.autograd.Function):
         loss = torch.zeros((), dtype=torch.float32, device=hidden.device)
         # One buffer for all chunks: fresh ones would cost page faults on a CPU.
         buffer = hidden.new_empty(min(chunk_size, len(hidden)), len(matrix))
+        is_large = hidden.is_cuda and len(hidden) * len(matrix) >= COMPILED_FROM
+        compare = _compiled_compare() if is_large else _compare_in_place
 
         for start in range(0, len(hidden), chunk_size):
             rows = slice(start, start + chunk_size)
             chunk = hidden[rows]  # (C, D)
-            labelled = labels[rows].ne(IGNORE_INDEX).unsqueeze(-1)  # (C, 1)
-            target = labels[rows].unsqueeze(-1).where(labelled, 0)  # (C, 1)
-
-            logits = torch.mm(chunk, matrix.T, out=buffer[: len(chunk)]).float()  # (C, V)
-            largest = logits.amax(-1, keepdim=True)
-            logits -= largest
-            target_logit = logits.gather(-1, target)
-            exponentials = logits.exp_()
-            total = exponentials.sum(-1, keepdim=True)
-            log_total = total.log()
-            z = log_total + largest  # (C, 1), log(sum(exp(logits)))
-            loss += ((log_total - target_logit + z_loss * z.square()) * labelled).sum()
-            if not (wants_hidden or wants_weight):
+            logits = torch.mm(chunk, matrix.T, out=buffer[: len(chunk)])  # (C, V)
+            with_gradient = wants_hidden or wants_weight
+            added, logits_grad = compare(logits, labels[rows], z_loss, with_gradient)
+            loss += added
+            if logits_grad is None:
                 continue
-
-            # The gradient of the logits is softmax minus one-hot, and softmax times 2z from the
-            # square; zero where there is no label.
-            scaled = exponentials.mul_(labelled * (1 + 2 * z_loss * z) / total)
-            logits_grad = scaled.scatter_add_(-1, target, -labelled.float())
-            logits_grad = logits_grad.to(hidden.dtype)
             if hidden_grad is not None:
                 torch.mm(logits_grad, matrix, out=hidden_grad[rows])
             if weight_grad is not None and hidden.dtype == torch.float32:
@@ -132,3 +133,54 @@ class _ChunkedLoss(torch.autograd.Function):
         # In place, as the larger one is as big as the embedding; autograd refuses a second call.
         scaled = [None if grad is None else grad.mul_(loss_grad) for grad in ctx.saved_tensors]
         return *scaled, None, None, None
+
+
+Compare = Callable[[Tensor, Tensor, float, bool], tuple[Tensor, Tensor | None]]
+"""The loss of ``(C, V)`` logits with ``(C,)`` labels, summed, and if asked for its gradient by the
+logits, in their dtype: softmax minus one-hot, and softmax times 2z from the square; zero where
+there is no label."""
+
+
+def _compare_in_place(
+    logits: Tensor, labels: Tensor, z_loss: float, with_gradient: bool
+) -> tuple[Tensor, Tensor | None]:
+    """A ``Compare`` of few passes, each of which writes where it reads."""
+    dtype, labelled = logits.dtype, labels.ne(IGNORE_INDEX).unsqueeze(-1)  # (C, 1)
+    target = labels.unsqueeze(-1).where(labelled, 0)  # (C, 1)
+    logits = logits.float()
+    largest = logits.amax(-1, keepdim=True)
+    logits -= largest
+    target_logit = logits.gather(-1, target)
+    exponentials = logits.exp_()
+    total = exponentials.sum(-1, keepdim=True)
+    log_total = total.log()
+    z = log_total + largest  # (C, 1), log(sum(exp(logits)))
+    loss = ((log_total - target_logit + z_loss * z.square()) * labelled).sum()
+    if not with_gradient:
+        return loss, None
+    scaled = exponentials.mul_(labelled * (1 + 2 * z_loss * z) / total)
+    return loss, scaled.scatter_add_(-1, target, -labelled.float()).to(dtype)
+
+
+def _compare(
+    logits: Tensor, labels: Tensor, z_loss: float, with_gradient: bool
+) -> tuple[Tensor, Tensor | None]:
+    """A ``Compare`` as a compiler likes it, which makes two passes of it."""
+    dtype, labelled = logits.dtype, labels.ne(IGNORE_INDEX).unsqueeze(-1)  # (C, 1)
+    target = labels.unsqueeze(-1).where(labelled, 0)  # (C, 1)
+    logits = logits.float()
+    largest = logits.amax(-1, keepdim=True)
+    z = (logits - largest).exp().sum(-1, keepdim=True).log() + largest
+    loss = ((z - logits.gather(-1, target) + z_loss * z.square()) * labelled).sum()
+    if not with_gradient:
+        return loss, None
+    is_target = torch.arange(logits.shape[-1], device=logits.device) == target  # (C, V)
+    softmax = (logits - z).exp()
+    return loss, ((softmax * (1 + 2 * z_loss * z) - is_target.float()) * labelled).to(dtype)
+
+
+@lru_cache(maxsize=1)
+def _compiled_compare() -> Compare:
+    if find_spec("triton") is None:  # on Windows, say
+        return _compare_in_place
+    return torch.compile(_compare, dynamic=False)

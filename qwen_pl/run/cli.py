@@ -19,7 +19,12 @@ from qwen_pl.run.callbacks import as_list, run_callbacks
 from qwen_pl.run.choices import RunPlan, make_plan
 from qwen_pl.run.folder import print_measures, print_results, taken, tidy_end
 from qwen_pl.run.machine import end_with_parent
-from qwen_pl.run.messages import quieten, refused_classes_in_one_line, refused_trainer_in_one_line
+from qwen_pl.run.messages import (
+    full_memory_in_one_line,
+    quieten,
+    refused_classes_in_one_line,
+    refused_trainer_in_one_line,
+)
 from qwen_pl.run.predicting import completer
 from qwen_pl.run.reading import make_parts, read_config, run_parser, verb_settings
 from qwen_pl.runs import tell_of_changed_config
@@ -119,14 +124,16 @@ class QwenCLI(LightningCLI):
     def run(self) -> None:
         """Does the verb, and prints what has come of it."""
         told = {name: self.config[name] for name in verb_settings(self.verb)}
-        with tidy_end(self.plan.run_dir), self._taken_to_train():
+        folder = self.plan.run_dir
+        memory = full_memory_in_one_line(self.verb, self.config, folder)
+        with tidy_end(folder), self._taken_to_train(), memory:
             getattr(self.trainer, self.verb)(self.model, datamodule=self.datamodule, **told)
             if self.trainer.is_global_zero:
                 if self.verb == "fit" and not self.plan.is_trial:
                     resume = self.plan.resume
                     was_finished = resume is not None and resume.step >= self.trainer.max_steps
-                    prepared, run_dir = self.datamodule.prepared, self.plan.run_dir
-                    print_results(self.trainer, prepared, run_dir, was_finished=was_finished)
+                    prepared = self.datamodule.prepared
+                    print_results(self.trainer, prepared, folder, was_finished=was_finished)
                 elif self.verb == "fit" or self.plan.shows_measures:
                     print_measures(self.trainer)
 

@@ -7,12 +7,16 @@ import re
 import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+from jsonargparse import Namespace
 from lightning.pytorch import callbacks, loggers
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from qwen_pl.errors import InputError
+from qwen_pl.errors import InputError, lacks_memory
 from qwen_pl.private import is_private, without_private_words
+from qwen_pl.runs import CHECKPOINTS
+from qwen_pl.training.checkpoints.checkpoint import how_to_go_on
 
 SAID_ON_EVERY_RUN = (
     r".*does not have many workers.*",
@@ -138,6 +142,26 @@ def refused_trainer_in_one_line() -> Iterator[None]:
     except (MisconfigurationException, ModuleNotFoundError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"the Trainer cannot be made from these settings: {reason}") from error
+
+
+@contextmanager
+def full_memory_in_one_line(verb: str, config: Namespace, run_dir: Path) -> Iterator[None]:
+    """Makes it an error of the user's that a run does not fit into memory, with what takes less."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if (asked := lacks_memory(error)) is None:
+            raise
+        data, recomputes = config.data, str(config.model.gradient_checkpointing).lower()
+        way_out = f"data.batch_size is {data.batch_size}: halve it"
+        if verb == "fit":
+            way_out = (
+                f"halve data.batch_size, which is {data.batch_size}, and double "
+                "trainer.accumulate_grad_batches for the same steps; or set "
+                f"model.gradient_checkpointing, which is {recomputes}, to true; docs/memory.md has "
+                f"more. {how_to_go_on(run_dir / CHECKPOINTS)}"
+            )
+        raise InputError(f"no memory left, and {asked} was asked for: {way_out}") from error
 
 
 def _why_not_made(error: BaseException) -> str | None:

@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from command_line import Run
-from own_process import in_own_process
+from own_process import MAIN, in_own_process
 
 from qwen_pl.commands import check_resume
 
@@ -29,10 +30,13 @@ main()
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not fork")
 def test_check_resume_kills_a_short_run_of_a_config_and_finds_it_exact(
-    config: Path, folder: Path
+    config: Path, folder: Path, device: torch.device, on_device: list[str]
 ) -> None:
-    command = ["check-resume", "--config", config, "--steps", 4, "--folder", folder]
-    ended = in_own_process(command, folder, program=FORKING)
+    command = ["check-resume", "--config", config, "--steps", 4, "--folder", folder, *on_device]
+    program = FORKING
+    if device.type == "cuda":  # which does not survive a fork
+        command, program = [*command, "--trainer.deterministic", "true"], MAIN
+    ended = in_own_process(command, folder, program=program)
     assert ended.code == 0, ended.out + ended.err
     for moment in ("while saving", "in a step", "while validating"):
         assert f"killed {moment}, after step" in ended.out

@@ -15,8 +15,8 @@ KNOWN = {"stop_ids": [5, 6], "num_ids": 90}
 
 
 @pytest.fixture(scope="module")
-def model():
-    return build(max_position_embeddings=LIMIT)
+def model(device):
+    return build(max_position_embeddings=LIMIT).to(device)
 
 
 @pytest.fixture(scope="module")

@@ -15,12 +15,16 @@ from qwen_pl.generation.sampling import Sampling
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 
 PROMPT = [5, 17, 80, 3]
-IDS = torch.tensor([[5, 17, 80, 3], [9, 1, 1, 60], [2, 4, 8, 16]])
 
 
 @pytest.fixture(scope="module")
-def model() -> Qwen3ForCausalLM:
-    return build()
+def model(device) -> Qwen3ForCausalLM:
+    return build().to(device)
+
+
+@pytest.fixture(scope="module")
+def ids(device) -> torch.Tensor:
+    return torch.tensor([[5, 17, 80, 3], [9, 1, 1, 60], [2, 4, 8, 16]], device=device)
 
 
 @pytest.fixture(scope="module")
@@ -33,34 +37,34 @@ def theirs(model):
         transformers.Qwen3Config(**sizes | {"rope_parameters": rope})
     )
     network.load_state_dict(model.state_dict())
-    return network.eval()
+    return network.eval().to(model.lm_head.weight.device)
 
 
-def test_it_gives_what_transformers_gives(model, theirs) -> None:
-    expected = theirs.generate(IDS, max_new_tokens=15, do_sample=False, pad_token_id=0)
-    assert torch.equal(generate(model, IDS, max_new_tokens=15), expected)
+def test_it_gives_what_transformers_gives(model, theirs, ids) -> None:
+    expected = theirs.generate(ids, max_new_tokens=15, do_sample=False, pad_token_id=0)
+    assert torch.equal(generate(model, ids, max_new_tokens=15), expected)
 
 
-def test_end_tokens_and_padding_are_those_of_transformers(model, theirs) -> None:
-    end = generate(model, IDS, max_new_tokens=9)[1, 7].item()
+def test_end_tokens_and_padding_are_those_of_transformers(model, theirs, ids) -> None:
+    end = generate(model, ids, max_new_tokens=9)[1, 7].item()
     settings = {"max_new_tokens": 15, "eos_token_id": [end, 96], "pad_token_id": 7}
-    expected = theirs.generate(IDS, do_sample=False, **settings)
+    expected = theirs.generate(ids, do_sample=False, **settings)
     assert (expected == 7).any()
-    assert torch.equal(generate(model, IDS, **settings), expected)
+    assert torch.equal(generate(model, ids, **settings), expected)
 
 
-def test_a_repetition_penalty_is_that_of_transformers(model, theirs) -> None:
+def test_a_repetition_penalty_is_that_of_transformers(model, theirs, ids) -> None:
     settings = {"max_new_tokens": 15, "repetition_penalty": 1.4, "pad_token_id": 0}
-    expected = theirs.generate(IDS, do_sample=False, **settings)
-    assert not torch.equal(generate(model, IDS, max_new_tokens=15), expected)
-    assert torch.equal(generate(model, IDS, **settings), expected)
+    expected = theirs.generate(ids, do_sample=False, **settings)
+    assert not torch.equal(generate(model, ids, max_new_tokens=15), expected)
+    assert torch.equal(generate(model, ids, **settings), expected)
 
 
-def test_prompts_padded_on_the_left_are_written_on_as_by_transformers(model, theirs) -> None:
-    mask = torch.tensor([[0, 0, 1, 1], [1, 1, 1, 1], [0, 1, 1, 1]])
+def test_prompts_padded_on_the_left_are_written_on_as_by_transformers(model, theirs, ids) -> None:
+    mask = torch.tensor([[0, 0, 1, 1], [1, 1, 1, 1], [0, 1, 1, 1]], device=ids.device)
     settings = {"attention_mask": mask, "max_new_tokens": 11, "pad_token_id": 0}
-    expected = theirs.generate(IDS, do_sample=False, **settings)
-    assert torch.equal(generate(model, IDS, **settings), expected)
+    expected = theirs.generate(ids, do_sample=False, **settings)
+    assert torch.equal(generate(model, ids, **settings), expected)
 
 
 def test_lists_may_differ_in_length(model) -> None:
@@ -70,10 +74,10 @@ def test_lists_may_differ_in_length(model) -> None:
     assert torch.equal(together[1:, :7], generate(model, [9], max_new_tokens=6))
 
 
-def test_a_seed_repeats_and_the_mode_is_restored(model) -> None:
+def test_a_seed_repeats_and_the_mode_is_restored(model, ids) -> None:
     settings = {"max_new_tokens": 12, "temperature": 1.5, "top_k": 0}
     model.train()
-    first, again, other = (generate(model, IDS, seed=seed, **settings) for seed in (1, 1, 2))
+    first, again, other = (generate(model, ids, seed=seed, **settings) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert model.training
@@ -82,9 +86,9 @@ def test_a_seed_repeats_and_the_mode_is_restored(model) -> None:
 @pytest.mark.parametrize(
     ("settings", "word"), [({"max_tokens": 3}, "max_tokens"), ({"stop": "x"}, "Writer")]
 )
-def test_what_it_does_not_know_is_refused(model, settings, word) -> None:
+def test_what_it_does_not_know_is_refused(model, settings, word, ids) -> None:
     with pytest.raises(InputError, match=word):
-        generate(model, IDS, **settings)
+        generate(model, ids, **settings)
 
 
 def test_the_package_has_it_and_loads_nothing_heavy_before_it_is_asked_for() -> None:
@@ -100,10 +104,10 @@ def greedy(max_new_tokens: int) -> Sampling:
     return Sampling(max_new_tokens=max_new_tokens, temperature=0)
 
 
-def test_greedy_is_an_argmax_loop_without_a_cache(model) -> None:
+def test_greedy_is_an_argmax_loop_without_a_cache(model, device) -> None:
     ids = list(PROMPT)
     for _ in range(20):
-        ids.append(model(torch.tensor([ids]))[0, -1].argmax().item())
+        ids.append(model(torch.tensor([ids], device=device))[0, -1].argmax().item())
     assert written(model, PROMPT, greedy(20)) == ids[4:]
     assert len(set(ids[4:])) > 5, "a text of one token would agree by chance"
 
@@ -220,11 +224,11 @@ def test_a_network_in_bf16_writes(model) -> None:
     assert len(written(build().bfloat16(), PROMPT, Sampling(max_new_tokens=4))) == 4
 
 
-def test_compiled_layers_are_not_compiled_again_for_each_length_of_a_cache() -> None:
+def test_compiled_layers_are_not_compiled_again_for_each_length_of_a_cache(ids) -> None:
     torch._dynamo.reset()
-    model, counts = build(), CompileCounter()
-    expected = generate(model, IDS[:1], max_new_tokens=9)
+    model, counts = build().to(ids.device), CompileCounter()
+    expected = generate(model, ids[:1], max_new_tokens=9)
     for layer in model.model.layers:
         layer.compile(backend=counts)
-    assert torch.equal(generate(model, IDS[:1], max_new_tokens=9), expected)
+    assert torch.equal(generate(model, ids[:1], max_new_tokens=9), expected)
     assert counts.frame_count == 0

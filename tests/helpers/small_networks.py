@@ -70,5 +70,6 @@ def backward(network: torch.nn.Module, seed: int) -> None:
     """The gradients of a batch that the seed chooses."""
     generator = torch.Generator().manual_seed(seed)
     ids = torch.randint(97, (7, 24), generator=generator)
+    ids = ids.to(next(network.parameters()).device)
     network.zero_grad()
     network(ids[:, :-1], ids[:, 1:]).backward()

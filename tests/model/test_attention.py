@@ -6,29 +6,30 @@ import pytest
 import torch
 from small_networks import build
 
+from benchmarks.memory import peak_of
 from qwen_pl.model.attention import attend, document_mask, document_positions
 from qwen_pl.model.cache import KeyValueCache
-from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 
 LENGTHS = (4, 1, 7, 5)
 
 
 @pytest.fixture
-def model() -> Qwen3ForCausalLM:
-    return build(tie_word_embeddings=True)
+def model(device) -> Qwen3ForCausalLM:
+    return build(tie_word_embeddings=True).to(device)
 
 
 @pytest.fixture
-def input_ids() -> torch.Tensor:
-    return torch.randint(0, 97, (2, sum(LENGTHS)), generator=torch.Generator().manual_seed(1))
+def input_ids(device) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randint(0, 97, (2, sum(LENGTHS)), generator=generator).to(device)
 
 
 @pytest.fixture
-def document_ids() -> torch.Tensor:
+def document_ids(device) -> torch.Tensor:
     """Documents of different lengths, which begin elsewhere in the second row."""
     first = torch.repeat_interleave(torch.arange(4) + 30, torch.tensor(LENGTHS))
-    return torch.stack([first, first.flip(0)])
+    return torch.stack([first, first.flip(0)]).to(device)
 
 
 def pieces(document_ids: torch.Tensor) -> list[tuple[int, slice]]:
@@ -86,7 +87,7 @@ def test_positions_count_from_the_start_of_each_document() -> None:
 
 
 def test_positions_that_are_given_are_taken(model, input_ids, document_ids) -> None:
-    spread = 3 * torch.arange(17)
+    spread = 3 * torch.arange(17, device=input_ids.device)
     packed = model(input_ids, document_ids=document_ids, position_ids=spread)
     assert (packed - model(input_ids, document_ids=document_ids)).abs().max() > 0.1
     for row, part in pieces(document_ids):
@@ -97,23 +98,37 @@ def test_positions_that_are_given_are_taken(model, input_ids, document_ids) -> N
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
 def test_blocks_for_flex_attention_see_what_the_table_sees(document_ids) -> None:
     generator = torch.Generator().manual_seed(2)
-    q = torch.randn(2, 6, 17, 10, generator=generator)
-    k, v = torch.randn(2, 2, 2, 17, 10, generator=generator)
+    q = torch.randn(2, 6, 17, 10, generator=generator).to(document_ids.device)
+    k, v = torch.randn(2, 2, 2, 17, 10, generator=generator).to(document_ids.device)
     in_blocks = attend(q, k, v, document_mask(document_ids, in_blocks=True))
     by_table = attend(q, k, v, document_mask(document_ids, in_blocks=False))
     torch.testing.assert_close(in_blocks, by_table, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.gpu
-def test_flex_attention_on_cuda_is_the_table_on_the_cpu(model, input_ids, document_ids) -> None:
-    wide = Qwen3Config(**vars(model.config) | {"head_dim": 16})
-    network = Qwen3ForCausalLM(wide)
-    expected = network(input_ids, document_ids=document_ids)
-    logits = network.cuda()(input_ids.cuda(), document_ids=document_ids.cuda())
+@pytest.mark.parametrize("head_dim", [10, 24, 64])
+def test_packed_logits_are_those_of_a_cpu(head_dim, input_ids, document_ids) -> None:
+    network = build(head_dim=head_dim)
+    expected = network(input_ids.cpu(), document_ids=document_ids.cpu())
+    logits = network.to(input_ids.device)(input_ids, document_ids=document_ids)
     torch.testing.assert_close(logits.cpu(), expected, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("setting", ["selective", True])
+def test_packed_layers_that_are_computed_again_keep_less(
+    setting, model, input_ids, document_ids
+) -> None:
+    # Outside of a compiler, FlexAttention would make all scores, and the setting cost memory.
+    def peak() -> float:
+        long = (input_ids.repeat(1, 64), document_ids.repeat(1, 64))
+        device = input_ids.device.type
+        return peak_of(lambda: model(long[0], long[0], document_ids=long[1]).backward(), device)
+
+    kept = peak()
+    model.gradient_checkpointing = setting
+    assert peak() < kept
+
+
 def test_documents_and_a_cache_do_not_go_together(model, input_ids, document_ids) -> None:
-    cache = KeyValueCache(model.config, batch_size=2, max_len=17)
+    cache = KeyValueCache(model.config, batch_size=2, max_len=17, device=input_ids.device)
     with pytest.raises(ValueError, match="a row is one document"):
         model(input_ids, document_ids=document_ids, cache=cache)

@@ -9,17 +9,23 @@ from distances import ROUNDED_OTHERWISE, SUMMED_OTHERWISE, distance
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from qwen_pl.model import loss as loss_module
-from qwen_pl.model.loss import CHUNK_LOGITS, linear_cross_entropy
+from qwen_pl.model.loss import (
+    CHUNK_LOGITS,
+    _compare,
+    _compare_in_place,
+    _compiled_compare,
+    linear_cross_entropy,
+)
 
 N, V, D = 23, 61, 12
 
 
 @pytest.fixture
-def problem() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def problem(device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
-    hidden = torch.randn(N, D, generator=generator, requires_grad=True)
-    weight = torch.randn(V, D, generator=generator, requires_grad=True)
-    labels = torch.randint(0, V, (N,), generator=generator)
+    hidden = torch.randn(N, D, generator=generator).to(device).requires_grad_()
+    weight = torch.randn(V, D, generator=generator).to(device).requires_grad_()
+    labels = torch.randint(0, V, (N,), generator=generator).to(device)
     labels[4:9] = -100
     return hidden, weight, labels
 
@@ -51,6 +57,37 @@ def test_z_loss_adds_the_square_of_the_log_of_the_sum(problem, reduction, chunk_
     assert distance(gradients, expected) < SUMMED_OTHERWISE
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("z_loss", [0.0, 0.03])
+def test_what_is_compiled_compares_as_what_is_not(problem, device, dtype, z_loss) -> None:
+    hidden, weight, labels = problem
+    logits = (hidden @ weight.T).detach().to(dtype)
+    compare = _compiled_compare() if device.type == "cuda" else _compare
+    (loss, gradient), (expected, theirs) = (
+        function(logits.clone(), labels, z_loss, True) for function in (compare, _compare_in_place)
+    )
+    torch.testing.assert_close(loss, expected, rtol=1e-6, atol=1e-6)
+    assert gradient.dtype == theirs.dtype == dtype
+    assert distance([gradient], [theirs]) < (
+        SUMMED_OTHERWISE if dtype == torch.float32 else ROUNDED_OTHERWISE
+    )
+    assert compare(logits, labels, z_loss, False) == (loss, None)
+
+
+def test_many_logits_are_compared_by_what_is_compiled(problem, device, monkeypatch) -> None:
+    hidden, weight = problem[:2]
+    expected = torch.autograd.grad(linear_cross_entropy(*problem), [hidden, weight])
+    monkeypatch.setattr(loss_module, "COMPILED_FROM", 1)
+    used = []
+    compiled = _compiled_compare() if device.type == "cuda" else _compare
+    monkeypatch.setattr(
+        loss_module, "_compiled_compare", lambda: lambda *a: used.append(1) or compiled(*a)
+    )
+    gradients = torch.autograd.grad(linear_cross_entropy(*problem, chunk_size=7), [hidden, weight])
+    assert len(used) == (4 if device.type == "cuda" else 0)
+    assert distance(gradients, expected) < SUMMED_OTHERWISE
+
+
 def test_huge_logits_neither_overflow_nor_vanish(problem) -> None:
     hidden, weight, labels = problem
     loss = linear_cross_entropy(1e3 * hidden, weight, labels)
@@ -68,7 +105,7 @@ def test_rows_without_a_label_get_no_gradient(problem) -> None:
 
 def test_no_labels_at_all_give_a_loss_of_zero_and_not_nan(problem) -> None:
     hidden, weight, _ = problem
-    loss = linear_cross_entropy(hidden, weight, torch.full((N,), -100))
+    loss = linear_cross_entropy(hidden, weight, torch.full((N,), -100, device=hidden.device))
     loss.backward()
     assert loss.item() == 0
     assert not hidden.grad.any()
@@ -87,7 +124,7 @@ def test_a_frozen_side_gets_no_gradient_and_the_other_the_same(problem, frozen) 
 @pytest.mark.parametrize("chunk_size", [7, N])
 def test_bf16_autocast_multiplies_in_bf16_and_sums_in_float32(problem, chunk_size) -> None:
     hidden, weight, labels = problem
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast(hidden.device.type, dtype=torch.bfloat16):
         loss = linear_cross_entropy(hidden, weight, labels, chunk_size=chunk_size)
         expected = F.cross_entropy(F.linear(hidden, weight), labels)
     assert loss.dtype == torch.float32
@@ -162,13 +199,15 @@ def test_a_small_problem_is_one_chunk_and_a_large_one_is_not() -> None:
 
 def test_a_chunk_has_as_many_rows_as_there_may_be_logits(problem, monkeypatch) -> None:
     rows, mm = [], torch.mm
+    is_cuda = problem[0].is_cuda
     monkeypatch.setattr(loss_module, "CHUNK_LOGITS", 7 * V + 3)
+    monkeypatch.setattr(loss_module, "CUDA_CHUNK_LOGITS", 7 * V + 3)
     monkeypatch.setattr(
         loss_module.torch, "mm", lambda a, b, **how: rows.append(len(a)) or mm(a, b, **how)
     )
     with torch.no_grad():
         linear_cross_entropy(*problem)
-    assert rows == [7, 7, 7, 2]
+    assert rows == ([4, 4, 4, 4, 4, 3] if is_cuda else [7, 7, 7, 2])
 
 
 def test_a_second_backward_is_refused_and_not_wrong(problem) -> None:

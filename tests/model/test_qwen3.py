@@ -7,11 +7,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 import transformers
+from distances import distance
 from torch.utils.flop_counter import FlopCounterMode
 
 from qwen_pl.errors import InputError
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Attention, Qwen3ForCausalLM, RMSNorm, rotary_angles, rotate
+from qwen_pl.training.devices.layers import make_frugal
 
 EMBEDDING = "model.embed_tokens.weight"
 TINY = {
@@ -59,29 +61,59 @@ def build_reference(model: Qwen3ForCausalLM) -> transformers.Qwen3ForCausalLM:
         transformers.Qwen3Config(**reference_sizes(model.config), attn_implementation="eager")
     )
     reference.load_state_dict(model.state_dict())
-    return reference.eval()
+    return reference.eval().to(model.lm_head.weight.device)
 
 
 @pytest.fixture
-def model() -> Qwen3ForCausalLM:
-    return build(TINY)
+def model(device) -> Qwen3ForCausalLM:
+    return build(TINY).to(device)
 
 
 @pytest.fixture
-def input_ids() -> torch.Tensor:
-    return torch.randint(0, 97, (2, 13), generator=torch.Generator().manual_seed(1))
+def input_ids(device) -> torch.Tensor:
+    return torch.randint(0, 97, (2, 13), generator=torch.Generator().manual_seed(1)).to(device)
 
 
 @pytest.fixture
-def labels() -> torch.Tensor:
-    labels = torch.randint(0, 97, (2, 13), generator=torch.Generator().manual_seed(2))
+def labels(device) -> torch.Tensor:
+    labels = torch.randint(0, 97, (2, 13), generator=torch.Generator().manual_seed(2)).to(device)
     labels[1, 3:6] = -100
     return labels
 
 
+@pytest.mark.parametrize(
+    ("precision", "is_compiled"),
+    [("32-true", False), ("bf16-mixed", False), ("bf16-true", False), ("bf16-mixed", True)],
+)
+def test_loss_and_gradients_are_those_of_float32_on_a_cpu(
+    precision, is_compiled, device, input_ids, labels
+) -> None:
+    sizes = CONFIGS["wide heads"]  # which attention's fast kernels take
+    exact = build(sizes)
+    expected = exact(input_ids.cpu(), labels.cpu())
+    expected.backward()
+    model = build(sizes).to(device)
+    make_frugal(model)
+    if precision == "bf16-true":
+        model.bfloat16()
+    if is_compiled:
+        torch._dynamo.reset()
+        backend = "aot_eager" if device.type == "cpu" else "inductor"
+        for layer in model.model.layers:
+            layer.compile(backend=backend, fullgraph=True, dynamic=False)
+    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed"):
+        loss = model(input_ids, labels)
+    loss.backward()
+    assert loss.dtype == torch.float32
+    most = 2e-5 if precision == "32-true" else 0.05
+    assert loss.item() == pytest.approx(expected.item(), rel=most)
+    ours = [parameter.grad.float().cpu() for parameter in model.parameters()]
+    assert distance(ours, [parameter.grad for parameter in exact.parameters()]) < 4 * most
+
+
 @pytest.mark.parametrize("sizes", CONFIGS.values(), ids=CONFIGS)
 def test_logits_are_those_of_transformers(sizes, input_ids) -> None:
-    model = build(sizes)
+    model = build(sizes).to(input_ids.device)
     with torch.no_grad():
         logits, expected = model(input_ids), build_reference(model)(input_ids).logits
     assert expected.std() > 0.5, "logits this small would agree whatever the network does"
@@ -90,7 +122,7 @@ def test_logits_are_those_of_transformers(sizes, input_ids) -> None:
 
 @pytest.mark.parametrize("sizes", CONFIGS.values(), ids=CONFIGS)
 def test_gradients_are_those_of_transformers(sizes, input_ids, labels) -> None:
-    model = build(sizes)
+    model = build(sizes).to(input_ids.device)
     reference = build_reference(model)
     model(input_ids, labels).backward()
     logits = reference(input_ids).logits
@@ -132,7 +164,7 @@ def test_logits_of_the_full_shape_are_those_of_transformers() -> None:
 
 @pytest.mark.parametrize("sizes", CONFIGS.values(), ids=CONFIGS)
 def test_bf16_errs_no_more_than_transformers_in_bf16(sizes, input_ids) -> None:
-    model = build(sizes)
+    model = build(sizes).to(input_ids.device)
     exact, reference = model(input_ids), build_reference(model).bfloat16()
     theirs = (reference(input_ids).logits - exact).norm() / exact.norm()
     ours = (model.bfloat16()(input_ids) - exact).norm() / exact.norm()
@@ -140,7 +172,7 @@ def test_bf16_errs_no_more_than_transformers_in_bf16(sizes, input_ids) -> None:
 
 
 def test_positions_can_be_given_for_each_row(model, input_ids) -> None:
-    position_ids = torch.stack([torch.arange(13) * 2, torch.arange(13) + 5])
+    position_ids = torch.stack([torch.arange(13) * 2, torch.arange(13) + 5]).to(input_ids.device)
     expected = build_reference(model)(input_ids, position_ids=position_ids).logits
     torch.testing.assert_close(
         model(input_ids, position_ids=position_ids), expected, rtol=1e-5, atol=1e-5
@@ -149,7 +181,7 @@ def test_positions_can_be_given_for_each_row(model, input_ids) -> None:
 
 @pytest.mark.parametrize("start", [63, 50_000, 1_000_000])
 def test_no_position_is_too_far(model, input_ids, start) -> None:
-    position_ids = torch.arange(start, start + 13)
+    position_ids = torch.arange(start, start + 13, device=input_ids.device)
     logits = model(input_ids, position_ids=position_ids)
     expected = build_reference(model)(input_ids, position_ids=position_ids.unsqueeze(0)).logits
     torch.testing.assert_close(logits, expected, rtol=1e-5, atol=1e-5)
@@ -170,6 +202,7 @@ def test_a_token_sees_the_whole_past(model, input_ids) -> None:
 def test_the_first_loss_is_that_of_guessing(input_ids, labels) -> None:
     torch.manual_seed(0)
     model = Qwen3ForCausalLM(Qwen3Config(**TINY | {"initializer_range": 0.02}))
+    model.to(input_ids.device)
     assert model(input_ids, labels).item() == pytest.approx(math.log(97), abs=0.1)
 
 
@@ -239,7 +272,7 @@ def test_selective_checkpointing_repeats_no_product(model, input_ids) -> None:
 
 def test_bf16_autocast_gives_bf16_logits_and_a_float32_loss(model, input_ids, labels) -> None:
     exact = model(input_ids, labels)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast(input_ids.device.type, dtype=torch.bfloat16):
         logits, loss = model(input_ids), model(input_ids, labels)
     loss.backward()
     assert logits.dtype == torch.bfloat16
@@ -252,7 +285,7 @@ def test_backward_inside_autocast_gives_the_same_gradients(model, input_ids, lab
     gradients = []
     for backward_inside in (False, True):
         model.zero_grad()
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast(input_ids.device.type, dtype=torch.bfloat16):
             loss = model(input_ids, labels)
             if backward_inside:
                 loss.backward()
@@ -263,7 +296,7 @@ def test_backward_inside_autocast_gives_the_same_gradients(model, input_ids, lab
 
 
 def test_a_network_in_bf16_keeps_its_norms_and_rotations_precise(input_ids) -> None:
-    model = build(TINY)
+    model = build(TINY).to(input_ids.device)
     exact = model(input_ids)
     rounded = model.bfloat16()(input_ids)
     assert rounded.dtype == torch.bfloat16
@@ -273,7 +306,7 @@ def test_a_network_in_bf16_keeps_its_norms_and_rotations_precise(input_ids) -> N
 def test_a_tied_head_may_be_missing_from_a_state_dict(model, input_ids) -> None:
     weights = model.state_dict()
     del weights["lm_head.weight"]
-    other = build(TINY, seed=5)
+    other = build(TINY, seed=5).to(input_ids.device)
     other.load_state_dict(weights)
     assert other.lm_head.weight is other.model.embed_tokens.weight
     torch.testing.assert_close(other(input_ids), model(input_ids))
@@ -295,9 +328,9 @@ def test_a_tied_head_may_be_missing_inside_another_module(model) -> None:
 
 @pytest.mark.parametrize("strict", [True, False])
 @pytest.mark.parametrize("assign", [True, False])
-def test_two_matrices_are_not_loaded_into_one(model, strict, assign) -> None:
+def test_two_matrices_are_not_loaded_into_one(model, device, strict, assign) -> None:
     settings = {"strict": strict, "assign": assign}
-    untied = build(TINY | {"tie_word_embeddings": False}, seed=5)
+    untied = build(TINY | {"tie_word_embeddings": False}, seed=5).to(device)
     weights = {f"model.{name}": weight for name, weight in untied.state_dict().items()}
     outer, before = torch.nn.ModuleDict({"model": model}), copy.deepcopy(model.state_dict())
     with pytest.raises(InputError, match=r"model\.lm_head\.weight differ"):
@@ -313,7 +346,7 @@ def test_two_matrices_are_not_loaded_into_one(model, strict, assign) -> None:
 
 
 def test_one_matrix_is_loaded_into_two(model, input_ids) -> None:
-    untied = build(TINY | {"tie_word_embeddings": False}, seed=5)
+    untied = build(TINY | {"tie_word_embeddings": False}, seed=5).to(input_ids.device)
     untied.load_state_dict(model.state_dict())
     assert untied.lm_head.weight is not untied.model.embed_tokens.weight
     torch.testing.assert_close(untied(input_ids), model(input_ids))
@@ -322,7 +355,7 @@ def test_one_matrix_is_loaded_into_two(model, input_ids) -> None:
 def test_weights_stay_tied_when_a_network_leaves_the_meta_device(input_ids) -> None:
     with torch.device("meta"):
         model = Qwen3ForCausalLM(Qwen3Config(**TINY))
-    model.to_empty(device="cpu")
+    model.to_empty(device=input_ids.device)
     assert model.lm_head.weight is model.model.embed_tokens.weight
     model.init_weights()
     assert model(input_ids, input_ids).isfinite()
@@ -384,12 +417,13 @@ class TestRotaryEmbedding:
         assert not torch.isclose(score(9, 4), score(9, 5), rtol=1e-3)
 
     def test_logits_stay_when_all_positions_move(self, model, input_ids) -> None:
-        moved = model(input_ids, position_ids=torch.arange(50, 63))
+        moved = model(input_ids, position_ids=torch.arange(50, 63, device=input_ids.device))
         torch.testing.assert_close(moved, model(input_ids), rtol=1e-4, atol=1e-4)
 
     def test_positions_beyond_the_limit_work(self, model, input_ids) -> None:
         beyond = 3 * model.config.max_position_embeddings
-        moved = model(input_ids, position_ids=torch.arange(beyond, beyond + 13))
+        spread = torch.arange(beyond, beyond + 13, device=input_ids.device)
+        moved = model(input_ids, position_ids=spread)
         torch.testing.assert_close(moved, model(input_ids), rtol=1e-3, atol=1e-3)
 
     def test_a_pair_turns_by_its_position(self) -> None:

@@ -13,6 +13,7 @@ import pytest
 import torch
 import yaml
 from command_line import REPOSITORY, Outcome, Run
+from own_process import in_ranks
 from pdf_writer import made_up_pages, write_pdf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from two_processes import in_two_processes
@@ -274,3 +275,17 @@ def test_a_process_that_dies_takes_the_other_with_it(ended: dict[str, Pair]) -> 
     )
     assert finished.returncode in (1, -9)  # it noticed, or Lightning's watch was first
     assert "Traceback" not in finished.stderr
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp2"])
+def test_a_strategy_of_several_devices_runs_on_one_as_without_it(
+    strategy: str, config: Path, qwen_pl: Run, on_device: list[str]
+) -> None:
+    options = ["fit", "--config", config, *on_device, "--trainer.precision", "32-true"]
+    options += ["--trainer.deterministic", "true", "--trainer.max_steps", 5]
+    assert qwen_pl(*options, "--run", "plain").code == 0
+    overlay = REPOSITORY / f"configs/strategy/{strategy}.yaml"
+    words = [*options, "--config", overlay, "--run", strategy]
+    [outcome] = in_ranks(words, config.parent, devices=1)
+    assert outcome.code == 0, outcome.err
+    assert_near(checkpoint(strategy, 5), checkpoint("plain", 5), steps=5, most=1e-4)

@@ -18,8 +18,8 @@ KEPT = (2, 7, 56)
 
 
 @pytest.fixture
-def network() -> Qwen3ForCausalLM:
-    network = build()
+def network(device) -> Qwen3ForCausalLM:
+    network = build().to(device)
     make_frugal(network)
     return network
 
@@ -29,21 +29,25 @@ def mlp(network: Qwen3ForCausalLM) -> MLP:
     return network.model.layers[1].mlp
 
 
-def number_kept(mlp: MLP, x: Tensor | None = None) -> int:
+def entering(mlp: MLP) -> Tensor:
+    return torch.randn(2, 7, 40, device=mlp.down_proj.weight.device, requires_grad=True)
+
+
+def number_kept(mlp: MLP) -> int:
     """Tensors of the inner width that a pass keeps for backward."""
     kept = []
     with torch.autograd.graph.saved_tensors_hooks(
         lambda tensor: kept.append(tensor.shape) or tensor, lambda tensor: tensor
     ):
-        mlp(torch.randn(2, 7, 40, requires_grad=True) if x is None else x)
+        mlp(entering(mlp))
     return kept.count(KEPT) + kept.count((14, 56))  # the product is kept with its rows in a line
 
 
 @pytest.mark.parametrize("autocast", [False, True])
 def test_it_computes_its_middle_again(mlp, autocast) -> None:
-    x = torch.randn(2, 7, 40, requires_grad=True)
-    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
-        assert number_kept(mlp, x) == 2
+    x = entering(mlp)
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=autocast):
+        assert number_kept(mlp) == 2
         y = mlp(x)
         plain = mlp.down_proj(F.silu(mlp.gate_proj(x)) * mlp.up_proj(x))
     assert torch.equal(y, plain)
@@ -54,11 +58,11 @@ def test_it_computes_its_middle_again(mlp, autocast) -> None:
     assert distance(gradients, expected) < most
 
 
-def test_backward_inside_autocast_gives_the_same_gradients(network) -> None:
-    input_ids, gradients = torch.randint(0, 97, (2, 9)), []
+def test_backward_inside_autocast_gives_the_same_gradients(network, device) -> None:
+    input_ids, gradients = torch.randint(0, 97, (2, 9), device=device), []
     for backward_inside in (False, True):
         network.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16):
             loss = network(input_ids, input_ids)
             if backward_inside:
                 loss.backward()
@@ -72,13 +76,13 @@ def test_a_network_that_nothing_is_laid_over_keeps_what_autograd_keeps() -> None
     assert number_kept(build().model.layers[1].mlp) == 4
 
 
-def test_names_and_weights_stay_and_it_is_laid_over_once(network) -> None:
-    plain = build()
+def test_names_and_weights_stay_and_it_is_laid_over_once(network, device) -> None:
+    plain = build().to(device)
     make_frugal(network)
     assert network.state_dict().keys() == plain.state_dict().keys()
     assert [n for n, _ in network.named_parameters()] == [n for n, _ in plain.named_parameters()]
     network.load_state_dict(plain.state_dict())
-    input_ids = torch.randint(0, 97, (2, 9))
+    input_ids = torch.randint(0, 97, (2, 9), device=device)
     assert torch.equal(network(input_ids), plain(input_ids))
     assert number_kept(copy.deepcopy(network).model.layers[0].mlp) == 2
 
@@ -95,15 +99,15 @@ def test_a_hook_sees_what_goes_through_and_the_block_is_frugal_again_without_it(
     else:
         register = getattr(mlp.down_proj, f"register_{kind}_hook")
         hook = register(lambda _, *given: seen.append(given))
-    x = torch.randn(2, 7, 40, requires_grad=True)
+    x = entering(mlp)
     y = mlp(x)
     y.sum().backward()
     hook.remove()
     [given] = seen
     first = given[0][0]
     expected = {
-        "full_backward": torch.ones(14, 40) @ mlp.down_proj.weight,
-        "full_backward_pre": torch.ones(2, 7, 40),
+        "full_backward": torch.ones(14, 40, device=x.device) @ mlp.down_proj.weight,
+        "full_backward_pre": torch.ones(2, 7, 40, device=x.device),
     }.get(kind, F.silu(mlp.gate_proj(x)) * mlp.up_proj(x))
     torch.testing.assert_close(first, expected.view_as(first))
     assert number_kept(mlp) == 2
@@ -111,13 +115,13 @@ def test_a_hook_sees_what_goes_through_and_the_block_is_frugal_again_without_it(
 
 def test_what_a_hook_changes_is_what_is_learned_from(mlp) -> None:
     mlp.down_proj.register_forward_pre_hook(lambda _, args: (args[0] * 0,))
-    mlp(torch.randn(2, 7, 40)).sum().backward()
+    mlp(entering(mlp)).sum().backward()
     assert not mlp.down_proj.weight.grad.any()
 
 
 @pytest.mark.parametrize("setting", [False, True, "selective"])
-def test_checkpointed_and_compiled_layers_compute_the_same(network, setting) -> None:
-    input_ids, gradients = torch.randint(0, 97, (2, 9)), []
+def test_checkpointed_and_compiled_layers_compute_the_same(network, setting, device) -> None:
+    input_ids, gradients = torch.randint(0, 97, (2, 9), device=device), []
     for compiled in (False, True):
         network.zero_grad()
         network.gradient_checkpointing = setting
