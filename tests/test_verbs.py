@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
+import pytest
 import torch
 from command_line import Run
+from own_process import in_ranks
 
 from qwen_pl.training.monitoring.recorded import read_curves
 
@@ -49,3 +51,39 @@ def test_a_run_is_measured_and_written_with_where_it_was_trained(
     assert written == f"Ba{json.loads(lines[0])['completion']}\n"
     run("export", "--run", "small", "--out", "out")
     assert (folder / "out/model.safetensors").is_file()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"trainer.precision": "bf16-true"},
+        {"trainer.precision": "16-mixed", "model.optimizer": "muon"},
+        {"trainer.precision": "32-true", "weight_averaging.decay": 0.9},
+        {"data.mask_documents": "true", "model.gradient_checkpointing": "selective"},
+        {"model.compile": "true", "model.gradient_checkpointing": "true", "model.z_loss": 1e-4},
+        {"model.compile": "true", "data.mask_documents": "true", "model.optimizer": "muon"},
+        {
+            "model.fp8": "true",
+            "model.compile": "true",
+            "model.config.hidden_size": 64,
+            "model.config.intermediate_size": 128,
+            "model.config.head_dim": 16,
+        },
+        {"trainer.strategy": "ddp", "trainer.accumulate_grad_batches": 2},
+    ],
+    ids=lambda changes: ", ".join(f"{name.split('.')[1]} {to}" for name, to in changes.items())[
+        :60
+    ],
+)
+def test_every_setting_trains_and_resumes_on_a_gpu(
+    config: Path, folder: Path, changes: dict[str, object]
+) -> None:
+    words = ["fit", "--config", config, "--trainer.accelerator", "gpu", "--trainer.devices", 1]
+    words += [word for name, value in changes.items() for word in (f"--{name}", value)]
+    [half] = in_ranks([*words, "--trainer.max_steps", 6], folder, devices=1)
+    assert half.code == 0, half.err
+    [ended] = in_ranks([*words, "--ckpt_path", "last"], folder, devices=1)
+    assert ended.code == 0, ended.err
+    curves = read_curves(folder / "lightning_logs/small")
+    assert curves["train_loss"][-1][1] < curves["train_loss"][0][1]

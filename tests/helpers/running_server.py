@@ -28,7 +28,7 @@ get = partial(request, "GET")
 post = partial(request, "POST")
 
 
-def small_writer(max_batch_size: int = 5) -> Writer:
+def small_writer(max_batch_size: int = 5, device: torch.device | str = "cpu") -> Writer:
     """Writes noise, a thousand tokens a second, that no end token ends."""
     tokenizer = train_tokenizer((" ".join(page) for page in made_up_pages(4)), 290)
     torch.manual_seed(11)
@@ -44,7 +44,7 @@ def small_writer(max_batch_size: int = 5) -> Writer:
         initializer_range=0.2,
         tie_word_embeddings=False,
     )
-    network = Qwen3ForCausalLM(config).eval()
+    network = Qwen3ForCausalLM(config).eval().to(device)
     writer = Writer(network, tokenizer, max_batch_size=max_batch_size)
     writer.stop_ids = frozenset()
     return writer

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+import torch
 from openai import (
     APIError,
     BadRequestError,
@@ -57,6 +58,20 @@ def test_a_completion_is_what_the_writer_writes(client: OpenAI, server: Running)
     assert answer.usage.prompt_tokens == written.num_prompt_tokens
     assert answer.usage.completion_tokens == 9
     assert answer.usage.total_tokens == written.num_prompt_tokens + 9
+
+
+def test_texts_asked_for_at_once_are_those_that_are_written_alone(device: torch.device) -> None:
+    prompts = [f"Bane {number}" * (1 + number) for number in range(9)]
+
+    def ask(number: int) -> str:
+        answer = server.client.completions.create(
+            model="noise", prompt=prompts[number], max_tokens=12 + number, temperature=0
+        )
+        return answer.choices[0].text
+
+    with running(small_writer(device=device)) as server, ThreadPoolExecutor(9) as pool:
+        together = list(pool.map(ask, range(9)))
+        assert together == [ask(number) for number in range(9)]
 
 
 def test_without_max_tokens_there_are_sixteen_or_what_fits(client: OpenAI) -> None:

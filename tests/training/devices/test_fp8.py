@@ -8,7 +8,7 @@ import torch
 from qwen_pl.errors import InputError
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
-from qwen_pl.training.devices.layers import check_fp8, multiply_in_fp8
+from qwen_pl.training.devices.layers import check_fp8, compile_layers, multiply_in_fp8
 from qwen_pl.training.module import Qwen3Module
 
 SIZES = Qwen3Config(
@@ -76,14 +76,20 @@ def test_a_device_that_cannot_is_refused_before_anything_is_built() -> None:
 
 
 @pytest.mark.gpu
-def test_a_hopper_multiplies_in_float8() -> None:
-    check_fp8(torch.device("cuda"))
+@pytest.mark.parametrize("is_compiled", [False, True])
+def test_a_hopper_multiplies_in_float8(is_compiled: bool) -> None:
+    device = torch.device("cuda")
+    check_fp8(device)
     plain, rounded = networks()
     multiplying = Qwen3ForCausalLM(SIZES)
     multiplying.load_state_dict(plain.state_dict())
     multiply_in_fp8(multiplying)
-    input_ids = torch.randint(0, SIZES.vocab_size, (3, 7), device="cuda")
+    multiplying.to(device)
+    if is_compiled:
+        compile_layers(multiplying, device)
+    input_ids = torch.randint(0, SIZES.vocab_size, (3, 7), device=device)
     with torch.autocast("cuda", torch.bfloat16):
-        loss = multiplying.cuda()(input_ids, input_ids)
-        loss.backward()
+        loss = multiplying(input_ids, input_ids)
+    loss.backward()
     assert loss.item() == pytest.approx(rounded.cuda()(input_ids, input_ids).item(), rel=0.02)
+    assert all(parameter.grad.isfinite().all() for parameter in multiplying.parameters())
