@@ -5,6 +5,7 @@ Ours and Qwen's put nothing around a text and have no unused ids; others do.
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from itertools import takewhile
@@ -121,6 +122,7 @@ def going_on(tokenizer: Tokenizer) -> Tokenizer:
     the caller to leave out.
     """
     changed = json.loads(tokenizer.to_str())
+    before = copy.deepcopy([changed["normalizer"], changed["pre_tokenizer"]])
     steps = steps_of(changed["normalizer"], "normalizers")
     if any(step["type"] == "Prepend" for step in steps):
         others = [step for step in steps if step["type"] != "Prepend"]
@@ -130,7 +132,8 @@ def going_on(tokenizer: Tokenizer) -> Tokenizer:
             step["prepend_scheme"] = "never"
         elif step["type"] == "ByteLevel":
             step["add_prefix_space"] = False
-    return _described(tokenizer, changed)
+    is_same = [changed["normalizer"], changed["pre_tokenizer"]] == before
+    return tokenizer if is_same else _described(tokenizer, changed)
 
 
 def literal(tokenizer: Tokenizer) -> Tokenizer:
@@ -145,6 +148,9 @@ def literal(tokenizer: Tokenizer) -> Tokenizer:
     # What is also in the learned vocabulary would be found there: it gets a name that is no text.
     hidden = special.intersection(names) - {model.get("unk_token")}
     hidden = {name for name in hidden if not BYTE.fullmatch(name)}  # these stand for text
+    if not hidden:
+        tokenizer.encode_special_tokens = True
+        return tokenizer
     renamed = [f"{_NO_CHARACTER}{name}" if name in hidden else name for name in names]
     if model["type"] == "Unigram":
         model["vocab"] = [[a, score] for a, (_, score) in zip(renamed, model["vocab"], strict=True)]
@@ -157,9 +163,7 @@ def literal(tokenizer: Tokenizer) -> Tokenizer:
 
 
 def _described(tokenizer: Tokenizer, description: dict[str, Any]) -> Tokenizer:
-    """A tokenizer by its description, or the same one where that is its own."""
-    if description == json.loads(tokenizer.to_str()):
-        return tokenizer
+    """A tokenizer of another description, to which special tokens are what they are to this one."""
     other = type(tokenizer).from_str(json.dumps(description))
     other.encode_special_tokens = tokenizer.encode_special_tokens
     return other

@@ -30,7 +30,7 @@ class Encoder:
         self.num_ids = num_ids(tokenizer)
         self.dtype = np.dtype("<u2" if self.num_ids <= 1 << 16 else "<u4")
         self.sizes = token_num_bytes(tokenizer)
-        self.measures = not tells_bytes(tokenizer, self.sizes)
+        self.measures = not tells_bytes(going_on(tokenizer), self.sizes)
         self.end_of_text = end_of_text(tokenizer)
         self._start = document_start(tokenizer)
         self._beginning = literal(tokenizer)

@@ -8,7 +8,7 @@ import numpy as np
 from tokenizers import Encoding, Tokenizer
 from tokenizers.pre_tokenizers import ByteLevel
 
-from qwen_pl.any_tokenizer import BYTE, going_on, num_ids, steps_of
+from qwen_pl.any_tokenizer import BYTE, num_ids, steps_of
 
 _SPACE = "▁"  # what SentencePiece and its like write for a space
 
@@ -48,13 +48,16 @@ def token_num_bytes(tokenizer: Tokenizer) -> np.ndarray:
     return sizes
 
 
-def tells_bytes(tokenizer: Tokenizer, sizes: np.ndarray) -> bool:
+def tells_bytes(inside: Tokenizer, sizes: np.ndarray) -> bool:
     """Whether ``token_num_bytes`` gives the bytes of a text when those of its ids are summed up.
 
     Of byte-level and byte-fallback tokenizers they are. Others have a token for what is in no
     vocabulary, or lose spaces, accents or capitals: there bytes are ``measured``.
+
+    Args:
+        inside: The tokenizer as it is within a document, which ``going_on`` gives.
     """
-    ids = going_on(tokenizer).encode(_PROBE, add_special_tokens=False).ids
+    ids = inside.encode(_PROBE, add_special_tokens=False).ids
     return int(sizes[ids].sum()) == len(_PROBE.encode())
 
 

@@ -27,7 +27,7 @@ def random_texts(count: int) -> list[str]:
 def test_the_bytes_of_the_ids_are_those_of_the_text(kind: str) -> None:
     tokenizer = read_tokenizer(TELLING[kind]().to_str(), kind)
     sizes, inside = token_num_bytes(tokenizer), going_on(tokenizer)
-    assert tells_bytes(tokenizer, sizes)
+    assert tells_bytes(inside, sizes)
     assert sizes.dtype == np.int64 and sizes.shape == (num_ids(tokenizer),)
     assert sizes[end_of_text(tokenizer)] == 0
     for text in random_texts(300):
@@ -42,7 +42,7 @@ def test_the_bytes_of_the_ids_are_those_of_the_text(kind: str) -> None:
 @pytest.mark.parametrize("kind", LOSING)
 def test_where_no_token_tells_its_bytes_those_of_the_text_are_measured(kind: str) -> None:
     tokenizer = read_tokenizer(LOSING[kind]().to_str(), kind)
-    assert not tells_bytes(tokenizer, token_num_bytes(tokenizer))
+    assert not tells_bytes(going_on(tokenizer), token_num_bytes(tokenizer))
     for text in random_texts(100):
         encoding = tokenizer.encode(text, add_special_tokens=False)
         totals = measured([text], [encoding], num_ids(tokenizer))
