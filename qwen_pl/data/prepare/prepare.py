@@ -314,8 +314,7 @@ def _paragraphs(
         document = documents[piece.document]
         index = document.index
         for first, end in document.kept(piece.first, piece.end):
-            cuts = piece.cuts[0] * (first == piece.first), piece.cuts[1] * (end == piece.end)
-            rows = without_cuts(index[first:end], cuts)
+            rows = without_cuts(index[first:end], piece.cuts_of(first, end))
             for begin in range(0, end - first, _PARAGRAPHS_AT_ONCE):
                 yield document.text, rows[begin : begin + _PARAGRAPHS_AT_ONCE]
 

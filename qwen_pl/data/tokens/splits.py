@@ -38,6 +38,10 @@ class Piece:
     cuts: Cuts = (0, 0)
     """What of the first and last paragraph belongs to the pieces beside it."""
 
+    def cuts_of(self, first: int, end: int) -> Cuts:
+        """The same of some of its paragraphs, ``[first, end)``."""
+        return self.cuts[0] * (first == self.first), self.cuts[1] * (end == self.end)
+
 
 @dataclass(frozen=True)
 class Split:

@@ -243,7 +243,7 @@ def _slices(documents: Sequence[Document], pieces: Sequence[Piece]) -> Iterator[
             # A paragraph larger than a part makes several at its end, which are one.
             inner = sorted(set((first + full).tolist()) - {end})
             for begin, stop in pairwise([first, *inner, end]):
-                cuts = (piece.cuts[0] * (begin == piece.first), piece.cuts[1] * (stop == piece.end))
+                cuts = piece.cuts_of(begin, stop)
                 yield Slice(
                     piece.document,
                     document.text,
