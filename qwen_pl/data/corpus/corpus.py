@@ -17,7 +17,7 @@ from qwen_pl.data.report.file_report import FileReport
 from qwen_pl.data.report.write import read_report, write_report
 from qwen_pl.errors import InputError
 from qwen_pl.files import fingerprint, remove, whole_folder
-from qwen_pl.seals import Damaged, Seal, check_seals, read_sealed, tell_mended, write_sealed
+from qwen_pl.seals import Damaged, check_seals, read_sealed, tell_mended, write_sealed
 from qwen_pl.terminal import tell
 
 CORPUS_VERSION = 1  # raised whenever the same texts would make another corpus
@@ -277,5 +277,5 @@ def _kept_corpus(entry: CorpusEntry, cache: CacheDir, *, by_size: bool) -> Corpu
 def _kept_document(values: dict[str, Any], cache: CacheDir) -> Document:
     dropped = tuple((first, end) for first, end in values["dropped"])
     name, *seals = values["text"]
-    text = SealedText(cache.text_named(name).text, *(Seal(*seal) for seal in seals))
+    text = SealedText.of(cache.text_named(name).text, seals)
     return Document(**(values | {"dropped": dropped, "text": text}))

@@ -3,11 +3,11 @@
 import hashlib
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -33,6 +33,11 @@ class SealedText(NamedTuple):
     """The paragraphs in UTF-8, between two of them a blank line or as many newlines as they say."""
     seal: Seal
     index_seal: Seal
+
+    @classmethod
+    def of(cls, file: Path, seals: Iterable[Sequence[Any]]) -> "SealedText":
+        """A text whose two seals come out of JSON, as lists."""
+        return cls(file, *(Seal(*seal) for seal in seals))
 
     @property
     def seals(self) -> dict[Path, Seal]:

@@ -39,7 +39,6 @@ from qwen_pl.errors import InputError
 from qwen_pl.files import fingerprint, full_disk_in, remove, whole_file
 from qwen_pl.seals import (
     Damaged,
-    Seal,
     check_seals,
     read_bytes,
     read_sealed,
@@ -295,7 +294,7 @@ def _kept_text(entry: TextEntry, settings: ReadingSettings) -> FileText | None:
     if not os.path.lexists(entry.record):
         return None
     record = read_record(entry)
-    text = SealedText(entry.text, *(Seal(*seal) for seal in record["seals"]))
+    text = SealedText.of(entry.text, record["seals"])
     check_seals(text.seals)
     report = FileReport.from_json(record["report"])
     if report.status not in _LASTING and record["conditions"] != settings.conditions:

@@ -29,7 +29,7 @@ from qwen_pl.data.tokens.splits import SPLITS_VERSION
 from qwen_pl.data.tokens.tokenizer import TOKENIZER_JSON, TOKENIZER_VERSION
 from qwen_pl.data.tokens.write import Slice, TokenPart, plan_parts, tokenize_parts
 from qwen_pl.files import fingerprint, remove
-from qwen_pl.seals import Damaged, Seal, read_sealed, tell_mended, write_sealed
+from qwen_pl.seals import Damaged, read_sealed, tell_mended, write_sealed
 
 PASSWORD = "QWEN_PL_PASSWORD"
 """The variable in which tasks find the password, as they themselves lie in files of the cluster."""
@@ -193,10 +193,10 @@ def _as_json(part: TokenPart) -> dict[str, Any]:
 
 
 def _from_json(slices: list[dict[str, Any]], file: str) -> TokenPart:
-    def text(name: str, *seals: list[Any]) -> SealedText:
-        return SealedText(Path(name), *(Seal(*seal) for seal in seals))
-
-    own = [Slice(**values | {"text": text(*values["text"])}) for values in slices]
+    own = []
+    for values in slices:
+        text_file, *seals = values["text"]
+        own.append(Slice(**values | {"text": SealedText.of(Path(text_file), seals)}))
     return TokenPart(own, Path(file))
 
 
