@@ -17,7 +17,6 @@ Processes are forked off one that has loaded all, so this needs Linux or macOS.
 
 import argparse
 import contextlib
-import ctypes
 import fnmatch
 import hashlib
 import importlib
@@ -29,7 +28,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -38,79 +37,14 @@ import torch
 import yaml
 from pypdf import PdfWriter
 
-from benchmarks.kills import CONFIG
+from benchmarks.damaging import DAMAGES, Damage, hindered
+from benchmarks.kills import BOOK, CONFIG
 from qwen_pl.__main__ import main as qwen_pl
 from qwen_pl.seals import Seal
 
 ROOTS = {"cache": "data/cache", "run": "lightning_logs/kept"}
 """Folders whose every file is damaged, by the name that they have in the table."""
 SENTENCE = "It is a truth universally acknowledged"
-_BOOK = Path(__file__).parents[1] / "data/book.pdf"
-
-
-# --- damage ---
-
-
-def _flipped(path: Path, source: random.Random) -> None:
-    content = bytearray(path.read_bytes() or b"\0")
-    content[source.randrange(len(content))] ^= 1 << source.randrange(8)
-    path.write_bytes(content)
-
-
-def _halved(path: Path, source: random.Random) -> None:
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def _zeros(path: Path, source: random.Random) -> None:
-    """As after a power cut, where the name of a file is on the disk and its content is not."""
-    path.write_bytes(bytes(path.stat().st_size))
-
-
-def _emptied(path: Path, source: random.Random) -> None:
-    path.write_bytes(b"")
-
-
-def _deleted(path: Path, source: random.Random) -> None:
-    path.unlink()
-
-
-def _folder(path: Path, source: random.Random) -> None:
-    path.unlink()
-    path.mkdir()
-    (path / "something").write_text("in it")
-
-
-def _pipe(path: Path, source: random.Random) -> None:
-    path.unlink()
-    os.mkfifo(path)
-
-
-def _unreadable(path: Path, source: random.Random) -> None:
-    path.chmod(0)
-
-
-def _exchanged(path: Path, source: random.Random) -> None:
-    """Another file of its kind is in its place, or one that an earlier version wrote."""
-    others = sorted(p for p in path.parent.parent.rglob(f"*{path.suffix}") if p.is_file())
-    other = next((p for p in others if p.read_bytes() != path.read_bytes()), None)
-    path.write_bytes(b'{"an": "earlier version"}' if other is None else other.read_bytes())
-
-
-Damage = Callable[[Path, random.Random], None]
-DAMAGES: dict[str, Damage] = {
-    "bit flipped": _flipped,
-    "halved": _halved,
-    "zeros": _zeros,
-    "emptied": _emptied,
-    "deleted": _deleted,
-    "a folder": _folder,
-    "a pipe": _pipe,
-    "unreadable": _unreadable,
-    "exchanged": _exchanged,
-}
-
-
-# --- verbs ---
 
 
 @dataclass(frozen=True)
@@ -293,7 +227,7 @@ def _make(folder: Path) -> None:
     shelf = folder / "shelf"
     shelf.mkdir(parents=True)
     writer = PdfWriter()
-    writer.append(_BOOK, pages=(14, 18))
+    writer.append(BOOK, pages=(14, 18))
     writer.write(shelf / "book.pdf")
     chooser = random.Random(0)
     words = ["".join(chooser.choices("aeioubdgklmnst", k=chooser.randint(2, 7))) for _ in range(99)]
@@ -352,26 +286,6 @@ def run(words: Sequence[str], folder: Path) -> Ended:
             os._exit(code)
     code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
     return Ended(code, err.read_text(errors="replace"), out.read_text(errors="replace"))
-
-
-@contextlib.contextmanager
-def hindered() -> Iterator[None]:
-    """Keeps this thread from what root alone may: to open files that nobody may open.
-
-    An ordinary user is hindered by himself, and on other systems than Linux root is by nothing.
-    """
-    if os.geteuid() != 0 or sys.platform != "linux":
-        yield
-        return
-    libc, words = ctypes.CDLL(None), ctypes.c_uint32
-    version_3, rights = (words * 2)(0x20080522, 0), (words * 6)()
-    libc.capget(version_3, rights)
-    _, permitted, _, _, more_permitted, _ = rights
-    libc.capset(version_3, (words * 6)(0, permitted, 0, 0, more_permitted, 0))
-    try:
-        yield
-    finally:
-        libc.capset(version_3, rights)
 
 
 def main() -> None:

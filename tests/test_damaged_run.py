@@ -13,7 +13,7 @@ import pytest
 import yaml
 from command_line import Outcome, Run
 
-from benchmarks.damage import DAMAGES
+from benchmarks.damaging import DAMAGES, flipped
 from qwen_pl.errors import InputError
 from qwen_pl.run.saved_config import config_in_force
 from qwen_pl.runs import sealed_config, tell_of_changed_config
@@ -112,9 +112,8 @@ def test_damaged_curves_are_left_out_with_a_word_and_the_rest_stays(
     lines = rows.read_bytes().splitlines(keepends=True)
     rows.write_bytes(b"".join([*lines[:2], lines[2].replace(b".", b"\xff"), *lines[3:]]))
     events = sorted(RUN.glob("events.*"))[0]
-    content = bytearray(events.read_bytes())
-    content[len(content) // 2] ^= 1
-    events.write_bytes(content)
+    content = events.read_bytes()
+    events.write_bytes(flipped(content, len(content) // 2, 0))
     resume = ["fit", "--config", config, "--ckpt_path", "last", "--trainer.max_steps", 7]
     outcome = qwen_pl(*resume)
     assert outcome.code == 0, outcome.err

@@ -1,6 +1,7 @@
 """A resume that is refused changes nothing: not a byte of the run's folder is another."""
 
 import os
+import random
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from command_line import Run, complains
 from filelock import FileLock
 from pdf_writer import made_up_pages, write_pdf
 
+from benchmarks.damaging import DAMAGES
 from qwen_pl.errors import InputError
 from qwen_pl.runs import CHECKPOINTS
 from qwen_pl.training.checkpoints.checkpoint import load_checkpoint, save_checkpoint
@@ -79,9 +81,7 @@ def trained(qwen_pl: Run, config: Path, folder: Path, small_pdf: Path) -> Path:
     qwen_pl("train-tokenizer", small_pdf, "--vocab_size", 300, "--out", "mine")
     good = load_checkpoint(NEWEST.with_name("step=00000010.ckpt"))
     save_checkpoint(good, folder / "damaged.ckpt")
-    with (folder / "damaged.ckpt").open("rb+") as file:
-        file.seek(3000)
-        file.write(b"\0\1\2\3")
+    DAMAGES["bit flipped"](folder / "damaged.ckpt", random.Random(0))
     torch.save({"state_dict": {}}, folder / "theirs.ckpt")
     torch.save([1, 2], folder / "list.ckpt")
     torch.save({"state_dict": Evil()}, folder / "evil.ckpt")

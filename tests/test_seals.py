@@ -7,21 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.damaging import flipped
 from qwen_pl import seals
 from qwen_pl.errors import InputError
 from qwen_pl.files import sha256
 from qwen_pl.seals import Damaged, Seal, check_folder, read_sealed, seal_folder, write_sealed
 
 VALUES = {"name": "caf\udce9", "numbers": [1, 2.5, None], "more": {"é": True}}
-
-
-def flipped(path: Path) -> list[bytes]:
-    """The content of a file with one bit changed, at each of its bytes."""
-    content = path.read_bytes()
-    return [
-        content[:place] + bytes([byte ^ 1 << place % 8]) + content[place + 1 :]
-        for place, byte in enumerate(content)
-    ]
 
 
 def as_folder(path: Path) -> None:
@@ -46,8 +38,9 @@ def test_a_sealed_file_shows_every_change(tmp_path: Path) -> None:
     file = tmp_path / "file"
     write_sealed(file, VALUES, "a name")
     content = file.read_bytes()
+    at_each_byte = [flipped(content, place, place % 8) for place in range(len(content))]
     zeros, doubled = bytes(len(content)), content + content
-    for damaged in (*flipped(file), b"", content[: len(content) // 2], zeros, doubled, b"{}"):
+    for damaged in (*at_each_byte, b"", content[: len(content) // 2], zeros, doubled, b"{}"):
         file.write_bytes(damaged)
         with pytest.raises(Damaged, match=r"file (is not what was written|has no seal)"):
             read_sealed(file, "a name")

@@ -15,7 +15,7 @@ import pytest
 from own_process import in_own_process
 from pdf_writer import made_up_pages, write_pdf
 
-from benchmarks.damage import DAMAGES, hindered
+from benchmarks.damaging import DAMAGES, hindered
 from qwen_pl.data.corpus import reading
 from qwen_pl.data.corpus.corpus import read_corpus
 from qwen_pl.data.corpus.duplicates import Duplicates

@@ -15,7 +15,7 @@ import pytest
 from command_line import Outcome
 from pdf_writer import made_up_pages, write_pdf
 
-from benchmarks.damage import DAMAGES, hindered
+from benchmarks.damaging import DAMAGES, hindered
 from qwen_pl.data.corpus.reading import ReadingSettings
 from qwen_pl.data.prepare import cluster as cluster_module
 from qwen_pl.data.prepare import workload as workload_module

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks.damaging import flipped
 from qwen_pl.errors import InputError
 from qwen_pl.training.checkpoints.checkpoint import is_whole, load_checkpoint, save_checkpoint
 from qwen_pl.training.checkpoints.checkpoint_file import file_is_whole
@@ -79,9 +80,7 @@ def test_any_changed_byte_is_found(saved: Path) -> None:
     content = saved.read_bytes()
     ends = [*range(0, 900, 2), *range(len(content) - 1600, len(content), 2)]
     for place in [*ends, *random.Random(0).sample(range(len(content)), 300)]:
-        changed = bytearray(content)
-        changed[place] ^= 1 << place % 8
-        saved.write_bytes(changed)
+        saved.write_bytes(flipped(content, place, place % 8))
         assert not file_is_whole(saved), f"byte {place} of {len(content)}"
     saved.write_bytes(content)
     assert file_is_whole(saved)

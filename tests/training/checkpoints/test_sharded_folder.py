@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from benchmarks.damaging import flipped
 from qwen_pl.errors import InputError
 from qwen_pl.training.checkpoints import sharded_folder as sharded
 from qwen_pl.training.checkpoints.checkpoint import is_whole, load_checkpoint, load_facts
@@ -89,9 +90,7 @@ def test_any_changed_byte_of_any_file_is_found(folder: Path) -> None:
     for file in folder.iterdir():
         content = file.read_bytes()
         for place in chooser.sample(range(len(content)), 150):
-            changed = bytearray(content)
-            changed[place] ^= 1 << place % 8
-            file.write_bytes(changed)
+            file.write_bytes(flipped(content, place, place % 8))
             assert not is_whole(folder), f"byte {place} of {len(content)} of {file.name}"
         file.write_bytes(content)
     assert is_whole(folder)

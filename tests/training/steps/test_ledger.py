@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.damaging import flipped
 from qwen_pl.seals import Damaged
 from qwen_pl.training.steps.ledger import (
     Stretch,
@@ -71,10 +72,7 @@ def test_a_ledger_that_is_damaged_anywhere_says_nothing_that_is_not_so(tmp_path:
     append_end(file, 60)
     written, content = read_ledger(file), file.read_bytes()
     damaged = [content[:length] for length in range(1, len(content) - 1)]
-    for place in range(len(content)):
-        changed = bytearray(content)
-        changed[place] ^= 1 << place % 8
-        damaged.append(bytes(changed))
+    damaged += [flipped(content, place, place % 8) for place in range(len(content))]
     for other in damaged:
         file.write_bytes(other)
         try:
