@@ -11,10 +11,11 @@ Objects = dict[int, bytes]
 _FONT = b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"
 _SHOWN = b"BT /F1 12 Tf 72 720 Td (all well) Tj ET "
 _RESOURCES = b"<< /Font << /F1 3 0 R >> >>"
+_WITH_FORM = b"<< /Font << /F1 3 0 R >> /XObject << /X 1000 0 R >> >>"
 _PAGE = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Resources %b /Contents %b >>"
 
 
-def pdf_file(objects: Objects, trailer: bytes = b"") -> bytes:
+def _pdf_file(objects: Objects, trailer: bytes = b"") -> bytes:
     """A whole file of numbered objects, of which the first is the catalog."""
     parts = [b"%PDF-1.7\n"]
     table, place = [b"xref\n0 1\n0000000000 65535 f \n"], len(parts[0])
@@ -51,14 +52,14 @@ def _file(
     for i, body in enumerate(contents):
         objects[10 + 2 * i] = _PAGE % (resources, b"%d 0 R" % (11 + 2 * i))
         objects[11 + 2 * i] = body
-    return pdf_file(objects | (more or {}))
+    return _pdf_file(objects | (more or {}))
 
 
-def _tree(nodes: Objects, root: int = 2) -> bytes:
+def _tree(nodes: Objects, root: int = 2, trailer: bytes = b"") -> bytes:
     """A file with that tree of pages; object 10 is a page with text."""
     catalog = b"<< /Type /Catalog /Pages %d 0 R >>" % root
     page = {10: _PAGE % (_RESOURCES, b"11 0 R"), 11: _stream(_SHOWN)}
-    return pdf_file({1: catalog, 3: _FONT} | page | nodes)
+    return _pdf_file({1: catalog, 3: _FONT} | page | nodes, trailer)
 
 
 def _kids(kids: Iterable[int], count: int) -> bytes:
@@ -66,9 +67,9 @@ def _kids(kids: Iterable[int], count: int) -> bytes:
     return b"<< /Type /Pages /Count %d /Kids [%b] >>" % (count, numbers)
 
 
-def _form(content: bytes, resources: bytes) -> bytes:
+def _form(content: bytes, resources: bytes, more: bytes = b"") -> bytes:
     entries = b"/Type /XObject /Subtype /Form /BBox [0 0 612 792] /Resources " + resources
-    return _stream(content, entries)
+    return _stream(content, entries + more)
 
 
 def nested_forms(pages: int = 1, levels: int = 30, times: int = 2) -> bytes:
@@ -77,26 +78,19 @@ def nested_forms(pages: int = 1, levels: int = 30, times: int = 2) -> bytes:
     for level in range(levels):
         named = b"<< /XObject << /X %d 0 R >> >>" % (1001 + level)
         more[1000 + level] = _form(b"/X Do " * times, named)
-    return _file(
-        [_stream(_SHOWN + b"/X Do")] * pages,
-        more,
-        b"<< /Font << /F1 3 0 R >> /XObject << /X 1000 0 R >> >>",
-    )
+    return _file([_stream(_SHOWN + b"/X Do")] * pages, more, _WITH_FORM)
 
 
 def many_forms() -> bytes:
     """One form with much text, shown 50,000 times."""
     more = {1000: _form(_SHOWN * 200, _RESOURCES)}
-    named = b"<< /Font << /F1 3 0 R >> /XObject << /X 1000 0 R >> >>"
-    return _file(_packed(b"/X Do " * 50_000), more, named)
+    return _file(_packed(b"/X Do " * 50_000), more, _WITH_FORM)
 
 
 def much_packed_form() -> bytes:
     """A form that is packed 20 times, beside one that is not there."""
-    entries = b"/Type /XObject /Subtype /Form /BBox [0 0 612 792] /Resources " + _RESOURCES
-    form = _stream(_SHOWN, entries + b" /Filter [" + b"/ASCIIHexDecode " * 20 + b"]")
-    named = b"<< /Font << /F1 3 0 R >> /XObject << /X 1000 0 R >> >>"
-    return _file(_stream(_SHOWN + b"/X Do /Y Do"), {1000: form}, named)
+    form = _form(_SHOWN, _RESOURCES, b" /Filter [" + b"/ASCIIHexDecode " * 20 + b"]")
+    return _file(_stream(_SHOWN + b"/X Do /Y Do"), {1000: form}, _WITH_FORM)
 
 
 def form_in_itself() -> bytes:
@@ -405,17 +399,16 @@ def surrogates() -> bytes:
     lone = b"<FEFFD800004100DCDC00>"
     info = b"<< /Producer %b /Title %b /Creator %b >>" % (lone, lone, lone)
     font = b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /ToUnicode 1000 0 R >>"
-    objects = {
+    nodes = {
         1: b"<< /Type /Catalog /Pages 2 0 R /AcroForm << /Fields [1002 0 R] >> >>",
         2: _kids([10], 1),
         3: font,
-        10: _PAGE % (_RESOURCES, b"11 0 R"),
         11: _stream(b"BT /F1 9 Tf 72 720 Td (This text has a z and a q and letters.) Tj ET"),
         1000: _stream(cmap),
         1001: info,
         1002: b"<< /T %b /FT /Tx /V %b >>" % (lone, lone),
     }
-    return pdf_file(objects, b"/Info 1001 0 R")
+    return _tree(nodes, trailer=b"/Info 1001 0 R")
 
 
 def control_characters() -> bytes:
@@ -426,37 +419,25 @@ def control_characters() -> bytes:
     )
     info = b"<< /Producer (a\\033[31m\\n\\000\\007b) >>"
     font = b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /ToUnicode 1000 0 R >>"
-    objects = {
-        1: b"<< /Type /Catalog /Pages 2 0 R >>",
+    nodes = {
         2: _kids([10], 1),
         3: font,
-        10: _PAGE % (_RESOURCES, b"11 0 R"),
         11: _stream(b"BT /F1 9 Tf 72 720 Td (This text has a z and a q and letters.) Tj ET"),
         1000: _stream(cmap),
         1001: info,
     }
-    return pdf_file(objects, b"/Info 1001 0 R")
+    return _tree(nodes, trailer=b"/Info 1001 0 R")
 
 
 def long_producer() -> bytes:
     """A producer with a name of 20 MB."""
-    objects = {
-        1: b"<< /Type /Catalog /Pages 2 0 R >>",
-        2: _kids([10], 1),
-        3: _FONT,
-        10: _PAGE % (_RESOURCES, b"11 0 R"),
-        11: _stream(_SHOWN),
-        1001: b"<< /Producer (%b) >>" % (b"x" * 20_000_000),
-    }
-    return pdf_file(objects, b"/Info 1001 0 R")
+    info = b"<< /Producer (%b) >>" % (b"x" * 20_000_000)
+    return _tree({2: _kids([10], 1), 1001: info}, trailer=b"/Info 1001 0 R")
 
 
 HOSTILE: dict[str, Callable[[], bytes]] = {
     name: make
     for name, make in list(globals().items())
-    if callable(make)
-    and getattr(make, "__module__", "") == __name__
-    and not name.startswith("_")
-    and make is not pdf_file
+    if callable(make) and getattr(make, "__module__", "") == __name__ and not name.startswith("_")
 }
 """The makers by their name."""
