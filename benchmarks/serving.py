@@ -25,6 +25,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from tokenizers import Tokenizer
 
 from qwen_pl.data.tokens.tokenizer import tokenizer_state, train_tokenizer
 from qwen_pl.model.config import Qwen3Config
@@ -36,14 +37,16 @@ PATIENCE = 60
 CONTEXT = 4096
 
 
-def post(address: tuple[str, int], body: bytes, *, length: int | None = None) -> str:
+def post(
+    address: tuple[str, int], body: bytes, *, length: int | None = None, most: int | None = None
+) -> str:
     """Sends a body to be completed; the status of the answer, or what came instead."""
     head = (
         f"POST /v1/completions HTTP/1.1\r\nHost: {address[0]}:{address[1]}\r\nConnection: close\r\n"
         "Content-Type: application/json\r\n"
         f"Content-Length: {len(body) if length is None else length}\r\n\r\n"
     )
-    return raw(address, head.encode() + body)
+    return raw(address, head.encode() + body, most=most)
 
 
 def raw(address: tuple[str, int], content: bytes, *, most: int | None = None) -> str:
@@ -84,12 +87,7 @@ KINDS: dict[str, Kind] = {
     "a long path": lambda at, _: raw(at, b"GET /" + b"x" * 60_000 + b" HTTP/1.1\r\n\r\n"),
     "no JSON": lambda at, chance: post(at, chance.randbytes(100_000)),
     "nested JSON": lambda at, _: post(at, b'{"prompt": ' + b"[" * 500_000),
-    "half of a body": lambda at, _: raw(
-        at,
-        b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-        b"Content-Length: 99999\r\n\r\n{",
-        most=0,
-    ),
+    "half of a body": lambda at, _: post(at, b"{", length=99_999, most=0),
     "a body too large": lambda at, _: post(at, b"x" * 5_000_000),
     "a length too large": lambda at, _: post(at, b"x", length=10**15),
     "a long prompt": lambda at, chance: post(at, fields(chance, prompt=words(chance, 500_000))),
@@ -121,17 +119,11 @@ KINDS: dict[str, Kind] = {
         at, fields(chance, prompt="It", model=words(chance, 100_000))
     ),
     "half of a character": lambda at, chance: post(at, fields(chance, prompt="It \ud800")),
-    "gone while it writes": lambda at, chance: raw(
-        at,
-        b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-        + b"Content-Length: %d\r\n\r\n" % len(body := fields(chance, prompt="It", **LONG))
-        + body,
-        most=1,
+    "gone while it writes": lambda at, chance: post(
+        at, fields(chance, prompt="It", max_tokens=3000, stream=True), most=1
     ),
 }
 """What is sent; each gives the status of its answer."""
-
-LONG = {"max_tokens": 3000, "stream": True}
 
 
 def checkpoint_in(folder: Path) -> Path:
@@ -149,14 +141,18 @@ def checkpoint_in(folder: Path) -> Path:
         max_position_embeddings=CONTEXT,
         initializer_range=0.2,
     )
-    weights = Qwen3ForCausalLM(config).state_dict()
     path = folder / "lightning_logs/noise/checkpoints/step=00000001.ckpt"
+    return saved(Qwen3ForCausalLM(config), tokenizer, path, step=1)
+
+
+def saved(network: Qwen3ForCausalLM, tokenizer: Tokenizer, path: Path, *, step: int) -> Path:
+    """A checkpoint of this network, as far as it is read where nothing is trained."""
     checkpoint = {
         "pytorch-lightning_version": "2.6.0",
-        "global_step": 1,
+        "global_step": step,
         "epoch": 0,
-        "qwen_pl": {"version": "0", "config": asdict(config)},
-        "state_dict": {f"model.{name}": weight for name, weight in weights.items()},
+        "qwen_pl": {"version": "0", "config": asdict(network.config)},
+        "state_dict": {f"model.{name}": value for name, value in network.state_dict().items()},
         "PDFDataModule": tokenizer_state(tokenizer, "here"),
     }
     save_checkpoint(checkpoint, path)
@@ -180,16 +176,8 @@ def main() -> None:
     outcomes: dict[str, Counter[str]] = {kind: Counter() for kind in options.kinds}
     with tempfile.TemporaryDirectory() as folder:
         path = checkpoint_in(Path(folder))
-        command = [
-            sys.executable,
-            "-m",
-            "qwen_pl",
-            "serve",
-            "--ckpt_path",
-            str(path),
-            "--port",
-            "0",
-        ]
+        command = [sys.executable, "-m", "qwen_pl", "serve"]
+        command += ["--ckpt_path", str(path), "--port", "0"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             assert server.stdout is not None
             line = server.stdout.readline()

@@ -1,16 +1,15 @@
 """Small networks of random weights: what they write and learn, and a checkpoint of one."""
 
-import dataclasses
 from pathlib import Path
 
 import torch
 
-from qwen_pl.data.tokens.tokenizer import tokenizer_state, train_tokenizer
+from benchmarks.serving import saved
+from qwen_pl.data.tokens.tokenizer import train_tokenizer
 from qwen_pl.generation.engine import Engine
 from qwen_pl.generation.sampling import Sampling
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
-from qwen_pl.training.checkpoints.checkpoint import save_checkpoint
 from qwen_pl.training.optim.optimizer import make_optimizer
 
 
@@ -48,16 +47,7 @@ def random_checkpoint(folder: Path, **sizes) -> Path:
     small = {"vocab_size": 320, "max_position_embeddings": 32, "initializer_range": 0.1}
     network = build(**small | sizes)
     path = folder / "lightning_logs/rand/checkpoints/step=00000003.ckpt"
-    checkpoint = {
-        "pytorch-lightning_version": "2.6.0",
-        "global_step": 3,
-        "epoch": 0,
-        "qwen_pl": {"version": "0", "config": dataclasses.asdict(network.config)},
-        "state_dict": {f"model.{name}": value for name, value in network.state_dict().items()},
-        "PDFDataModule": tokenizer_state(tokenizer, "here"),
-    }
-    save_checkpoint(checkpoint, path)
-    return path
+    return saved(network, tokenizer, path, step=3)
 
 
 def optimizer_of(network: torch.nn.Module, kind: str = "muon", **changes: float):
