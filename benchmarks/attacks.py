@@ -35,7 +35,7 @@ from typing import Any, NamedTuple
 import torch
 
 from benchmarks.hostile_pdfs import HOSTILE
-from benchmarks.kills import written_config
+from benchmarks.kills import free_port, last_of_a_fork, written_config
 from qwen_pl.__main__ import main as qwen_pl
 
 SECONDS = 60
@@ -117,8 +117,7 @@ def ended(words: list[str], folder: Path) -> End:
 
 def _be(words: list[str], folder: Path, out: Path) -> None:
     """Becomes the command, in the forked process."""
-    code = 1
-    try:
+    with last_of_a_fork():
         os.setsid()
         os.chdir(folder)
         file = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -129,17 +128,6 @@ def _be(words: list[str], folder: Path, out: Path) -> None:
         os.environ["HF_HUB_OFFLINE"] = "1"
         sys.argv = ["qwen_pl", *words]
         qwen_pl()
-        code = 0
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:
-        import traceback
-
-        traceback.print_exc()
-    finally:
-        with contextlib.suppress(Exception):
-            sys.stdout.flush(), sys.stderr.flush()
-        os._exit(code)
 
 
 def _judged(code: int | None, printed: str) -> tuple[str, bool]:
@@ -403,6 +391,15 @@ def _lie(header: dict[str, Any], name: str, weights: bytes, **lies: Any) -> byte
 # --- a server ---
 
 
+_HOST = b"Host: 127.0.0.1\r\nContent-Type: application/json\r\n"
+_POST = b"POST /v1/completions HTTP/1.1\r\n" + _HOST
+
+
+def _completion(body: bytes) -> bytes:
+    """The request for a completion that has this body."""
+    return _POST + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
 def requests(short: bool) -> dict[str, bytes]:
     """What is sent to a server, byte for byte."""
     much = 300_000 if short else 60_000_000
@@ -425,22 +422,16 @@ def requests(short: bool) -> dict[str, bytes]:
         "a name for a name": b'{"prompt": "x", "model": {"a": []}}',
         "stops of nothing": b'{"prompt": "x", "max_tokens": 2, "stop": ["", "", "", ""]}',
     }
-    host = b"Host: 127.0.0.1\r\nContent-Type: application/json\r\n"
-    sent = {
-        name: b"POST /v1/completions HTTP/1.1\r\n%bContent-Length: %d\r\n\r\n%b"
-        % (host, len(body), body)
-        for name, body in bodies.items()
-    }
-    post = b"POST /v1/completions HTTP/1.1\r\n" + host
+    sent = {name: _completion(body) for name, body in bodies.items()}
     return sent | {
-        "half a header": post[:40],
-        "a length that lies": post + b"Content-Length: 1000000\r\n\r\n{}",
-        "a length of 10^30": post + b"Content-Length: 1" + b"0" * 30 + b"\r\n\r\n{}",
-        "a length below zero": post + b"Content-Length: -5\r\n\r\n{}",
-        "chunks of nothing": post + b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
-        "a long path": b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n" + host + b"\r\n",
-        "a way out": b"GET /../../../etc/passwd HTTP/1.1\r\n" + host + b"\r\n",
-        "many headers": b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 20_000 + host + b"\r\n",
+        "half a header": _POST[:40],
+        "a length that lies": _POST + b"Content-Length: 1000000\r\n\r\n{}",
+        "a length of 10^30": _POST + b"Content-Length: 1" + b"0" * 30 + b"\r\n\r\n{}",
+        "a length below zero": _POST + b"Content-Length: -5\r\n\r\n{}",
+        "chunks of nothing": _POST + b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
+        "a long path": b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n" + _HOST + b"\r\n",
+        "a way out": b"GET /../../../etc/passwd HTTP/1.1\r\n" + _HOST + b"\r\n",
+        "many headers": b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 20_000 + _HOST + b"\r\n",
         "another host": b"GET /v1/models HTTP/1.1\r\nHost: evil.example\r\n\r\n",
         "no HTTP": bytes(range(256)) * 20,
         "no word": b"\r\n" * 1000,
@@ -451,9 +442,7 @@ class Served:
     """A server in a process of its own."""
 
     def __init__(self, target: Target) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.out = target.folder / "served.txt"
         self.process = os.fork()
         if self.process == 0:
@@ -479,9 +468,7 @@ class Served:
 
     def is_well(self) -> bool:
         """Whether it answers a good request."""
-        body = b'{"prompt": "Bane", "max_tokens": 1}'
-        head = b"POST /v1/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json"
-        sent = head + b"\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        sent = _completion(b'{"prompt": "Bane", "max_tokens": 1}')
         return self.ask(sent, SECONDS).startswith("HTTP/1.1 200")
 
     def megabytes(self) -> float:
@@ -516,9 +503,9 @@ def attack_server(target: Target, short: bool) -> Iterator[tuple[str, End]]:
         told = "others are served" if well else "others wait"
         yield "many half requests", End(told, well, time.monotonic() - started, server.megabytes())
         started = time.monotonic()
-        long = b'{"prompt": "x", "max_tokens": 500, "stream": true}'
+        long = _completion(b'{"prompt": "x", "max_tokens": 500, "stream": true}')
         for _ in range(5 if short else 100):
-            server.ask(_stream_request(long), 0.05)
+            server.ask(long, 0.05)
         well = server.is_well()
         told = "others are served" if well else "others wait"
         yield (
@@ -531,11 +518,6 @@ def attack_server(target: Target, short: bool) -> Iterator[tuple[str, End]]:
         printed = server.end()
     bad = "Traceback" in printed or RAW.search(printed) is not None
     yield "what it has printed", End("a traceback or raw" if bad else "clean", not bad, 0.0, 0.0)
-
-
-def _stream_request(body: bytes) -> bytes:
-    head = b"POST /v1/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json"
-    return head + b"\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
 # --- the table ---

@@ -38,7 +38,7 @@ import yaml
 from pypdf import PdfWriter
 
 from benchmarks.damaging import DAMAGES, Damage, hindered
-from benchmarks.kills import BOOK, CONFIG
+from benchmarks.kills import BOOK, CONFIG, last_of_a_fork
 from qwen_pl.__main__ import main as qwen_pl
 from qwen_pl.seals import Seal
 
@@ -265,25 +265,13 @@ def run(words: Sequence[str], folder: Path) -> Ended:
     sys.stdout.flush()
     process = os.fork()
     if process == 0:
-        code = 1
-        try:
+        with last_of_a_fork():
             for number, file in ((1, out), (2, err)):
                 os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666), number)
             os.chdir(folder)
             sys.argv = ["qwen_pl", *words]
             with hindered():
                 qwen_pl()
-            code = 0
-        except SystemExit as ended:
-            code = ended.code if isinstance(ended.code, int) else 0
-        except BaseException:
-            import traceback
-
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
     code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
     return Ended(code, err.read_text(errors="replace"), out.read_text(errors="replace"))
 

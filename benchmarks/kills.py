@@ -27,7 +27,9 @@ import socket
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -333,36 +335,47 @@ def _content_of(cache: Path) -> set[str]:
 def fork_run(command: list[str], log: Path, devices: int) -> int:
     """Starts a session that runs ``python -m qwen_pl COMMAND...``; its process id."""
     sys.stdout.flush()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     process = os.fork()
     if process:
         return process
-    os.setsid()
-    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    if devices > 1:
-        rank = next((number for number in range(1, devices) if os.fork() == 0), 0)
-        os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "NODE_RANK": "0"}
-        os.environ |= {"WORLD_SIZE": str(devices), "LOCAL_RANK": str(rank)}
-        rank_zero_only.rank = rank
-    sys.argv = ["qwen_pl", *command]
+    with last_of_a_fork():
+        os.setsid()
+        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        if devices > 1:
+            rank = next((number for number in range(1, devices) if os.fork() == 0), 0)
+            os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "NODE_RANK": "0"}
+            os.environ |= {"WORLD_SIZE": str(devices), "LOCAL_RANK": str(rank)}
+            rank_zero_only.rank = rank
+        sys.argv = ["qwen_pl", *command]
+        qwen_pl()
+
+
+@contextlib.contextmanager
+def last_of_a_fork() -> Iterator[None]:
+    """Ends this process, which was forked, with the block, by the code that a command would."""
     code = 1
     try:
-        qwen_pl()
+        yield
         code = 0
     except SystemExit as ended:
-        code = ended.code or 0
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except BaseException:
-        import traceback
-
         traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(code)
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 def _number(overrides: list[str], name: str) -> int:
