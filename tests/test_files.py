@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from command_line import REPOSITORY
+from dead_writer import dead_process, path_of_writer
 
 from qwen_pl.files import (
-    beside,
     left_beside,
     remove,
     remove_unfinished,
@@ -93,7 +93,7 @@ def test_what_is_there_is_removed_whatever_it_is(tmp_path: Path) -> None:
 
 def left_by(process: int, path: Path, kind: str, *, age: float = 0) -> Path:
     """What that process has not finished of ``path``, a folder with a file, so many seconds ago."""
-    left = path.with_name(beside(path, kind).name.replace(str(os.getpid()), str(process)))
+    left = path_of_writer(process, path, kind)
     left.mkdir(parents=True)
     (left / "file").write_text(kind)
     for made in (left / "file", left):
@@ -103,10 +103,7 @@ def left_by(process: int, path: Path, kind: str, *, age: float = 0) -> Path:
 
 @pytest.fixture
 def dead() -> int:
-    """The number of a process that has ended."""
-    with subprocess.Popen([sys.executable, "-c", ""]) as process:
-        pass
-    return process.pid
+    return dead_process()
 
 
 def test_what_killed_writers_left_goes_at_any_depth_and_nothing_else(

@@ -1,6 +1,5 @@
 """A resume that is refused changes nothing: not a byte of the run's folder is another."""
 
-import os
 import random
 from contextlib import nullcontext
 from functools import partial
@@ -10,6 +9,7 @@ import pytest
 import torch
 import yaml
 from command_line import Run, complains
+from evil import Evil
 from filelock import FileLock
 from pdf_writer import made_up_pages, write_pdf
 
@@ -63,11 +63,6 @@ REFUSED: dict[str, list[object]] = {
 }
 
 
-class Evil:
-    def __reduce__(self) -> tuple:
-        return (os.mkdir, ("owned",))
-
-
 @pytest.fixture
 def trained(qwen_pl: Run, config: Path, folder: Path, small_pdf: Path) -> Path:
     """The config of a run of 12 steps, whose newest checkpoint is not its end."""
@@ -84,7 +79,7 @@ def trained(qwen_pl: Run, config: Path, folder: Path, small_pdf: Path) -> Path:
     DAMAGES["bit flipped"](folder / "damaged.ckpt", random.Random(0))
     torch.save({"state_dict": {}}, folder / "theirs.ckpt")
     torch.save([1, 2], folder / "list.ckpt")
-    torch.save({"state_dict": Evil()}, folder / "evil.ckpt")
+    torch.save({"state_dict": Evil(folder)}, folder / "evil.ckpt")
     save_checkpoint({k: v for k, v in good.items() if k != "loops"}, folder / "lacking.ckpt")
     (folder / "folder.ckpt").mkdir()
     return config

@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 from command_line import REPOSITORY, Run
+from evil import Evil
 from own_process import SECONDS, in_own_process
 from run_folder import same, scalars
 
@@ -170,11 +171,7 @@ def test_last_is_the_newest_checkpoint_that_is_not_damaged(
 def test_a_checkpoint_that_would_run_code_is_refused(
     qwen_pl: Run, config: Path, folder: Path
 ) -> None:
-    class Evil:
-        def __reduce__(self) -> tuple:
-            return (os.mkdir, (str(folder / "owned"),))
-
-    torch.save({"state_dict": Evil()}, folder / "evil.ckpt")
+    torch.save({"state_dict": Evil(folder)}, folder / "evil.ckpt")
     for verb in (
         ["fit", "--config", config],
         ["validate", "--config", config],

@@ -3,7 +3,6 @@
 import atexit
 import functools
 import http.server
-import os
 import random
 import threading
 import zipfile
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from evil import Evil
 
 from benchmarks.damaging import flipped
 from qwen_pl.errors import InputError
@@ -27,16 +27,6 @@ CHECKPOINT = {
     "step": 7,
     "names": ["a", "é"],
 }
-
-
-class Evil:
-    """Runs code where it is unpickled."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __reduce__(self) -> tuple:
-        return (os.mkdir, (str(self.folder / "owned"),))
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Sharded checkpoints on the disk: whole, verified, and harmless to read."""
 
-import os
 import pickle
 import random
 import zlib
@@ -9,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from evil import Evil
 
 from benchmarks.damaging import flipped
 from qwen_pl.errors import InputError
@@ -113,19 +113,8 @@ def test_a_flipped_weight_is_noticed(folder: Path) -> None:
     assert not is_whole(folder)
 
 
-@pytest.fixture
-def evil(tmp_path: Path) -> Any:
-    """What makes a folder ``owned`` where it is unpickled."""
-
-    class Evil:
-        def __reduce__(self) -> tuple:
-            return (os.mkdir, (str(tmp_path / "owned"),))
-
-    return Evil()
-
-
-def test_metadata_that_would_run_code_is_refused(folder: Path, tmp_path: Path, evil: Any) -> None:
-    (folder / METADATA).write_bytes(pickle.dumps(evil))
+def test_metadata_that_would_run_code_is_refused(folder: Path, tmp_path: Path) -> None:
+    (folder / METADATA).write_bytes(pickle.dumps(Evil(tmp_path)))
     rest = torch.load(folder / UNSHARDED, weights_only=True)
     rest["metadata_crc32"] = zlib.crc32((folder / METADATA).read_bytes())
     torch.save(rest, folder / UNSHARDED)
@@ -136,11 +125,9 @@ def test_metadata_that_would_run_code_is_refused(folder: Path, tmp_path: Path, e
     assert not (tmp_path / "owned").exists()
 
 
-def test_what_is_not_sharded_cannot_run_code_either(
-    folder: Path, tmp_path: Path, evil: Any
-) -> None:
+def test_what_is_not_sharded_cannot_run_code_either(folder: Path, tmp_path: Path) -> None:
     rest = torch.load(folder / UNSHARDED, weights_only=True)
-    torch.save(rest | {"checkpoint": evil}, folder / UNSHARDED)
+    torch.save(rest | {"checkpoint": Evil(tmp_path)}, folder / UNSHARDED)
     assert not is_whole(folder)
     for read in (load_checkpoint, load_facts):
         with pytest.raises(InputError, match="is damaged"):

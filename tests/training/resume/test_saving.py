@@ -15,8 +15,8 @@ from typing import IO, Any
 import pytest
 import torch
 from command_line import Run, complains
+from dead_writer import dead_process, path_of_writer
 
-from qwen_pl.files import beside
 from qwen_pl.training.checkpoints import checkpoint as checkpoint_module
 from qwen_pl.training.checkpoints.checkpoint import (
     is_whole,
@@ -114,19 +114,12 @@ def test_what_a_killed_save_has_left_is_removed(
     qwen_pl: Run, config: Path, checkpoints: Path
 ) -> None:
     qwen_pl("fit", "--config", config, "--trainer.max_steps", 2)
-    left = dead_writers(checkpoints / "step=00000005.ckpt", "tmp")
+    left = path_of_writer(dead_process(), checkpoints / "step=00000005.ckpt", "tmp")
     left.write_bytes(bytes(1000))
     theirs = checkpoints / "mine.tmp-notes"
     theirs.write_bytes(b"")
     qwen_pl("fit", "--config", config, "--trainer.max_steps", 3, "--ckpt_path", "last")
     assert list(checkpoints.glob("*.tmp-*")) == [theirs]
-
-
-def dead_writers(path: Path, kind: str) -> Path:
-    """What a writer that was killed has left of ``path``."""
-    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
-        pass
-    return path.with_name(beside(path, kind).name.replace(str(os.getpid()), str(ended.pid)))
 
 
 def test_the_step_is_that_of_the_checkpoint_whatever_its_name(
@@ -176,8 +169,8 @@ def test_a_kill_between_two_renames_leaves_a_checkpoint_that_last_finds(
     sharded = checkpoints / "sharded.ckpt"
     assert qwen_pl("consolidate", newest, sharded).code == 0
     newest.unlink()
-    old = sharded.rename(dead_writers(newest, "old"))
-    dead_writers(newest, "tmp").mkdir()
+    old = sharded.rename(path_of_writer(dead_process(), newest, "old"))
+    path_of_writer(dead_process(), newest, "tmp").mkdir()
     assert f"{old.name}, " in qwen_pl("inspect", "--run", "small").out
     resume = ["fit", "--config", config, "--ckpt_path", "last", "--trainer.max_steps", 14]
     outcome = qwen_pl(*resume, "--checkpoint.save_top_k", -1)
