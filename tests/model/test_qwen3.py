@@ -338,8 +338,8 @@ def test_two_matrices_are_not_loaded_into_one(model, device, strict, assign) -> 
     torch.testing.assert_close(model.state_dict(), before, rtol=0, atol=0)
     # The same twice is one, whatever its dtype, and also where a run has diverged.
     weights["model.lm_head.weight"] = weights["model.model.embed_tokens.weight"].double()
-    for tensor in (*weights.values(),)[:1]:
-        tensor[3] = weights["model.lm_head.weight"][3] = float("nan")
+    for name in ("model.model.embed_tokens.weight", "model.lm_head.weight"):
+        weights[name][3] = float("nan")
     outer.load_state_dict(weights, **settings)
     model.load_state_dict({name: before[name] for name in before if name != EMBEDDING})
     assert torch.equal(model.model.embed_tokens.weight, before["lm_head.weight"])

@@ -129,13 +129,11 @@ def test_the_step_is_that_of_the_checkpoint_whatever_its_name(
     qwen_pl("fit", *options)
     rows = checkpoints.with_name("metrics.csv")
     before = rows.read_text()
-    kept = (checkpoints / "step=00000012.ckpt").rename(checkpoints / "kept.ckpt")
+    (checkpoints / "step=00000012.ckpt").rename(checkpoints / "kept.ckpt")
     (checkpoints / "step=00000010.ckpt").rename(checkpoints / "step=00000099.ckpt")
     resume = ["fit", *options, "--ckpt_path", "last", "--trainer.max_steps"]
     outcome = qwen_pl(*resume, 12)
-    assert f"resuming {kept}" in outcome.err.replace(str(Path.cwd()), "").replace("//", "/") or (
-        "kept.ckpt" in outcome.err
-    )
+    assert re.search(r"resuming .*kept\.ckpt$", outcome.err, re.MULTILINE), outcome.err
     assert "had all its 12 steps" in outcome.out
     assert rows.read_text() == before
     assert qwen_pl(*resume, 14).code == 0
