@@ -182,8 +182,6 @@ def damage_of(path: Path) -> str | None:
             return "is damaged"
         states = [(file.name, file.stat()) for file in files]
         for file in files:
-            if not file.is_file():
-                return "is damaged"
             with file.open("rb"):
                 pass  # else it would be taken for damaged where it may only not be read
     except OSError as error:
