@@ -119,8 +119,10 @@ def load_checkpoint(path: Path, map_location: Any = "cpu", *, mmap: bool = False
         InputError: If it is missing, damaged, or holds more than tensors and plain data.
     """
     _check_whole(path)
-    if path.is_dir():
-        return load_sharded(path)
+    return load_sharded(path) if path.is_dir() else _load_file(path, map_location, mmap=mmap)
+
+
+def _load_file(path: Path, map_location: Any = "cpu", *, mmap: bool) -> dict[str, Any]:
     try:
         return torch.load(path, map_location=map_location, weights_only=True, mmap=mmap)
     except Exception as error:  # torch and pickle raise many kinds
@@ -133,13 +135,15 @@ def load_facts(path: Path) -> dict[str, Any]:
     Raises:
         InputError: As ``load_checkpoint`` does, and if it is none of ours.
     """
-    if path.is_dir():
-        _check_whole(path)
-        facts = load_facts_of_folder(path)
-    else:
-        facts = load_checkpoint(path, mmap=True)
+    _check_whole(path)
+    facts = _facts(path)
     check_ours(facts, path)
     return facts
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    """The same of one that need not be whole, nor ours."""
+    return load_facts_of_folder(path) if path.is_dir() else _load_file(path, mmap=True)
 
 
 def check_ours(checkpoint: object, path: Path) -> None:
@@ -298,11 +302,7 @@ def _saved(path: Path) -> Saved:
 
 @lru_cache(maxsize=64)
 def _said(path: Path, size: int, mtime_ns: int, inode: int) -> Saved:
-    facts = (
-        load_facts_of_folder(path)
-        if path.is_dir()
-        else torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    )
+    facts = _facts(path)
     step = int(facts["global_step"])
     is_complete = "optimizer_states" in facts and not is_within_step(facts)
     return Saved(is_complete, step, _is_ours(path), path)
