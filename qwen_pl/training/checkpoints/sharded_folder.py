@@ -235,15 +235,15 @@ class _Spread:
 
 def _finish(rest: dict[str, Any], unfinished: Path, path: Path) -> None:
     """Adds what is not spread, and lets the folder take its place."""
-    for piece in _PlainReader(unfinished).pieces():
-        if not (unfinished / piece.relative_path).is_file():
+    pieces = _pieces_by_file(unfinished)
+    for name in pieces:
+        if not (unfinished / name).is_file():
             raise OSError(
                 f"another machine wrote its part of {path} to a disk of its own: sharded "
                 "checkpoints need a folder that all machines share, or "
                 "save_distributed_checkpoint: false"
             )
     checksum = zlib.crc32((unfinished / METADATA).read_bytes())
-    pieces = _pieces_by_file(unfinished)
     around = {name: _around(unfinished / name, pieces[name]) for name in pieces}
     with whole_file(unfinished / UNSHARDED) as file:
         write_file({**rest, "metadata_crc32": checksum, "around": around}, file)
