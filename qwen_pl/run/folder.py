@@ -21,6 +21,7 @@ from qwen_pl.terminal import tell
 from qwen_pl.training.checkpoints.checkpoint import how_to_go_on
 from qwen_pl.training.monitoring.loggers import begin, place_of
 from qwen_pl.training.monitoring.table import TABLE
+from qwen_pl.training.resume.saving import refused_by_all
 from qwen_pl.training.resume.validating import MeasuredStart
 from qwen_pl.training.steps.ledger import LEDGER
 
@@ -62,16 +63,11 @@ class RunStart(Callback):
         self.run_dir = run_dir
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        problem: InputError | None = None
-        if trainer.is_global_zero:
-            try:
+        with refused_by_all(trainer):
+            if trainer.is_global_zero:
                 _check_places(self.run_dir)
                 begin(trainer.loggers, self.run_dir)
                 remove_unfinished(self.run_dir)
-            except InputError as error:
-                problem = error
-        if trainer.strategy.reduce_boolean_decision(problem is not None, all=False):
-            raise problem or SystemExit(2)  # the first process says why
 
 
 def _check_places(run_dir: Path) -> None:

@@ -2,6 +2,8 @@
 
 import math
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -225,14 +227,31 @@ class BestCheckpoint(Checkpoint):
 
 def _save(trainer: pl.Trainer, path: Path, *, weights_only: bool = False) -> None:
     """Saves for all processes or for none: where one cannot write, all of them stop."""
+    with refused_by_all(trainer):
+        try:
+            trainer.save_checkpoint(path, weights_only)
+        except InputError:
+            trainer.strategy.barrier()  # where those that had nothing to write are waiting
+            raise
+
+
+@contextmanager
+def refused_by_all(trainer: pl.Trainer) -> Iterator[None]:
+    """Lets all processes stop where one of them refuses what is in the block; that one says why.
+
+    All of them have to come to its end.
+
+    Raises:
+        InputError: If this process has refused.
+        SystemExit: If another one has.
+    """
     problem: InputError | None = None
     try:
-        trainer.save_checkpoint(path, weights_only)
+        yield
     except InputError as error:
         problem = error
-        trainer.strategy.barrier()  # where those that had nothing to write are waiting
     if trainer.strategy.reduce_boolean_decision(problem is not None, all=False):
-        raise problem or SystemExit(2)  # one process says why
+        raise problem or SystemExit(2)
 
 
 def _write_out_logs(trainer: pl.Trainer) -> None:
