@@ -1,7 +1,7 @@
 """Takes back what a run logged after the step that it resumes from, since it comes again."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from qwen_pl.files import set_aside, whole_file
 from qwen_pl.seals import Damaged, read_bytes
 from qwen_pl.terminal import tell
 from qwen_pl.training.monitoring.curves import MEASURED
-from qwen_pl.training.monitoring.table import TABLE, read_rows, write_rows
+from qwen_pl.training.monitoring.table import TABLE, rows_in, write_rows
 
 
 @dataclass(frozen=True)
@@ -53,18 +53,21 @@ def rewind(logger: Logger, run_dir: Path, resume: ResumePoint | None) -> None:
 
 def _rewind_events(path: Path, step: int, validated: bool) -> None:
     """Writes an event file anew without the values that come again, if it has any."""
-    from tensorboard.compat.proto.event_pb2 import Event
 
-    def is_kept(record: bytes) -> bool:
-        event = Event.FromString(record[_HEAD:-_CHECKSUM])
+    def is_kept(event: Any) -> bool:
         if event.step == step and not validated:
             return not any(value.tag.startswith(MEASURED) for value in event.summary.value)
         return event.step <= step or not event.HasField("summary")
 
     content = read_bytes(path)
-    records, num_damaged = _records(content)
-    kept = [record for record in records if is_kept(record)]
-    if num_damaged:
+    kept: list[bytes] = []
+    is_damaged = False
+    for record, event in _records(content):
+        if event is None:
+            is_damaged = True
+        elif is_kept(event):
+            kept.append(record)
+    if is_damaged:
         _tell_of_damage(path)
     if sum(map(len, kept)) < len(content):
         with whole_file(path) as file:
@@ -76,11 +79,11 @@ _CHECKSUM = 4
 _MOST_SUMMED = 8 << 20  # bytes of a file whose checksums are all looked at, 2 million a second
 
 
-def _records(content: bytes) -> tuple[list[bytes], int]:
-    """The records of an event file with all that is around them, and how many are damaged.
+def _records(content: bytes) -> Iterator[tuple[bytes, Any]]:
+    """The records of an event file with all that is around them, each with its event.
 
-    Those are left out, and so is one that a kill cut off. TensorBoard would stop at the first.
-    Behind a length that is not as it was written, no record is found.
+    A damaged one has None for it, at which TensorBoard would stop; one that a kill cut off is left
+    out. Behind a length that is not as it was written, no record is found.
 
     Source: https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details
     """
@@ -90,25 +93,23 @@ def _records(content: bytes) -> tuple[list[bytes], int]:
     def is_whole(data: bytes, checksum: bytes) -> bool:
         return int.from_bytes(checksum, "little") == masked_crc32c(data)
 
-    records: list[bytes] = []
-    num_damaged = start = 0
+    start = 0
     while start + _HEAD <= len(content):
         head = content[start : start + _HEAD]
         end = start + _HEAD + int.from_bytes(head[:8], "little") + _CHECKSUM
         if not is_whole(head[:8], head[8:]):
-            return records, num_damaged + 1
+            yield head, None
+            return
         if end > len(content):
-            break
+            return
         record = content[start:end]
         start, data = end, record[_HEAD:-_CHECKSUM]
         try:
-            Event.FromString(data)
+            event = Event.FromString(data)
             good = len(content) > _MOST_SUMMED or is_whole(data, record[-_CHECKSUM:])
         except DecodeError:
             good = False
-        num_damaged += not good
-        records += [record] * good
-    return records, num_damaged
+        yield record, event if good else None
 
 
 def _rewind_table(logger: CSVLogger, step: int, validated: bool) -> None:
@@ -122,7 +123,7 @@ def _rewind_table(logger: CSVLogger, step: int, validated: bool) -> None:
         return
     content = read_bytes(path)
     try:
-        rows, names = read_rows(path)
+        rows, names = rows_in(content, path)
     except Damaged as damage:
         place = set_aside(path)
         tell(f"{damage}: moved to {place}, the curves begin anew", file=sys.stderr)

@@ -49,15 +49,24 @@ class ContinuedRows:
 def read_rows(path: Path) -> tuple[list[dict[str, str]], list[str]]:
     """The rows of a logger's CSV file, and the names of its columns.
 
-    What is in no form of a row is left out: a kill may have cut off the last one.
-
     Raises:
         Damaged: If it is no file of ours, or cannot be read.
     """
-    content = read_bytes(path).decode("utf-8", "replace").replace("\0", "\ufffd")
-    reader = csv.DictReader(io.StringIO(content, newline=""))
+    return rows_in(read_bytes(path), path)
+
+
+def rows_in(content: bytes, path: Path) -> tuple[list[dict[str, str]], list[str]]:
+    """The same of what was read from it already.
+
+    What is in no form of a row is left out: a kill may have cut off the last one.
+
+    Raises:
+        Damaged: If it is no file of ours, or its rows cannot be read.
+    """
+    text = content.decode("utf-8", "replace").replace("\0", "\ufffd")
+    reader = csv.DictReader(io.StringIO(text, newline=""))
     names = [*(reader.fieldnames or ())]
-    if content and ("step" not in names or any("\ufffd" in name for name in names)):
+    if text and ("step" not in names or any("\ufffd" in name for name in names)):
         raise Damaged(path, "does not begin with the names of its columns")
     try:
         return [row for row in reader if _is_row(row)], names
