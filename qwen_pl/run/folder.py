@@ -20,6 +20,7 @@ from qwen_pl.seals import Damaged
 from qwen_pl.terminal import tell
 from qwen_pl.training.checkpoints.checkpoint import how_to_go_on
 from qwen_pl.training.monitoring.loggers import begin, place_of
+from qwen_pl.training.monitoring.recorded import MEASURED
 from qwen_pl.training.monitoring.table import TABLE
 from qwen_pl.training.resume.saving import refused_by_all
 from qwen_pl.training.resume.validating import MeasuredStart
@@ -162,7 +163,7 @@ def _measures(trainer: Trainer) -> list[tuple[str, str]]:
     return [
         (name, f"{value:.4f}{before.get(name, '')}")
         for name, value in trainer.callback_metrics.items()
-        if name.startswith(("val_", "reference_", "test_"))  # and not what else callbacks log
+        if name.startswith((*MEASURED, "test_"))  # and not what else callbacks log
     ]
 
 

@@ -10,8 +10,7 @@ import torch
 from qwen_pl.commands.parts.rehearsal import read_notes
 from qwen_pl.runs import CHECKPOINTS
 from qwen_pl.training.checkpoints.checkpoint import BEST, NAME, load_checkpoint
-from qwen_pl.training.monitoring.curves import MEASURED
-from qwen_pl.training.monitoring.recorded import read_curves
+from qwen_pl.training.monitoring.recorded import MEASURED, read_curves
 from qwen_pl.training.steps.ledger import LEDGER, read_ledger, stretch_of
 
 TIMED = ("tokens_per_second", "mfu", "data_wait", "memory", "seconds", "time")

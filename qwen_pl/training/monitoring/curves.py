@@ -12,11 +12,9 @@ from torch import Tensor
 from qwen_pl.errors import InputError
 from qwen_pl.training.devices.sharding import of_all_processes, whole
 from qwen_pl.training.monitoring.machine import flops_per_token, peak_flops, take_peak_memory
+from qwen_pl.training.monitoring.recorded import MEASURED
 from qwen_pl.training.step_facts import StepFacts
 from qwen_pl.training.training_data import seconds_waited
-
-MEASURED = ("val_", "reference_")
-"""How the names begin of what validation measures and the curves take to the loggers."""
 
 
 class TrainingCurves(pl.Callback):

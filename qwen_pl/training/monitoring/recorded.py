@@ -7,6 +7,9 @@ from typing import Any
 
 from qwen_pl.seals import Damaged
 
+MEASURED = ("val_", "reference_")
+"""How the names begin of what validation measures and the curves take to the loggers."""
+
 
 def measured_metrics(
     checkpoint: Mapping[str, Any], folder: Path | None
@@ -23,7 +26,7 @@ def measured_metrics(
         curves = {
             name: value
             for name, points in read_curves(folder).items()
-            if name.startswith(("val_", "reference_"))
+            if name.startswith(MEASURED)
             for at, value in points
             if at == step
         }

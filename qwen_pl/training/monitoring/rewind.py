@@ -12,7 +12,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from qwen_pl.files import set_aside, whole_file
 from qwen_pl.seals import Damaged, read_bytes
 from qwen_pl.terminal import tell
-from qwen_pl.training.monitoring.curves import MEASURED
+from qwen_pl.training.monitoring.recorded import MEASURED
 from qwen_pl.training.monitoring.table import TABLE, rows_in, write_rows
 
 
