@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from qwen_pl.data.page.line import Sheet
+from qwen_pl.data.page.line import Box, Sheet
 
 Place = tuple[float, float, float]
 """x, y and font size, in points."""
@@ -17,6 +17,7 @@ MOST_DRAWN = 2_000
 """Rulings of a page that are told of, and pictures likewise."""
 MOST_PAGES = 1_000_000
 """Pages of a file that is read."""
+_STEEPEST = 0.2  # climb of text that is not turned
 _RAISED_DIGITS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -36,10 +37,58 @@ class OpenFile(NamedTuple):
     """What must be said of text read this way."""
 
 
+class Frame(NamedTuple):
+    """The page as it is shown: turned by /Rotate, with the corner of what is shown at 0, 0."""
+
+    quarters: int
+    """Quarter turns with the clock that it is shown after."""
+    box: Box
+    """What is shown of it, before it is turned."""
+
+    def point(self, x: float, y: float) -> tuple[float, float]:
+        """Where a point of the content is shown."""
+        left, lower, right, upper = self.box
+        if self.quarters == 0:
+            return x - left, y - lower
+        if self.quarters == 1:
+            return y - lower, right - x
+        if self.quarters == 2:
+            return right - x, upper - y
+        return upper - y, x - left
+
+    def direction(self, x: float, y: float) -> tuple[float, float]:
+        """Where a direction of the content leads as it is shown."""
+        return ((x, y), (y, -x), (-x, -y), (-y, x))[self.quarters]
+
+    def rectangle(self, left: float, lower: float, right: float, upper: float) -> Box:
+        """A rectangle as it is shown, in hundredths of a point."""
+        x, y = self.point(left, lower)
+        other_x, other_y = self.point(right, upper)
+        low_x, high_x = (x, other_x) if x < other_x else (other_x, x)
+        low_y, high_y = (y, other_y) if y < other_y else (other_y, y)
+        return round(low_x, 2), round(low_y, 2), round(high_x, 2), round(high_y, 2)
+
+    @property
+    def shown(self) -> Box:
+        """The box of the page as it is shown."""
+        return self.rectangle(*self.box)
+
+
 def raise_number(text: str, rise: float, size_ratio: float) -> str:
     """In superscripts, if it is a number set as an exponent is, as marks of footnotes are too."""
     is_raised = size_ratio < 0.85 and rise > 0.0 and text.strip().isdecimal()
     return text.translate(_RAISED_DIGITS) if is_raised else text
+
+
+def turn_of(right: tuple[float, float]) -> int:
+    """Degrees by which text is turned that runs in a direction: 0, 90, 180 or 270.
+
+    Slanted text, as of a stamp across the page, counts as turned.
+    """
+    x, y = right
+    if abs(y) > _STEEPEST * abs(x):
+        return 90 if y > 0 else 270
+    return 180 if x < 0 else 0
 
 
 def upright(x: float, y: float, size: float, right: tuple[float, float]) -> Place:
@@ -47,9 +96,10 @@ def upright(x: float, y: float, size: float, right: tuple[float, float]) -> Plac
 
     It runs in the direction ``right``, which may have any length, on the page as it stands.
     """
-    if abs(right[1]) > abs(right[0]):  # the text runs up or down the page
-        x, y = (y, -x) if right[1] > 0 else (-y, x)
-    elif right[0] < 0:
+    turn = turn_of(right)
+    if turn % 180:
+        x, y = (y, -x) if turn == 90 else (-y, x)
+    elif turn:
         x, y = -x, -y
     if not (abs(x) < FARTHEST and abs(y) < FARTHEST and size < FARTHEST):
         return NOWHERE

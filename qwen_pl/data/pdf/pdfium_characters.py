@@ -9,15 +9,17 @@ import ctypes
 import math
 import re
 from collections.abc import Iterator
-from ctypes import byref, c_double, c_float, c_int, c_void_p
+from ctypes import byref, c_double, c_float, c_int, c_size_t, c_void_p
 from typing import Any
 
 import pypdfium2.raw as pdfium
 
-from qwen_pl.data.pdf.open_file import Place, upright
+from qwen_pl.data.pdf.open_file import Frame, Place, turn_of, upright
 
 HYPHEN = "\ufffe"
 """pdfium's sign for a hyphen at the end of a line, and for that end."""
+_SUBSET = re.compile(r"^[A-Z]{6}\+")
+_LONGEST_NAME = 128  # characters of a font
 
 
 def with_addresses(function: Any, result: Any, *arguments: Any) -> Any:
@@ -33,6 +35,9 @@ _matrix = with_addresses(pdfium.FPDFText_GetMatrix, c_int, c_int, c_void_p)
 _origin = with_addresses(pdfium.FPDFText_GetCharOrigin, c_int, c_int, c_void_p, c_void_p)
 _box = with_addresses(pdfium.FPDFText_GetLooseCharBox, c_int, c_int, c_void_p)
 
+_font = with_addresses(pdfium.FPDFTextObj_GetFont, c_void_p)
+_font_name = with_addresses(pdfium.FPDFFont_GetBaseFontName, c_size_t, c_void_p, c_size_t)
+
 
 class Characters:
     """The characters of a page by their index, in the order of the page's content.
@@ -40,10 +45,14 @@ class Characters:
     The ``handle``, an ``FPDF_TEXTPAGE``, has to stay open.
     """
 
-    def __init__(self, handle: Any) -> None:
+    def __init__(self, handle: Any, frame: Frame) -> None:
         self.text = _whole_text(handle)
         """All of them, with the ends of lines that pdfium has found."""
-        self.address = ctypes.cast(handle, c_void_p).value or 0
+        self.address = ctypes.cast(handle, c_void_p).value or 0 or 0
+        self._frame = frame
+        self._is_plain = not frame.quarters
+        self._fonts: dict[int | None, str] = {}
+        self._name = ctypes.create_string_buffer(_LONGEST_NAME)
         self._matrix = (c_float * 6)()  # an FS_MATRIX, faster to take apart
         self._box = (c_float * 4)()  # an FS_RECTF: left, top, right, bottom
         self._origin_x, self._origin_y = c_double(), c_double()
@@ -71,46 +80,65 @@ class Characters:
                 same = start
         yield start, end, shown
 
-    def place(self, index: int) -> tuple[Place, bool]:
-        """Where the text object of a character starts, seen upright, and its size.
-
-        Also whether it is upright as it stands.
-        """
-        _matrix(self.address, index, self._matrix)
-        a, b, c, d, x, y = self._matrix[:]
-        size = abs(_font_size(self.address, index)) * math.hypot(c, d)
-        return upright(x, y, size, (a, b)), b == 0.0 < a
-
-    def gap(self, left: int, right: int, is_upright: bool) -> float:
-        """How far apart two characters are, which costs less if they are known to be upright."""
-        if not is_upright:
-            return self.left_end(right) - self.right_end(left)
-        _origin(self.address, right, *self._origin_addresses)
-        _box(self.address, left, self._box)
-        return self._origin_x.value - self._box[2]
+    def place(self, first: int, last: int) -> tuple[Place, float, int]:
+        """Where a text starts, seen upright; its size; its right end; and how it is turned."""
+        _matrix(self.address, first, self._matrix)
+        a, b, c, d, _, _ = self._matrix
+        size = abs(_font_size(self.address, first)) * math.hypot(c, d)
+        _origin(self.address, first, *self._origin_addresses)
+        x, y = self._origin_x.value, self._origin_y.value
+        _box(self.address, last, self._box)
+        if self._is_plain and b == 0.0 < a:
+            box = self._frame.box
+            return upright(x - box[0], y - box[1], size, (a, b)), self._box[2] - box[0], 0
+        direction = self._frame.direction(a, b)
+        place = upright(*self._frame.point(x, y), size, direction)
+        return place, self._right_end_at_hand(direction), turn_of(direction)
 
     def left_end(self, index: int) -> float:
         """Where a character starts, seen upright."""
         _origin(self.address, index, *self._origin_addresses)
         x, y = self._origin_x.value, self._origin_y.value
-        return x if self._is_upright(index) else self._upright_x(x, y)
+        if self._is_upright(index):
+            return x - self._frame.box[0]
+        direction = self._frame.direction(self._matrix[0], self._matrix[1])
+        return upright(*self._frame.point(x, y), 0.0, direction)[0]
 
     def right_end(self, index: int) -> float:
         """Where a character ends, seen upright."""
         _box(self.address, index, self._box)
-        left, top, right, bottom = self._box
         if self._is_upright(index):
-            return right
-        return max(self._upright_x(left, bottom), self._upright_x(right, top))
+            return self._box[2] - self._frame.box[0]
+        return self._right_end_at_hand(self._frame.direction(self._matrix[0], self._matrix[1]))
+
+    def gap(self, left: int, right: int, turn: int) -> float:
+        """How far apart two characters are, which costs less if they are known to be upright."""
+        if turn or not self._is_plain:
+            return self.left_end(right) - self.right_end(left)
+        _origin(self.address, right, *self._origin_addresses)
+        _box(self.address, left, self._box)
+        return self._origin_x.value - self._box[2]
+
+    def font(self, shown: int) -> str:
+        """Name of the font of a text object, without the tag of a subset."""
+        font = _font(shown)
+        name = self._fonts.get(font)
+        if name is None:
+            length = _font_name(font, self._name, len(self._name)) if font else 0
+            name = self._name.raw[: max(0, length - 1)].decode("utf-8", "replace")
+            name = self._fonts[font] = _SUBSET.sub("", name)
+        return name
 
     def _is_upright(self, index: int) -> bool:
         """Whether a character stands as on most pages; its matrix is at hand afterwards."""
         _matrix(self.address, index, self._matrix)
-        return self._matrix[1] == 0.0 < self._matrix[0]
+        return self._is_plain and self._matrix[1] == 0.0 < self._matrix[0]
 
-    def _upright_x(self, x: float, y: float) -> float:
-        """A place seen upright, by the matrix at hand."""
-        return upright(x, y, 0.0, (self._matrix[0], self._matrix[1]))[0]
+    def _right_end_at_hand(self, direction: tuple[float, float]) -> float:
+        """Right end of the box at hand, seen upright."""
+        left, top, right, bottom = self._box
+        corners = self._frame.point(left, bottom), self._frame.point(right, top)
+        return max(upright(*corner, 0.0, direction)[0] for corner in corners)
 
 
 def _whole_text(handle: Any) -> str:

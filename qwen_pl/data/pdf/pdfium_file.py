@@ -4,17 +4,20 @@ The lines have the places and sizes that pypdf's lines have.
 """
 
 import ctypes
+import math
 import re
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pypdfium2
 import pypdfium2.raw as pdfium
 
+from qwen_pl.data.page.fonts import is_monospaced
 from qwen_pl.data.page.line import Line, Sheet, is_large_initial, parted
 from qwen_pl.data.page.scripts import is_right_to_left
-from qwen_pl.data.pdf.open_file import NeedsPassword, OpenFile, raise_number, valid_unicode
+from qwen_pl.data.pdf.open_file import Frame, NeedsPassword, OpenFile, raise_number, valid_unicode
 from qwen_pl.data.pdf.pdfium_characters import HYPHEN, Characters
+from qwen_pl.data.pdf.pdfium_drawings import drawn
 from qwen_pl.data.pdf.pdfium_fonts import told_text
 
 # Lines end in "\r\n"; a "\r" by itself is the code of a sign in a font without a map to Unicode.
@@ -30,6 +33,11 @@ _TIGHT_WORD_GAP = 0.1  # of the size
 _WORD_GAP_SHARE = 0.6  # of the space between other words of the line
 _SPACE = re.compile(r"(?<=[^\W\d_]) (?=[^\W\d_])")
 _PAIR = re.compile(r"[^\s(“‘](?=[^\s.,;:!?)’”])")  # between which a space may be
+_NARROW = 0.15  # of the size: a narrower gap is none between words
+_CELL_GAP = 1.2  # of the size: a wider one may be between cells of a table
+_WIDE_GAP = 2.0  # of the size, whatever the other gaps of the line
+_WIDER = 1.6  # times the least gap between words of the line
+_MOST_SPACES = 200  # between two words of code
 _WIDEST_GAP = 1.0  # of the size, between two parts of a line that pdfium has cut
 
 
@@ -49,7 +57,7 @@ def open_file(source: str | bytes, password: str) -> OpenFile:
     return OpenFile(
         num_pages=len(document),
         producer=_producer(document),
-        sheet=lambda index: (Sheet(_page_lines(document, index)), ""),
+        sheet=lambda index: (_sheet(document, index), ""),
     )
 
 
@@ -68,12 +76,20 @@ class _Run(NamedTuple):
     x: float
     y: float
     size: float
+    first: int
+    """Index of the first character that is not a space."""
     last: int
-    """Index of the last character that is not a space."""
+    """Index of the last one."""
+    end: float
+    """Right end of the last one, as ``x``."""
+    font: str
+    turn: int
+    word_gap: float
+    """The least space between two of its words, in points; infinite if there is none."""
 
 
-def _page_lines(document: pypdfium2.PdfDocument, index: int) -> list[Line]:
-    """The lines of one page; a ``ValueError`` if pdfium cannot load it."""
+def _sheet(document: pypdfium2.PdfDocument, index: int) -> Sheet:
+    """What is on one page; a ``ValueError`` if pdfium cannot load it."""
     page = pdfium.FPDF_LoadPage(document, index)
     if not page:
         raise ValueError("pdfium cannot load it")
@@ -81,12 +97,20 @@ def _page_lines(document: pypdfium2.PdfDocument, index: int) -> list[Line]:
     try:
         if not text_page:
             raise ValueError("pdfium cannot load its text")
-        characters = Characters(text_page)
+        frame = _frame(page)
+        characters = Characters(text_page, frame)
         characters.text = told_text(characters.address, characters.text)
-        return _lines(characters)
+        return Sheet(_lines(characters), frame.shown, *drawn(page, frame))
     finally:
         pdfium.FPDFText_ClosePage(text_page)
         pdfium.FPDF_ClosePage(page)
+
+
+def _frame(page: Any) -> Frame:
+    """How a page is shown."""
+    box = pdfium.FS_RECTF()
+    pdfium.FPDF_GetPageBoundingBox(page, box)
+    return Frame(pdfium.FPDFPage_GetRotation(page) % 4, (box.left, box.bottom, box.right, box.top))
 
 
 def _lines(characters: Characters) -> list[Line]:
@@ -99,29 +123,115 @@ def _lines(characters: Characters) -> list[Line]:
             if gap > _WORD_GAP:
                 runs[0] = runs[0]._replace(text=" " + runs[0].text)
             runs = lines.pop() + runs
-        lines += parted(runs, _begins_line)
+        lines += [piece for line in parted(runs, _begins_line) for piece in _pieces(line)]
     return [_join(characters, runs) for runs in lines]
 
 
 def _runs(characters: Characters, start: int, end: int) -> list[_Run]:
-    """The text objects of a line, each with the spaces that pdfium has put after it."""
+    """The text objects of a line, each with the spaces that pdfium has put after it.
+
+    One that has gaps as between the columns of a table is a run for each part.
+    """
     runs: list[_Run] = []
     whole = characters.text
     for first, stop, shown in characters.objects(start, end):
         text = whole[first:stop]
-        if shown and not text.isspace():
-            last = first + len(text.rstrip()) - 1
-            place, is_upright = characters.place(last)
-            run = _Run(text, *place, last)
-            if runs and _is_apart(characters, runs[-1], run):
-                runs[-1] = runs[-1]._replace(text=runs[-1].text + " ")
-            if 0 < last - first < _SHORT:
-                runs.append(_respaced(characters, run))
-            else:
-                runs.append(_spaced(characters, run, first, is_upright))
-        elif runs:
-            runs[-1] = runs[-1]._replace(text=runs[-1].text + text)
+        if not shown or text.isspace():
+            if runs:
+                runs[-1] = runs[-1]._replace(text=runs[-1].text + text)
+            continue
+        last = first + len(text.rstrip()) - 1
+        blanks = len(text) - len(text.lstrip())
+        place, right_end, turn = characters.place(first + blanks, last)
+        font = characters.font(shown)
+        run = _Run(text, *place, first + blanks, last, right_end, font, turn, math.inf)
+        if runs and _is_apart(characters, runs[-1], run):
+            runs[-1] = runs[-1]._replace(text=runs[-1].text + " ")
+        if 0 < last - first < _SHORT:
+            run = _respaced(characters, run)
+        runs += _parts(characters, run) if " " in text else [run]
     return runs
+
+
+def _parts(characters: Characters, run: _Run) -> list[_Run]:
+    """A run in parts where words are far apart, with the spaces that pdfium has not found."""
+    text, gap = characters.text[run.first : run.last + 1], characters.gap
+    if is_right_to_left(text):
+        return [run]
+    spaces = [at for at, letter in enumerate(text) if letter == " "]
+    gaps = [gap(run.first + at - 1, run.first + at + 1, run.turn) for at in spaces]
+    if not gaps:
+        return [run]
+    if is_monospaced(run.font):
+        return [_columned(characters, run, spaces, gaps)]
+    run = run._replace(word_gap=min(gaps))
+    wide = [at for at, width in zip(spaces, gaps, strict=True) if width > _CELL_GAP * run.size]
+    if not wide:
+        short = run.last - run.first < _SHORT
+        return [run if short else _spaced(characters, run, gaps[0])]
+    parts = []
+    after = run.text[run.last + 1 - run.first :]
+    for start, end in pairwise([-1, *wide, len(text)]):
+        first, last = run.first + start + 1, run.first + end - 1
+        (x, y, size), right_end, _ = characters.place(first, last)
+        inside = [g for at, g in zip(spaces, gaps, strict=True) if start < at < end]
+        parts.append(
+            run._replace(
+                text=text[start + 1 : end] + (" " if end < len(text) else after),
+                x=x,
+                y=y,
+                size=size,
+                first=first,
+                last=last,
+                end=right_end,
+                word_gap=min(inside, default=math.inf),
+            )
+        )
+    return parts
+
+
+def _columned(characters: Characters, run: _Run, spaces: list[int], gaps: list[float]) -> _Run:
+    """A run of a font whose letters are all as wide, with as many spaces as fit."""
+    width = characters.right_end(run.first) - characters.left_end(run.first)
+    if not 0 < width < math.inf:
+        return run
+    text = list(run.text)
+    start = len(run.text) - len(run.text.lstrip())
+    for at, gap in zip(spaces, gaps, strict=True):
+        text[start + at] = " " * max(1, min(_MOST_SPACES, round(gap / width)))
+    return run._replace(text="".join(text))
+
+
+def _pieces(line: list[_Run]) -> list[list[_Run]]:
+    """The runs of a line in parts that a gap divides wider than those between words.
+
+    Where all words of a line are far apart, it is justified.
+    """
+    if len(line) == 1:
+        return [line]
+    gaps = [right.x - left.end for left, right in pairwise(line)]
+    if not any(abs(gap) > _CELL_GAP * run.size for run, gap in zip(line, gaps, strict=False)):
+        return [line]
+    words = [run.word_gap for run in line if run.word_gap < math.inf]
+    words += [gap for run, gap in zip(line, gaps, strict=False) if gap > _NARROW * run.size]
+    least = min(words) if len(words) > 1 else 0.0
+    pieces = [[line[0]]]
+    for run, gap in zip(line[1:], gaps, strict=True):
+        size = max(run.size, pieces[-1][-1].size)
+        before = pieces[-1][-1]
+        if is_right_to_left(run.text) or is_right_to_left(before.text):
+            gap = before.x - run.end if run.x < before.x else gap
+        is_wide = gap > _CELL_GAP * size and (gap > _WIDE_GAP * size or gap >= _WIDER * least)
+        is_code = is_monospaced(run.font) and is_monospaced(before.font)
+        if (is_wide and not is_code) or gap < -_CELL_GAP * size:
+            pieces[-1][-1] = before._replace(text=before.text.rstrip(" "))
+            pieces.append([])
+        elif is_code and gap > 0:
+            width = before.size * 0.6
+            spaces = " " * max(1, min(_MOST_SPACES, round(gap / width))) if gap > width / 2 else ""
+            pieces[-1][-1] = before._replace(text=before.text.rstrip(" ") + spaces)
+        pieces[-1].append(run)
+    return pieces
 
 
 def _respaced(characters: Characters, run: _Run) -> _Run:
@@ -157,26 +267,23 @@ def _is_apart(characters: Characters, before: _Run, run: _Run) -> bool:
     is_glued = before.text[-1:].isalnum() and run.text[:1].isalnum()
     if not is_glued or min(len(before.text), len(run.text)) < 2 or before.size != run.size:
         return False
-    gap = (run.x - characters.right_end(before.last)) / (run.size or 1.0)
+    gap = (run.x - before.end) / (run.size or 1.0)
     return _TIGHT_WORD_GAP < gap < _WIDEST_GAP
 
 
-def _spaced(characters: Characters, run: _Run, first: int, is_upright: bool) -> _Run:
+def _spaced(characters: Characters, run: _Run, width: float) -> _Run:
     """A run with the spaces that pdfium has not found in a line that is set tightly.
 
     The wider a letter, the wider is the gap that pdfium asks for before it. The spaces of a
-    line are alike, so that one of them tells whether others may be too narrow.
+    line are alike, so that one of them, as wide as given, tells whether others may be too narrow.
     """
-    seen = _SPACE.search(run.text)
-    if seen is None or is_right_to_left(run.text):
+    if not _NO_GAP * run.size < width < _WORD_GAP * run.size or not _SPACE.search(run.text):
         return run
-    gap, space = characters.gap, first + seen.start()
-    width = gap(space - 1, space + 1, is_upright)
-    if not _NO_GAP * run.size < width < _WORD_GAP * run.size:
-        return run
+    gap = characters.gap
     narrowest = max(_WORD_GAP_SHARE * width, _NO_GAP * run.size)
+    first = run.first - (len(run.text) - len(run.text.lstrip()))
     pairs = [match.start() for match in _PAIR.finditer(run.text)]
-    gaps = [gap(first + index, first + index + 1, is_upright) for index in pairs]
+    gaps = [gap(first + index, first + index + 1, run.turn) for index in pairs]
     hidden = [i + 1 for i, width in zip(pairs, gaps, strict=True) if width > narrowest]
     if len(hidden) > len(pairs) / 4:  # it is letterspaced
         return run
@@ -193,18 +300,22 @@ def _gap(characters: Characters, line: list[_Run], run: _Run) -> float | None:
     size = max(run.size, before.size)
     if not size or _is_on_other_line(line, run):
         return None
-    gap = (run.x - characters.right_end(before.last)) / size
+    gap = (run.x - before.end) / size
     return gap if -_WIDEST_GAP < gap < _WIDEST_GAP else None
 
 
 def _join(characters: Characters, runs: list[_Run]) -> Line:
-    """One line from its runs: it starts at the first, and has the size of most letters."""
-    text, x, y, size, _ = runs[0]
+    """One line from its runs: it starts at the first, and has the size and font of most letters."""
+    text, x, y, size = runs[0][:4]
+    end, font = max(run.end for run in runs), runs[0].font
     if len(runs) > 1:
         letters: dict[float, int] = {}
+        fonts: dict[str, int] = {}
         for run in runs:
             letters[run.size] = letters.get(run.size, 0) + len(run.text)
+            fonts[run.font] = fonts.get(run.font, 0) + len(run.text)
         size = max(letters, key=letters.__getitem__)
+        font = max(fonts, key=fonts.__getitem__)
         y = next(run.y for run in runs if run.size == size)
         scale = size or 1.0
         text = "".join([raise_number(run.text, run.y - y, run.size / scale) for run in runs])
@@ -212,7 +323,9 @@ def _join(characters: Characters, runs: list[_Run]) -> Line:
         # The last character of a run may stand at its left end.
         text = text.translate(_UNMIRRORED)
         x = min(min(run.x, characters.left_end(run.last)) for run in runs)
-    return Line(valid_unicode(text.replace(HYPHEN, "-")), x, y, size or 1.0)
+        end = max(max(run.end, characters.right_end(run.first)) for run in runs)
+    text = valid_unicode(text.replace(HYPHEN, "-")).strip(" ")
+    return Line(text, x, y, size or 1.0, round(end, 2), font, runs[0].turn)
 
 
 def _begins_line(line: list[_Run], run: _Run) -> bool:
