@@ -20,6 +20,8 @@ _LETTER = r"[^\W\d_]"
 _WORD = re.compile(rf"{_LETTER}+(?:[’'\-‐]{_LETTER}+)*")
 # "Ein- und Ausgang": the hyphen stands for what follows later.
 _CONJUNCTIONS = {"und", "oder", "bzw", "and", "or", "et", "ou", "og", "och", "en", "y", "e", "и"}
+_ONE_LETTER_WORDS = "AIOYÀÓÚАВИКОСУЯΗΟ"
+_ARTICLES = "AIΗΟ"  # and the like, which begin a text more often than other words of one letter
 _OFTEN = 0.004  # of all words
 _RARE = 2
 _FEWEST_LINES = 100  # of a document, for it to show whether it breaks words
@@ -227,3 +229,28 @@ def _count_words(lines: list[str]) -> Counter[str]:
                 words.update(re.split("[-‐]", word))
                 words[word.replace("‐", "-")] += "‐" in word
     return words
+
+
+def join_initial(initial: str, rest: str, joiner: LineJoiner) -> str:
+    """Joins the large initial T and "he end" to "The end", but leaves a space in "A man".
+
+    >>> joiner = LineJoiner(["a man and an adverb", "dvertisement"])
+    >>> join_initial("A", "man", joiner), join_initial("A", "dvertisement", joiner)
+    ('A man', 'Advertisement')
+    """
+    word = re.match(r"[^\W\d_]+", rest)
+    if word is None:
+        return initial + ("" if rest[0] in "’'" else " ") + rest
+    if initial[-1] in _ONE_LETTER_WORDS and not _is_one_word(initial[-1], word[0], joiner):
+        return f"{initial} {rest}"
+    return initial + rest
+
+
+def _is_one_word(letter: str, rest: str, joiner: LineJoiner) -> bool:
+    """Whether the document has the whole word or, if it has no part of it, words that begin so."""
+    whole, part = joiner.counts(letter + rest), joiner.counts(rest) - 1  # without this one
+    if whole or part > 0:
+        return whole > 0
+    whole = joiner.counts_beginning(letter + rest[:3])
+    part = joiner.counts_beginning(rest[:3]) - 1
+    return whole > part or (whole == part and letter not in _ARTICLES)

@@ -4,9 +4,10 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from qwen_pl.data.cleaning.drop_caps import may_be_initial, stands_beside
-from qwen_pl.data.cleaning.measures import SAME_PLACE, SIZE_CHANGE, PlacedLine, Usual, place_lines
-from qwen_pl.data.page.line import Page, parted
+from qwen_pl.data.layout.drop_caps import may_be_initial, stands_beside
+from qwen_pl.data.layout.measures import SAME_PLACE, SIZE_CHANGE, PlacedLine, Usual, place_lines
+from qwen_pl.data.layout.row import Row
+from qwen_pl.data.page.line import parted
 from qwen_pl.data.page.scripts import is_right_to_left
 
 _WIDEST_FIRST_INDENT = 2.2  # times the size
@@ -15,7 +16,7 @@ _SPEECH_END = re.compile(r"[.!?…—][”»“]$")
 _SURELY_OPENING = "“‘«„"  # plain quotation marks may close as well
 
 
-def group_paragraphs(pages: Sequence[Page]) -> list[list[PlacedLine]]:
+def group_paragraphs(pages: Sequence[Sequence[Row]]) -> list[list[PlacedLine]]:
     """The lines of each paragraph, in order.
 
     A paragraph begins with an indent, below a gap, in another size, with a bullet, or after a line
@@ -85,10 +86,14 @@ def _is_around_initial(seam: Seam) -> bool:
     initials, before, line = seam.initials, seam.before, seam.line
     is_as_far = before not in initials and abs(line.line.x - before.line.x) < 1.0
     return any(
-        stands_beside(line, initial)
-        or (is_as_far and stands_beside(before, initial) and line.line.x > initial.line.x + 1.0)
+        _is_beside(line, initial)
+        or (is_as_far and _is_beside(before, initial) and line.line.x > initial.line.x + 1.0)
         for initial in initials
     )
+
+
+def _is_beside(line: PlacedLine, initial: PlacedLine) -> bool:
+    return line.page == initial.page and stands_beside(line.line, initial.line)
 
 
 def _is_on_same_row(seam: Seam) -> bool:

@@ -3,8 +3,8 @@
 import pytest
 from line_maker import set_lines
 
-from qwen_pl.data.cleaning.measures import Usual, place_lines, usual_size
 from qwen_pl.data.cleaning.paragraphs import RULES, Rule, Seam, deciding_rule, group_paragraphs
+from qwen_pl.data.layout.measures import Usual, place_lines, usual_size
 from qwen_pl.data.page.line import Line, Page
 
 FULL = "A line of text that is as long as the column is wide, or nearly so,"

@@ -2,7 +2,7 @@
 
 from line_maker import set_lines
 
-from qwen_pl.data.cleaning.contents import find_contents
+from qwen_pl.data.layout.contents import find_contents
 
 ENTRIES = [f"Chapter {n} of the book {5 * n + 1}" for n in range(1, 9)]
 TEXT = [f"line {n} of a long text without anything at its end," for n in range(400)]

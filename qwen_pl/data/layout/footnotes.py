@@ -4,12 +4,13 @@ import math
 import re
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 
-from qwen_pl.data.cleaning.measures import usual_leading
-from qwen_pl.data.page.line import Line, LineIndex, Page, is_large_initial, parted
+from qwen_pl.data.layout.measures import usual_leading
+from qwen_pl.data.layout.row import Placed, Row
+from qwen_pl.data.page.line import LineIndex, is_large_initial, parted
 
 _SMALLER = 0.95  # of the size of the text
 _TIGHTER = 0.92  # of the distance of the lines of the text
@@ -64,11 +65,11 @@ class Note:
 class Footnotes:
     """Pages without footnotes, and the notes by the line that calls them."""
 
-    pages: list[Page] = field(default_factory=list)
+    pages: list[list[Row]] = field(default_factory=list)
     called_by: dict[LineIndex, list[Note]] = field(default_factory=lambda: defaultdict(list))
 
 
-def take_footnotes(pages: list[Page], body_size: float) -> Footnotes:
+def take_footnotes(pages: list[list[Row]], body_size: float) -> Footnotes:
     """Separates the notes at the foot of pages and columns from the text.
 
     Small lines at the foot are notes if they begin with a mark that the text calls; the mark is
@@ -94,7 +95,7 @@ def take_footnotes(pages: list[Page], body_size: float) -> Footnotes:
     return result
 
 
-def find_note_beginnings(pages: list[Page], body_size: float) -> set[LineIndex]:
+def find_note_beginnings(pages: Sequence[Sequence[Placed]], body_size: float) -> set[LineIndex]:
     """The indices of small lines that begin with a mark which is raised above them.
 
     They are no running feet, although the numbers of notes grow from page to page.
@@ -113,7 +114,7 @@ def find_note_beginnings(pages: list[Page], body_size: float) -> set[LineIndex]:
     return found
 
 
-def _highest_marks(page: Page) -> dict[str, float]:
+def _highest_marks(page: Sequence[Placed]) -> dict[str, float]:
     """How high on a page the highest line is that has a raised mark, as a part of another too."""
     heights: dict[str, float] = {}
     for line in page:
@@ -123,14 +124,14 @@ def _highest_marks(page: Page) -> dict[str, float]:
     return heights
 
 
-def _begins_column(column: Page, line: Line) -> bool:
+def _begins_column(column: list[Row], line: Row) -> bool:
     """Whether a line stands higher than the one before, if that is no large initial."""
     before = column[-1]
     is_higher = line.y > before.y + 1.0
     return is_higher and not is_large_initial(before.text, before.size, line.size)
 
 
-def _split_foot(column: Page, body_size: float, leading: float) -> tuple[Page, Page]:
+def _split_foot(column: list[Row], body_size: float, leading: float) -> tuple[list[Row], list[Row]]:
     """A column without the lines at its foot that are small or close together, and those."""
     start = first_small = len(column)
     while start:
@@ -156,13 +157,15 @@ def _is_called(text: "_Calls", before: "_Calls", after: "_Calls", mark: str) -> 
 
 
 def _take_notes(
-    columns: list[tuple[Page, Page]], is_called: Callable[[str], bool], unfinished: Note | None
-) -> tuple[Page, list[Note], Note | None]:
+    columns: list[tuple[list[Row], list[Row]]],
+    is_called: Callable[[str], bool],
+    unfinished: Note | None,
+) -> tuple[list[Row], list[Note], Note | None]:
     """The text of one page, its notes, and the note that may go on at the next foot.
 
     The text here or near it says which marks it calls; ``unfinished`` may go on at the first foot.
     """
-    body: Page = []
+    body: list[Row] = []
     notes: list[Note] = []
     for text, foot in columns:
         found_marks = {mark for line in foot for mark in _MARK_IN_FOOT.findall(line.text)}
@@ -180,14 +183,15 @@ def _take_notes(
     return body, notes, unfinished if has_foot else None
 
 
-def _split_notes(foot: Page, called: set[str]) -> tuple[Page, list[Note]]:
+def _split_notes(foot: list[Row], called: set[str]) -> tuple[list[Row], list[Note]]:
     """Lines before the first mark, and notes.
 
+    >>> from qwen_pl.data.layout.row import rows_of
     >>> lines = ["went on.", "³ See there.", "⁴ And here,", "12 lines on."]
-    >>> _split_notes([Line(text, 0, 0, 8) for text in lines], {"3", "4"})[1]
+    >>> _split_notes(rows_of([Line(text, 0, 0, 8) for text in lines]), {"3", "4"})[1]
     [Note(mark='3', lines=['See there.']), Note(mark='4', lines=['And here,', '12 lines on.'])]
     """
-    lead: Page = []
+    lead: list[Row] = []
     notes: list[Note] = []
     must_be_raised = False  # as the marks before in this foot are
     lines = iter(zip(foot, [*foot[1:], None], strict=False))
@@ -211,7 +215,7 @@ def _split_notes(foot: Page, called: set[str]) -> tuple[Page, list[Note]]:
     return lead, notes
 
 
-def _opening(line: Line, after: Line | None) -> re.Match[str] | None:
+def _opening(line: Row, after: Row | None) -> re.Match[str] | None:
     """A mark at the beginning of a line, which may open a note, or alone with a line beside it."""
     is_beside = after and after.x > line.x and abs(after.y - line.y) < 0.7 * after.size
     return _MARK.match(line.text) or (_MARK_ALONE.fullmatch(line.text) if is_beside else None)
@@ -278,7 +282,7 @@ _Call = tuple[int, int, int]
 class _Calls:
     """Where the lines of a page call notes."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: list[Row]) -> None:
         self.page = page
 
     @cached_property

@@ -3,7 +3,7 @@
 import pytest
 from line_maker import set_lines
 
-from qwen_pl.data.cleaning.footnotes import Footnotes, find_note_beginnings, take_footnotes
+from qwen_pl.data.layout.footnotes import Footnotes, find_note_beginnings, take_footnotes
 from qwen_pl.data.page.line import Line, Page
 
 

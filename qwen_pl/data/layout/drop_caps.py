@@ -1,16 +1,17 @@
 """Puts large initials before the words that they begin."""
 
 import re
+from collections.abc import Sequence
+from typing import TypeVar
 
-from qwen_pl.data.cleaning.hyphens import LineJoiner
-from qwen_pl.data.cleaning.measures import PlacedLine
-from qwen_pl.data.page.line import Line, Page, is_large_initial
+from qwen_pl.data.layout.row import Placed
+from qwen_pl.data.page.line import is_large_initial
+
+Printed = TypeVar("Printed", bound=Placed)
 
 _INITIAL_QUOTES = "“‘«„\"'"
 _INITIAL = re.compile(rf"[{_INITIAL_QUOTES}]?[^\W\d_]|[{_INITIAL_QUOTES}]")
-_ONE_LETTER_WORDS = "AIOYÀÓÚАВИКОСУЯΗΟ"
 _MOST_INITIALS = 50  # of a page; where more letters are large, they begin no paragraphs
-_ARTICLES = "AIΗΟ"  # and the like, which begin a text more often than other words of one letter
 
 
 def may_be_initial(text: str) -> bool:
@@ -18,13 +19,12 @@ def may_be_initial(text: str) -> bool:
     return _INITIAL.fullmatch(text) is not None
 
 
-def stands_beside(line: PlacedLine, initial: PlacedLine) -> bool:
+def stands_beside(line: Placed, initial: Placed) -> bool:
     """Whether a line stands to the right of what may be a large initial, in its height."""
-    is_initial = may_be_initial(initial.text) and line.page == initial.page
-    return is_initial and _is_beside(line.line, initial.line)
+    return may_be_initial(initial.text) and _is_beside(line, initial)
 
 
-def _is_beside(line: Line, initial: Line) -> bool:
+def _is_beside(line: Placed, initial: Placed) -> bool:
     is_right = line.x > initial.x - 1.0 and initial.size > line.size > 0
     # The font may not have the size that would fill the lines: then it stands lower.
     is_close = 0.3 * initial.size < line.x - initial.x < 1.2 * initial.size
@@ -32,7 +32,7 @@ def _is_beside(line: Line, initial: Line) -> bool:
     return is_right and initial.y - 1.0 < line.y < initial.y + reach * initial.size
 
 
-def place_drop_caps(page: Page) -> Page:
+def place_drop_caps(page: Sequence[Printed]) -> Sequence[Printed]:
     """Moves each large initial before the first line beside it.
 
     In the file it often comes before a heading above it, or after its paragraph.
@@ -61,28 +61,3 @@ def place_drop_caps(page: Page) -> Page:
     moved = {number for numbers in before.values() for number in numbers}
     kept = [index for index in range(len(page)) if index not in moved]
     return [page[number] for index in kept for number in (*before.get(index, ()), index)]
-
-
-def join_initial(initial: str, rest: str, joiner: LineJoiner) -> str:
-    """Joins T and "he end" to "The end", but leaves a space in "A man".
-
-    >>> joiner = LineJoiner(["a man and an adverb", "dvertisement"])
-    >>> join_initial("A", "man", joiner), join_initial("A", "dvertisement", joiner)
-    ('A man', 'Advertisement')
-    """
-    word = re.match(r"[^\W\d_]+", rest)
-    if word is None:
-        return initial + ("" if rest[0] in "’'" else " ") + rest
-    if initial[-1] in _ONE_LETTER_WORDS and not _is_one_word(initial[-1], word[0], joiner):
-        return f"{initial} {rest}"
-    return initial + rest
-
-
-def _is_one_word(letter: str, rest: str, joiner: LineJoiner) -> bool:
-    """Whether the document has the whole word or, if it has no part of it, words that begin so."""
-    whole, part = joiner.counts(letter + rest), joiner.counts(rest) - 1  # without this one
-    if whole or part > 0:
-        return whole > 0
-    whole = joiner.counts_beginning(letter + rest[:3])
-    part = joiner.counts_beginning(rest[:3]) - 1
-    return whole > part or (whole == part and letter not in _ARTICLES)

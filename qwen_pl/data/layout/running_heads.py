@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-from qwen_pl.data.cleaning.measures import usual_leading, usual_size
+from qwen_pl.data.layout.measures import usual_leading, usual_size
 from qwen_pl.data.page.line import Line, LineIndex, Page, parted
 
 _EDGE_ROWS = 2  # of a page, from the top and from the bottom, that are looked at

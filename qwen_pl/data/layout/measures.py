@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
-from qwen_pl.data.page.line import Line, LineIndex, Page
+from qwen_pl.data.layout.row import Placed, Row
+from qwen_pl.data.page.line import LineIndex
 from qwen_pl.data.page.scripts import is_right_to_left
 
 SAME_PLACE = 3.0
@@ -41,7 +42,7 @@ _WIDE = re.compile("[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-
 class PlacedLine:
     """A line with what its page tells about it."""
 
-    line: Line
+    line: Row
     page: int
     index: int
     offset: float
@@ -72,7 +73,7 @@ class PlacedLine:
         return self.has_bullet or _NUMBERED.match(self.text) is not None
 
 
-def usual_size(pages: Iterable[Page]) -> float:
+def usual_size(pages: Iterable[Sequence[Placed]]) -> float:
     """The font size, in points, of most of the text; 0 if it is not known."""
     letters: Counter[float] = Counter()
     for page in pages:
@@ -81,7 +82,7 @@ def usual_size(pages: Iterable[Page]) -> float:
     return letters.most_common(1)[0][0] if letters else 0.0
 
 
-def usual_leading(pages: Iterable[Page], size: float) -> float:
+def usual_leading(pages: Iterable[Sequence[Placed]], size: float) -> float:
     """The usual distance between baselines of text of a size, in points."""
     drops: Counter[float] = Counter()
     for page in pages:
@@ -90,7 +91,7 @@ def usual_leading(pages: Iterable[Page], size: float) -> float:
     return leading if count >= _FEWEST_DROPS else _USUAL_LEADING * size
 
 
-def _leadings(pages: Sequence[Page], size: float) -> list[float]:
+def _leadings(pages: Sequence[Sequence[Row]], size: float) -> list[float]:
     """The same by page: some pages have a leading of their own."""
     usual = usual_leading(pages, size)
     leadings = []
@@ -103,7 +104,7 @@ def _leadings(pages: Sequence[Page], size: float) -> list[float]:
     return leadings
 
 
-def _drops(page: Page, size: float) -> Counter[float]:
+def _drops(page: Sequence[Placed], size: float) -> Counter[float]:
     """How far lines of a size are below the one before, to half a point.
 
     Nearer ones than those counted stand on the same line, and farther ones below a gap.
@@ -115,13 +116,13 @@ def _drops(page: Page, size: float) -> Counter[float]:
     )
 
 
-def _tops(pages: Sequence[Page]) -> list[float]:
+def _tops(pages: Sequence[Sequence[Row]]) -> list[float]:
     """The usual height of the first line of even and of odd pages, in points."""
     sides = [Counter(round(page[0].y) for page in pages[odd::2] if page) for odd in (0, 1)]
     return [float(heights.most_common(1)[0][0]) if heights else 0.0 for heights in sides]
 
 
-def place_lines(pages: Sequence[Page]) -> list[PlacedLine]:
+def place_lines(pages: Sequence[Sequence[Row]]) -> list[PlacedLine]:
     """All lines with their distance from the margins, which facing pages need not share."""
     placed = []
     for number, page in enumerate(pages):
@@ -143,7 +144,7 @@ def _half_points(points: float) -> float:
     return round(2 * points) / 2
 
 
-def _margin(line: Line, left_ends: Counter[int], places: list[int]) -> float:
+def _margin(line: Row, left_ends: Counter[int], places: list[int]) -> float:
     """The leftmost place, from where the line begins to the left, where many lines begin.
 
     The ``places`` are those of ``left_ends``, sorted.
@@ -161,7 +162,7 @@ def _margin(line: Line, left_ends: Counter[int], places: list[int]) -> float:
     return max(range(first, first + 3), key=lambda place: left_ends[place])
 
 
-def _reach(line: Line, offset: float) -> float:
+def _reach(line: Row, offset: float) -> float:
     """Where a line ends, in points from the margin if letters were half as wide as high."""
     letters = len(line.text) + len(_WIDE.findall(line.text))
     return letters * (line.size or 10.0) / 2 + offset
@@ -174,7 +175,7 @@ def _full_reach(reaches: list[float]) -> float:
 class Usual:
     """What is usual in one document, and which of its lines depart from it."""
 
-    def __init__(self, pages: Sequence[Page], lines: Sequence[PlacedLine]) -> None:
+    def __init__(self, pages: Sequence[Sequence[Row]], lines: Sequence[PlacedLine]) -> None:
         self._size = usual_size(pages)
         self._leadings = _leadings(pages, self._size)
         self._tops = _tops(pages)

@@ -1,10 +1,12 @@
 """Finds tables of contents: lines that end in page numbers which never fall."""
 
 import re
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from qwen_pl.data.page.line import LineIndex, Page, parted
+from qwen_pl.data.layout.row import Placed
+from qwen_pl.data.page.line import LineIndex, parted
 
 _LEADER = re.compile(r"(\. ?){4,}|…{2,}|·{4,}|_{4,}")
 _ENTRY = re.compile(r"\S.*?[\s.…·_](\d{1,4}|[ivxlc]{1,7})$")
@@ -26,7 +28,7 @@ class _Entry(NamedTuple):
     has_leader: bool
 
 
-def find_contents(pages: list[Page]) -> set[LineIndex]:
+def find_contents(pages: Sequence[Sequence[Placed]]) -> set[LineIndex]:
     """The indices of the lines of tables of contents.
 
     A table is a run of lines most of which end in a page number that does not fall from one to the

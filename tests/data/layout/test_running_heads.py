@@ -2,7 +2,7 @@
 
 from line_maker import made_up_lines, set_lines
 
-from qwen_pl.data.cleaning.running_heads import find_running_heads
+from qwen_pl.data.layout.running_heads import find_running_heads
 from qwen_pl.data.page.line import Line, Page
 
 HEAD, FOOT = 760, 40

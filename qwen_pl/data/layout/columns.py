@@ -1,0 +1,224 @@
+"""Puts the lines of a page in the order of reading: column by column, in each from the top down."""
+
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from qwen_pl.data.layout.row import Row, end_of, row_of
+from qwen_pl.data.page.line import Box, Line, is_large_initial, parted
+
+_SAME_ROW = 0.3  # of the size: baselines closer than this are one
+_RAISED = 0.75  # of the size: how far above or below a row its small signs may stand
+_SHORT = 4  # letters of such a sign
+_LOOKED_AT = 4  # rows above and below a sign
+_MOST_COLUMNS = 4
+_FEWEST_ROWS = 5  # of a column that tells of others
+_WIDE = 0.6  # of the width of a column: a line of prose
+_SLACK = 3.0  # points
+
+
+def reading_order(lines: Sequence[Line], rulings: Sequence[Box]) -> list[Row]:
+    """The rows of a page: what goes across all columns parts what stands in them.
+
+    Where places are not known, they stay in the order of the file.
+    """
+    if not all(line.size for line in lines):
+        return [row_of([line]) for line in lines]
+    pieces = [_Piece(line, end_of(line), number) for number, line in enumerate(lines)]
+    ruled = [(left, right, (lower + upper) / 2) for left, lower, right, upper in rulings]
+    rows: list[Row] = []
+    for region in _regions(pieces, ruled, _MOST_COLUMNS):
+        rows += _rows_of(region)
+    return rows
+
+
+class _Piece(NamedTuple):
+    line: Line
+    end: float
+    number: int
+    """In the order of the file."""
+
+
+def _regions(
+    pieces: list[_Piece], rulings: Sequence[tuple[float, float, float]], columns: int
+) -> list[list[_Piece]]:
+    """Parts of a page, each a column or a part of one, in the order of reading."""
+    pieces = sorted(pieces, key=lambda piece: -piece.line.y)
+    gutter = _gutter(pieces) if columns > 1 else None
+    if gutter is None:
+        return [pieces] if pieces else []
+    regions: list[list[_Piece]] = []
+    across: list[_Piece] = []
+    for band in _bands(pieces, rulings, gutter):
+        left = [piece for piece in band if piece.line.x < gutter - _SLACK]
+        right = [piece for piece in band if piece.line.x >= gutter - _SLACK]
+        if _are_columns(left, right, gutter):
+            regions += [across] if across else []
+            across = []
+            regions += _regions(left, rulings, columns - 1)
+            regions += _regions(right, rulings, columns - 1)
+        else:
+            across += band
+    return regions + ([across] if across else [])
+
+
+def _gutter(pieces: list[_Piece]) -> float | None:
+    """Where the lines of a column begin that has others on its left, if there are such.
+
+    It is tried at the places where most lines begin.
+    """
+    starts = Counter(round(piece.line.x) for piece in pieces)
+    common = [place for place, _ in starts.most_common(8)]
+    found: list[tuple[int, float]] = []
+    for place in common:
+        right = [p for p in pieces if abs(p.line.x - place) <= _SLACK]
+        if len(right) < _FEWEST_ROWS:
+            continue
+        left = [p for p in pieces if p.end < place - 1.0]
+        crossing = sum(p.line.x < place - _SLACK and p.end > place + _SLACK for p in pieces)
+        beside = _num_beside(left, right)
+        if len(left) >= _FEWEST_ROWS and beside >= _FEWEST_ROWS and crossing < 2 * len(right):
+            found.append((beside - crossing, min(p.line.x for p in right)))
+    return max(found)[1] if found else None
+
+
+def _num_beside(left: list[_Piece], right: list[_Piece]) -> int:
+    """How many of the pieces on the right have one on the left at about their height."""
+    heights = sorted(piece.line.y for piece in left)
+    count = 0
+    for piece in right:
+        reach = piece.line.size
+        first = bisect_left(heights, piece.line.y - reach)
+        count += bisect_right(heights, piece.line.y + reach) > first
+    return count
+
+
+def _bands(
+    pieces: list[_Piece], rulings: Sequence[tuple[float, float, float]], gutter: float
+) -> list[list[_Piece]]:
+    """The pieces from the top down, parted where a line or a ruling goes across the gutter."""
+    heights = sorted(
+        -y for left, right, y in rulings if left < gutter - _SLACK < right - 2 * _SLACK
+    )
+    on_right = sorted(p.line.y for p in pieces if abs(p.line.x - gutter) < _SLACK)
+    bands: list[list[_Piece]] = []
+    was_across, before = False, 0
+    for piece in pieces:
+        is_across = piece.line.x < gutter - _SLACK and piece.end > gutter + _SLACK
+        # A line that is too long for its column may run into the next one.
+        is_across = is_across and not _has_level(on_right, piece)
+        ruled = bisect_left(heights, -piece.line.y)
+        if not bands or is_across != was_across or ruled != before:
+            bands.append([])
+        bands[-1].append(piece)
+        was_across, before = is_across, ruled
+    return bands
+
+
+def _has_level(heights: list[float], piece: _Piece) -> bool:
+    first = bisect_left(heights, piece.line.y - _SAME_ROW * piece.line.size)
+    return bisect_right(heights, piece.line.y + _SAME_ROW * piece.line.size) > first
+
+
+def _are_columns(left: list[_Piece], right: list[_Piece], gutter: float) -> bool:
+    """Whether what stands on both sides is read one after the other, and not row by row.
+
+    Lines of prose fill their columns; else the order of the file tells.
+    """
+    if not left or not right:
+        return True
+    if _is_prose(left) and _is_prose(right):
+        return True
+    both = sorted(left + right, key=lambda piece: piece.number)
+    switches = sum(
+        (a.line.x < gutter - _SLACK) != (b.line.x < gutter - _SLACK) for a, b in pairwise(both)
+    )
+    beside = _num_beside(left, right)
+    return beside >= _FEWEST_ROWS and switches <= beside // 4
+
+
+def _is_prose(column: list[_Piece]) -> bool:
+    """Whether most letters of a column are in lines that fill it."""
+    width = max(p.end for p in column) - min(p.line.x for p in column)
+    wide = sum(len(p.line.text) for p in column if p.end - p.line.x > _WIDE * width)
+    return wide > 0.5 * sum(len(p.line.text) for p in column) and width > 12 * column[0].line.size
+
+
+def _rows_of(region: list[_Piece]) -> list[Row]:
+    """The rows of a region, from the top down; a large initial is one of its own."""
+    left = min(piece.line.x for piece in region)
+    right = max(piece.end for piece in region)
+    signs = [piece for piece in region if len(piece.line.text) <= _SHORT]
+    longer = [piece for piece in region if len(piece.line.text) > _SHORT]
+    rows = _level_rows(longer)
+    rows = sorted(rows + _level_rows(_placed_in(rows, signs)), key=lambda row: -_main(row).line.y)
+    made = []
+    for row in rows:
+        row.sort(key=lambda piece: piece.line.x)
+        made.append(row_of([piece.line for piece in row], left, right))
+    return made
+
+
+def _main(row: list[_Piece]) -> _Piece:
+    return max(row, key=lambda piece: len(piece.line.text))
+
+
+def _level_rows(pieces: list[_Piece]) -> list[list[_Piece]]:
+    """Pieces on one baseline together; they come from the top down."""
+    return parted(pieces, lambda row, piece: not _is_level(row[0].line, piece.line))
+
+
+def _placed_in(rows: list[list[_Piece]], signs: list[_Piece]) -> list[_Piece]:
+    """Puts small signs into the rows that have a place for them; gives back the others.
+
+    In a line of text an exponent, or a root, stands higher or lower than the words beside it.
+    """
+    for row in rows:
+        row.sort(key=lambda piece: piece.line.x)
+    heights = [-row[0].line.y for row in rows]
+    starts = [[piece.line.x for piece in row] for row in rows]
+    put: list[tuple[int, _Piece]] = []
+    others = []
+    for sign in signs:
+        near = bisect_left(heights, -sign.line.y)
+        close = range(max(0, near - _LOOKED_AT), min(len(rows), near + _LOOKED_AT))
+        fits = [(abs(rows[i][0].line.y - sign.line.y), i) for i in close]
+        fits = [(away, i) for away, i in fits if _has_place(rows[i], starts[i], sign, away)]
+        if fits:
+            put.append((min(fits)[1], sign))
+        else:
+            others.append(sign)
+    for index, sign in put:
+        rows[index].append(sign)
+    return others
+
+
+def _has_place(row: list[_Piece], starts: list[float], sign: _Piece, away: float) -> bool:
+    """Whether a sign stands at about the height of a row, and right beside one of its pieces."""
+    line = row[0].line
+    if is_large_initial(sign.line.text, sign.line.size, line.size):
+        return False
+    if away < _SAME_ROW * min(line.size, sign.line.size):
+        return True
+    if away > _RAISED * line.size:
+        return False
+    at = bisect_left(starts, sign.line.x)
+    gap = 0.4 * line.size
+    before = row[at - 1].end if at else None
+    after = starts[at] if at < len(row) else None
+    is_free = (before is None or before < sign.line.x + gap) and (
+        after is None or sign.end < after + gap
+    )
+    is_beside = (before is not None and sign.line.x - before < gap) or (
+        after is not None and after - sign.end < gap
+    )
+    return is_free and is_beside
+
+
+def _is_level(first: Line, line: Line) -> bool:
+    small, large = sorted((first, line), key=lambda each: each.size)
+    if is_large_initial(large.text, large.size, small.size):
+        return False
+    return abs(first.y - line.y) < _SAME_ROW * small.size
