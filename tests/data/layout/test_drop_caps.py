@@ -2,11 +2,10 @@
 
 import pytest
 from line_maker import set_lines
-from qwen_pl.data.cleaning.hyphens import join_initial
-from qwen_pl.data.layout.drop_caps import place_drop_caps
 
 from qwen_pl.data.cleaning.clean import clean_pages
-from qwen_pl.data.cleaning.hyphens import LineJoiner
+from qwen_pl.data.cleaning.hyphens import LineJoiner, join_initial
+from qwen_pl.data.layout.drop_caps import place_drop_caps
 from qwen_pl.data.page.line import Line, Page
 
 HEADING = Line("Chapter One", 150, 720, 15)
