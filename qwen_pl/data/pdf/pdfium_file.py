@@ -48,20 +48,25 @@ def open_file(source: str | bytes, password: str) -> OpenFile:
         NeedsPassword: If the password does not open it.
         Exception: If it is damaged.
     """
-    try:
-        document = pypdfium2.PdfDocument(source, password=password)
-    except pypdfium2.PdfiumError as error:
-        if error.err_code == pdfium.FPDF_ERR_PASSWORD:
-            raise NeedsPassword from None
-        raise
+    document = open_document(source, password)
     return OpenFile(
         num_pages=len(document),
-        producer=_producer(document),
+        producer=producer(document),
         sheet=lambda index: (_sheet(document, index), ""),
     )
 
 
-def _producer(document: pypdfium2.PdfDocument) -> str:
+def open_document(source: str | bytes, password: str) -> pypdfium2.PdfDocument:
+    """What ``open_file`` opens, as pdfium has it."""
+    try:
+        return pypdfium2.PdfDocument(source, password=password)
+    except pypdfium2.PdfiumError as error:
+        if error.err_code == pdfium.FPDF_ERR_PASSWORD:
+            raise NeedsPassword from None
+        raise
+
+
+def producer(document: pypdfium2.PdfDocument) -> str:
     """As the file says; pypdfium2 itself refuses a text with half a surrogate pair."""
     size = pdfium.FPDF_GetMetaText(document, b"Producer", None, 0)
     buffer = ctypes.create_string_buffer(size)
