@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from qwen_pl.data.cache_dir import CorpusEntry
-from qwen_pl.data.cleaning.clean import clean_pages, clean_plain_text
+from qwen_pl.data.cleaning.clean import clean_pages
 from qwen_pl.data.cleaning.clean_text import Cleaning, CleanText, Paragraph
 from qwen_pl.data.corpus.document import Document, paragraph_key, written_document
 from qwen_pl.data.corpus.duplicates import drop_repeated, find_copies, shingles, signature
@@ -25,6 +25,7 @@ from qwen_pl.data.page.line import Line, Page, Sheet
 from qwen_pl.data.pdf.read import PdfText
 from qwen_pl.data.report.file_report import FileReport, describe_file
 from qwen_pl.data.report.write import write_report
+from qwen_pl.data.texts.text_file import clean_plain_text
 from qwen_pl.data.tokens.splits import split_corpus
 from qwen_pl.data.tokens.tokenizer import train_tokenizer
 
@@ -111,6 +112,14 @@ TEXTS: dict[str, tuple[int, Callable[[int], str]]] = {
     "combining marks": (50_000, lambda n: "a" + "\u0316\u0300" * n),
     "combining marks in two blocks": (50_000, lambda n: "a" + "\u0300" * n + "\u0316" * n),
     "marks of Tibetan": (50_000, lambda n: "\u0f40" + "\u0f73\u0f71" * n),
+    "quotations in quotations": (50_000, lambda n: ">" * n + "x\n" + ">" * n),
+    "lists in lists": (20_000, lambda n: "- " * n + "x"),
+    "fences that do not end": (5_000, lambda n: "```a\n\n" * n),
+    "ever longer fences": (1_000, lambda n: "\n".join("`" * i for i in range(3, n))),
+    "a fence of blank lines": (20_000, lambda n: "```\n" + "\n" * n),
+    "rows and rules": (5_000, lambda n: "* * * x\n| a |\n--|--\n" * n),
+    "HTML": (5_000, lambda n: "<pre\n<!-- <div>\n\n" * n),
+    "spaces and one word": (20_000, lambda n: (" " * 50 + "x\n") * n),
     "accents apart": (20_000, lambda n: "´ " * n + "`a`" * n),
     "spaces": (200_000, lambda n: "a" + " " * n + "b"),
     "spaces, each line": (500, lambda n: ("a" + " " * 1000 + "\n") * n),
@@ -209,7 +218,11 @@ PAGES: dict[str, tuple[int, Callable[[int], list[Page]]]] = {
 
 
 def clean_text(text: str) -> object:
-    chunks = [clean_plain_text(text), clean_plain_text(text, _PLAIN)]
+    chunks = [
+        clean_plain_text(text, cleaning, suffix)
+        for cleaning in (Cleaning(), _PLAIN)
+        for suffix in (".txt", ".md")
+    ]
     for clean in chunks:
         describe_file(Path("made.txt"), "", None, clean)
         shingles(paragraph.text for paragraph in clean.paragraphs)

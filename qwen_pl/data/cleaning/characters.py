@@ -97,6 +97,11 @@ def fix_characters(line: str) -> str:
     return re.sub("\u00ad(?!$)", "", line)  # at the line's end a soft hyphen breaks a word
 
 
+def on_one_line(text: str) -> str:
+    """What is done with a line whose characters are to stay."""
+    return " ".join(text.splitlines()).strip()
+
+
 def _composed(line: str) -> str:
     """A line in NFC; more marks on one letter than any script needs are put in order in groups.
 

@@ -5,16 +5,15 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
-from qwen_pl.data.cleaning.characters import fix_characters, read_tex_codes
+from qwen_pl.data.cleaning.characters import fix_characters, on_one_line, read_tex_codes
 from qwen_pl.data.cleaning.clean_text import EVERY_STEP, Cleaning, CleanText, Paragraph
 from qwen_pl.data.cleaning.hyphens import LineJoiner, join_initial, joined_text
 from qwen_pl.data.cleaning.paragraphs import group_paragraphs
-from qwen_pl.data.cleaning.plain_text import group_lines
 from qwen_pl.data.layout.drop_caps import stands_beside
 from qwen_pl.data.layout.lay_out import Layout, lay_out
 from qwen_pl.data.layout.measures import PlacedLine
 from qwen_pl.data.layout.roles import Role
-from qwen_pl.data.page.legibility import garbage_ratio, glued_ratio
+from qwen_pl.data.page.legibility import garbage_ratio
 from qwen_pl.data.page.line import Page, Sheet
 
 CLEANING_VERSION = 3
@@ -34,7 +33,7 @@ def clean_sheets(sheets: Sequence[Sheet], cleaning: Cleaning = EVERY_STEP) -> Cl
     pages = [sheet.lines for sheet in sheets]
     if cleaning.characters:
         pages = read_tex_codes(pages)
-    fix = fix_characters if cleaning.characters else _on_one_line
+    fix = fix_characters if cleaning.characters else on_one_line
     pages = [[line._replace(text=fix(line.text)) for line in page] for page in pages]
     pages = [[line for line in page if line.text] for page in pages]
     pages = _drop_garbage(pages, cleaning, result)
@@ -80,37 +79,7 @@ def _write_paragraphs(layout: Layout, cleaning: Cleaning, result: CleanText) -> 
                     text = joined_text(note.lines[0], note.lines[1:], joiner.join)
                     result.paragraphs.append(Paragraph(text, line.page + 1, role=Role.FOOTNOTE))
     result.num_footnotes = sum(p.role is Role.FOOTNOTE for p in result.paragraphs)
-    _measure(result, joiner)
-
-
-def clean_plain_text(text: str, cleaning: Cleaning = EVERY_STEP) -> CleanText:
-    """Finds the paragraphs of a text or Markdown file and joins their wrapped lines.
-
-    A form feed begins a new page. The steps about pages do not apply.
-    """
-    result = CleanText()
-    fix = fix_characters if cleaning.characters else _on_one_line
-    pages = [page.splitlines() for page in text.split("\f")]
-    joiner = LineJoiner((fix(line) for page in pages for line in page), cleaning.hyphens)
-    for number, page in enumerate(pages, start=1):
-        for group in group_lines(page):
-            if group.is_code:
-                result.paragraphs.append(Paragraph(group.lines[0], number))
-            elif lines := [fixed for line in group.lines if (fixed := fix(line))]:
-                text = joined_text(lines[0], lines[1:], joiner.join)
-                result.paragraphs.append(Paragraph(text, number))
-    _measure(result, joiner)
-    return result
-
-
-def _measure(result: CleanText, joiner: LineJoiner) -> None:
-    text = " ".join(paragraph.text for paragraph in result.paragraphs)
-    result.num_dehyphenated = joiner.num_dehyphenated
-    result.glued_ratio = glued_ratio(text)
-
-
-def _on_one_line(text: str) -> str:
-    return " ".join(text.splitlines()).strip()
+    result.measure(joiner.num_dehyphenated)
 
 
 def _drop_garbage(pages: list[Page], cleaning: Cleaning, result: CleanText) -> list[Page]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from qwen_pl.data.layout.roles import Role
+from qwen_pl.data.page.legibility import glued_ratio
 
 _LONG_ENOUGH = 1 << 16  # characters of lines that stay as they are, in one paragraph
 
@@ -23,14 +24,17 @@ class Paragraph(NamedTuple):
     role: Role = Role.PROSE
 
 
-def lines_as_they_are(lines: Iterable[str], page: int, newlines: int = 2) -> Iterator[Paragraph]:
+def lines_as_they_are(
+    lines: Iterable[str], page: int, newlines: int = 2, role: Role = Role.CODE
+) -> Iterator[Paragraph]:
     """Paragraphs of lines that stay as they are, such as code; blank ones around them go.
 
     There is one, but where the lines are so many that it would be too long: then there are several,
     with as many newlines between them as there were.
 
-    >>> list(lines_as_they_are(["", "if x:", "", "    y()", ""], page=1))
-    [Paragraph(text='if x:\\n\\n    y()', page=1, newlines=2, role=<Role.PROSE: 'prose'>)]
+    >>> [code] = lines_as_they_are(["", "if x:", "", "    y()", ""], page=1)
+    >>> code.text, code.role.value
+    ('if x:\\n\\n    y()', 'code')
     """
     block: list[str] = []
     size = blank = 0  # characters of the block, and blank lines since
@@ -39,13 +43,13 @@ def lines_as_they_are(lines: Iterable[str], page: int, newlines: int = 2) -> Ite
             blank += 1
             continue
         if size > _LONG_ENOUGH:
-            yield Paragraph("\n".join(block), page, newlines)
+            yield Paragraph("\n".join(block), page, newlines, role)
             block, size, newlines, blank = [], 0, blank + 1, 0
         block += [""] * blank if block else []
         block.append(line.rstrip())
         size, blank = size + blank + len(line), 0
     if block:
-        yield Paragraph("\n".join(block), page, newlines)
+        yield Paragraph("\n".join(block), page, newlines, role)
 
 
 @dataclass(frozen=True)
@@ -92,3 +96,8 @@ class CleanText:
     """Share of the characters that no one can read, before pages were dropped."""
     glued_ratio: float = 0.0
     """Share of the letters in words of more than 24: above 0.02, spaces were lost."""
+
+    def measure(self, num_dehyphenated: int) -> None:
+        """Notes what is known once all paragraphs are there."""
+        self.num_dehyphenated = num_dehyphenated
+        self.glued_ratio = glued_ratio(" ".join(paragraph.text for paragraph in self.paragraphs))

@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 
 from qwen_pl.data.cleaning.clean_text import Cleaning, CleanText, Paragraph
 from qwen_pl.data.corpus.sources import SourceFile
-from qwen_pl.data.corpus.text_encoding import CHUNK_CHARACTERS, TextEncoding
 from qwen_pl.data.layout.roles import Role
 from qwen_pl.data.page.line import Sheet
 from qwen_pl.data.pdf.child import Child, ChildStopped
 from qwen_pl.data.pdf.messages import note
 from qwen_pl.data.pdf.read import PdfLimits, PdfText
 from qwen_pl.data.report.file_report import FileReport, describe_file
+from qwen_pl.data.texts.text_encoding import CHUNK_CHARACTERS, TextEncoding
+from qwen_pl.data.texts.text_file import TextJob
 
 _START_SECONDS = 60.0
 _PAGE_CHARACTERS = 100_000  # of a text file, that may take as long as a page
@@ -58,7 +59,8 @@ def cleaned_text(
         ChildStopped: If a piece meets a limit; those before it have come.
     """
     size = min(file.path.stat().st_size, 2 * CHUNK_CHARACTERS)
-    job = {"pdf": None, "num_pages": 0, "encoding": list(encoding), "at_once": CHUNK_CHARACTERS}
+    text = TextJob(str(file.path.resolve()), file.suffix, encoding, CHUNK_CHARACTERS)
+    job = {"pdf": None, "num_pages": 0, "text": text}
     seconds = limits.page_seconds * (1 + size // _PAGE_CHARACTERS)
     return _cleaned(file, job, [], cleaning, limits, seconds)
 

@@ -13,9 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from qwen_pl.data.cleaning.clean import clean_plain_text, clean_sheets
+from qwen_pl.data.cleaning.clean import clean_sheets
 from qwen_pl.data.cleaning.clean_text import Cleaning, Paragraph
-from qwen_pl.data.corpus.text_encoding import TextEncoding, read_chunks
 from qwen_pl.data.page.line import sheet_of
 from qwen_pl.data.pdf.guards import (
     OUT_OF_MEMORY_EXIT_CODE,
@@ -25,6 +24,7 @@ from qwen_pl.data.pdf.guards import (
 )
 from qwen_pl.data.pdf.read import PdfText
 from qwen_pl.data.report.file_report import describe_file
+from qwen_pl.data.texts.text_file import TextJob, read_text_file
 
 _CHARACTERS_AT_ONCE = 250_000  # in one message: as JSON one may take 12 bytes
 _HEADROOM = 1.25  # what is watched is met first, and said
@@ -80,11 +80,7 @@ def _cleaned(job: dict[str, Any], pages: Sequence[Any]) -> Iterator[dict[str, An
         yield from _told(clean.paragraphs)
         yield {"type": "cleaned", "report": describe_file(path, "", pdf, clean).to_json()}
         return
-    page = 1
-    for chunk in read_chunks(path, TextEncoding(*job["encoding"]), job["at_once"]):
-        clean = clean_plain_text(chunk, cleaning)
-        clean.paragraphs = [p._replace(page=p.page + page - 1) for p in clean.paragraphs]
-        page += chunk.count("\f")
+    for clean in read_text_file(TextJob(*job["text"]), cleaning):
         yield from _told(clean.paragraphs)
         yield {"type": "cleaned", "report": describe_file(path, "", None, clean).to_json()}
 

@@ -10,7 +10,7 @@ from command_line import REPOSITORY
 from line_maker import made_up_lines, set_lines
 
 from benchmarks.text_quality import boundary_f1, edit_distance, read_truth, word_error_rate
-from qwen_pl.data.cleaning.clean import clean_pages, clean_plain_text
+from qwen_pl.data.cleaning.clean import clean_pages
 from qwen_pl.data.cleaning.clean_text import Cleaning, CleanText, Paragraph
 from qwen_pl.data.page.line import Line, Page
 from qwen_pl.data.pdf.read import read_pdf
@@ -149,72 +149,6 @@ def test_lines_without_places_are_joined_by_their_length() -> None:
 @pytest.mark.parametrize("pages", [[], [[]], [[Line(" ", 0, 0, 0)]], [[Line("\x00", 1, 1, 1)]]])
 def test_nothing_gives_nothing(pages: list[Page]) -> None:
     assert clean_pages(pages).paragraphs == []
-
-
-def test_wrapped_lines_of_a_text_file_are_joined() -> None:
-    text = (
-        "A paragraph with a broken\nword: neighbour-\nhood. Is a neighbourhood one?\r\n\r\nNext.\n"
-    )
-    assert texts(clean_plain_text(text)) == [
-        "A paragraph with a broken word: neighbourhood. Is a neighbourhood one?",
-        "Next.",
-    ]
-
-
-def test_form_feeds_count_the_pages_of_a_text_file() -> None:
-    assert clean_plain_text("one\n\ftwo\n\fthree").paragraphs == [
-        Paragraph("one", 1),
-        Paragraph("two", 2),
-        Paragraph("three", 3),
-    ]
-
-
-def test_markdown_keeps_its_lists_headings_tables_and_code() -> None:
-    text = """# A heading
-Text under it
-goes on.
-
-- an item
-  of two lines
-- another
-  1. below it
-
-| a | b |
-|---|---|
-| 1 | 2 |
-
-```python
-if x:
-    y = "two  spaces"
-
-z = 3
-```
-
-    indented = code
-    stays
-"""
-    assert texts(clean_plain_text(text)) == [
-        "# A heading",
-        "Text under it goes on.",
-        "- an item of two lines",
-        "- another",
-        "1. below it",
-        "| a | b |",
-        "|---|---|",
-        "| 1 | 2 |",
-        "```python",
-        "if x:",
-        '    y = "two  spaces"',
-        "z = 3",
-        "```",
-        "    indented = code",
-        "    stays",
-    ]
-
-
-def test_a_text_file_with_a_paragraph_on_each_line_keeps_them() -> None:
-    lines = ["word " * 40 + "end.", "Short.", "other " * 30 + "end."]
-    assert texts(clean_plain_text("\n".join(lines))) == lines
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from steps import steps
 
 from benchmarks import growth
-from qwen_pl.data.cleaning.clean import clean_pages, clean_plain_text
+from qwen_pl.data.cleaning.clean import clean_pages
 from qwen_pl.data.cleaning.clean_text import EVERY_STEP, Cleaning
 from qwen_pl.data.page.line import Line, Page, Sheet
 from qwen_pl.data.pdf.read import PdfText
 from qwen_pl.data.report.file_report import describe_file
+from qwen_pl.data.texts.text_file import clean_plain_text
 
 PLAIN = dataclasses.replace(EVERY_STEP, characters=False, hyphens=False)
 MOST = 2.5  # times the work for twice the input; what is quadratic comes to 3 and more
@@ -33,7 +34,7 @@ WORDS = [
         "\ufffd",
         "(cid:1)",
     ),
-    *("(cid:1)", "´", "\ufb01"),
+    *("(cid:1)", "´", "\ufb01", ">", "> -", "   ```x", "\t", "<!--", "---", "a | b", "--|--"),
 ]
 texts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=3).map("".join)
 lines = st.builds(
@@ -43,6 +44,11 @@ lines = st.builds(
     y=st.sampled_from([720.0, 700.0, 688.0, 40.0]),
     size=st.sampled_from([0.0, 7.0, 10.0, 30.0]),
 )
+
+
+def clean_texts(text: str, cleaning=EVERY_STEP) -> None:
+    for suffix in (".txt", ".md"):
+        clean_plain_text(text, cleaning, suffix)
 
 
 def describe(pages: list[Page], cleaning=EVERY_STEP) -> None:
@@ -67,7 +73,7 @@ def spread(unit: list[Line], number: int, fall: float, shift: float) -> Page:
 def test_no_text_takes_more_work_than_it_is_longer(unit: list[str], end: str) -> None:
     def work(number: int) -> int:
         text = end.join(unit * number)
-        return steps(lambda: clean_plain_text(text))
+        return steps(lambda: clean_texts(text))
 
     assert work(160) < MOST * work(80)
 
@@ -105,8 +111,8 @@ def test_no_pages_take_more_work_than_they_are_more(unit: list[Line]) -> None:
 def test_work_doubles_with_each_kind_of_text(kind: str, cleaning: Cleaning) -> None:
     _, make = growth.TEXTS[kind]
     short, long = make(150), make(300)
-    once = steps(lambda: clean_plain_text(short, cleaning))
-    assert steps(lambda: clean_plain_text(long, cleaning)) < MOST * once
+    once = steps(lambda: clean_texts(short, cleaning))
+    assert steps(lambda: clean_texts(long, cleaning)) < MOST * once
 
 
 @pytest.mark.parametrize("kind", growth.PAGES)

@@ -13,11 +13,11 @@ from qwen_pl.data.cleaning.clean_text import EVERY_STEP, CleanText
 from qwen_pl.data.corpus import cleaned
 from qwen_pl.data.corpus.reading import FileText, ReadingSettings, read_file
 from qwen_pl.data.corpus.sources import SourceFile
-from qwen_pl.data.corpus.text_encoding import TextEncoding
 from qwen_pl.data.page.line import Line, Sheet
 from qwen_pl.data.pdf.child import ChildStopped
 from qwen_pl.data.pdf.read import PdfLimits, PdfText
 from qwen_pl.data.report.file_report import describe_file
+from qwen_pl.data.texts.text_encoding import TextEncoding
 from qwen_pl.files import sha256
 
 MANY = "some words of a long paragraph\n" * 40_000  # a second and 100 MB of work

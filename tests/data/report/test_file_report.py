@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from qwen_pl.data.cache_dir import CorpusEntry
-from qwen_pl.data.cleaning.clean import clean_pages, clean_plain_text
+from qwen_pl.data.cleaning.clean import clean_pages
 from qwen_pl.data.cleaning.clean_text import CleanText, Paragraph
 from qwen_pl.data.page.line import Line, Page, Sheet
 from qwen_pl.data.pdf.read import PdfText
 from qwen_pl.data.report.file_report import FileReport, by_trouble, describe_file, status_table
 from qwen_pl.data.report.worst_pages import Excerpt
 from qwen_pl.data.report.write import MOST_DETAILED, write_report
+from qwen_pl.data.texts.text_file import clean_plain_text
 
 FINE = FileReport(
     path="books/fine.pdf",

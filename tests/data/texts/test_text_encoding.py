@@ -2,7 +2,7 @@ import io
 
 import pytest
 
-from qwen_pl.data.corpus.text_encoding import TextEncoding, find_encoding
+from qwen_pl.data.texts.text_encoding import TextEncoding, find_encoding
 
 WESTERN = {
     "English": "The naïve café – “quoted” text, it’s 5 € or £3, ½ and x² of Gödel’s.",

@@ -1,1 +1,0 @@
-"""How is a page read that is a picture?"""

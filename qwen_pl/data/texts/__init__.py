@@ -1,0 +1,1 @@
+"""How do text files become paragraphs?"""
