@@ -56,6 +56,11 @@ def add_corpus_options(parser: argparse.ArgumentParser) -> None:
         "source", nargs="+", metavar="SRC", help="a file, a folder or a pattern in quotes"
     )
     parser.add_argument("--reader", default="pypdf", help="pypdf, pdfium or auto")
+    parser.add_argument(
+        "--ocr",
+        default="auto",
+        help="pages read as pictures: auto (those without text), never, always",
+    )
     parser.add_argument("--password", default="", help="for encrypted PDFs")
     parser.add_argument("--strict", action="store_true", help="stop at a file that is not whole")
     parser.add_argument("--num_proc", type=int, help="processes; by default one for each core")
@@ -66,16 +71,17 @@ def corpus_of(options: argparse.Namespace, duplicates: "Duplicates") -> "Corpus"
     """The corpus that ``add_corpus_options`` describe, read or found in the cache."""
     from qwen_pl.data.corpus.corpus import read_corpus
     from qwen_pl.data.corpus.reading import ReadingSettings
-    from qwen_pl.data.pdf.readers import check_reader
+    from qwen_pl.data.pdf.readers import check_ocr, check_reader
     from qwen_pl.data.processes import available_cores
 
     check_reader(options.reader)
+    check_ocr(options.ocr)
     num_proc = available_cores() if options.num_proc is None else options.num_proc
     if num_proc < 1:
         raise InputError(f"--num_proc is {num_proc}: it has to be at least 1")
     return read_corpus(
         options.source,
-        ReadingSettings(password=options.password, reader=options.reader),
+        ReadingSettings(password=options.password, reader=options.reader, ocr=options.ocr),
         options.cache_dir,
         duplicates=duplicates,
         strict=options.strict,

@@ -1,9 +1,9 @@
 """Lines with places, as the PDF reader gives them, for tests of what comes after it."""
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from qwen_pl.data.page.line import Line, Page
+from qwen_pl.data.page.line import Box, Line, Page
 
 
 def set_lines(
@@ -30,3 +30,45 @@ def made_up_lines(number: int, page: int) -> list[str]:
     source = random.Random(page)
     letters = "abcdefghijklmnopqrstuvwxyz" + 5 * " "
     return ["x".join(source.choices(letters, k=60)).replace("x x", " ") for _ in range(number)]
+
+
+def set_pieces(
+    rows: Iterable[str],
+    *,
+    columns: Sequence[float],
+    top: float = 700,
+    size: float = 10,
+    leading: float = 12,
+    font: str = "Serif",
+) -> Page:
+    """Rows of pieces as of a table: what ``|`` parts stands at the places of the columns.
+
+    Letters are half as wide as high. An empty cell has no piece.
+    """
+    return [
+        Line(text, x, top - row * leading, size, x + len(text) * size / 2, font)
+        for row, cells in enumerate(rows)
+        for x, cell in zip(columns, cells.split("|"), strict=False)
+        if (text := cell.strip())
+    ]
+
+
+def set_text(
+    texts: Iterable[str],
+    *,
+    x: float = 72,
+    top: float = 700,
+    size: float = 10,
+    leading: float = 12,
+    font: str = "Serif",
+) -> Page:
+    """Lines below each other that tell where they end and their font, as ``set_pieces``."""
+    return [
+        line._replace(end=line.x + len(line.text) * size / 2, font=font)
+        for line in set_lines(texts, x=x, top=top, size=size, leading=leading)
+    ]
+
+
+def across(left: float, right: float, *heights: float) -> tuple[Box, ...]:
+    """Rulings across a page, in points."""
+    return tuple((left, height, right, height) for height in heights)

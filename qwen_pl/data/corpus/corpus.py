@@ -23,7 +23,7 @@ from qwen_pl.terminal import tell
 CORPUS_VERSION = 1  # raised whenever the same texts would make another corpus
 
 _OUTCOMES = {
-    "empty": "no text in {path}: a scanned PDF needs OCR first",
+    "empty": "{path}: {reason}",
     "encrypted": "{path} is encrypted: give its password in data.password",
     "corrupt": "{path} cannot be read{kind}: {reason}",
     "garbage": "the fonts of {path} do not tell which letters they show: try data.reader auto",

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import gzip
 import os
+import sys
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,6 +31,7 @@ from qwen_pl.data.corpus.duplicates import MINHASH_VERSION, shingles, signature
 from qwen_pl.data.corpus.sources import SourceFile
 from qwen_pl.data.page.line import sheet_of
 from qwen_pl.data.pdf.child import ChildStopped
+from qwen_pl.data.pdf.ocr.scans import SECONDS_A_PAGE
 from qwen_pl.data.pdf.read import PdfLimits, PdfText, read_pdf
 from qwen_pl.data.pdf.readers import reader_version
 from qwen_pl.data.processes import ProcessDied, map_in_processes
@@ -47,11 +49,13 @@ from qwen_pl.seals import (
     unsealed_json,
     write_sealed,
 )
+from qwen_pl.terminal import tell
 
 # These say something about the file itself; the others depend on the limits and the password.
 _LASTING = ("ok", "empty", "corrupt")
 _COMPARED_CHARACTERS = 16 << 20  # of a document's beginning that is compared with others
 _KEPT = ("num_paragraphs", "num_bytes", "signature")  # of a ``FileText``, in its record
+_LONG_SECONDS = 30  # that the pictures of a file take: of less nothing is said
 _RECORD_VERSION = 2  # raised whenever the cache holds other things under the same names
 
 
@@ -63,10 +67,11 @@ class ReadingSettings:
     limits: PdfLimits = dataclasses.field(default_factory=PdfLimits)
     password: str = ""
     reader: str = "pypdf"
+    ocr: str = "auto"
 
     def version(self, suffix: str) -> str:
         """Changes whenever a file with this suffix could give other text, limits left aside."""
-        reader = reader_version(self.reader) if suffix == ".pdf" else suffix
+        reader = reader_version(self.reader, self.ocr) if suffix == ".pdf" else suffix
         cleaning = [CLEANING_VERSION, dataclasses.asdict(self.cleaning)]
         return fingerprint([reader, *cleaning, MINHASH_VERSION, _RECORD_VERSION])
 
@@ -215,7 +220,7 @@ def _text_of(file: SourceFile, settings: ReadingSettings, cache: CacheDir) -> Te
 def _read_pdf_file(
     file: SourceFile, settings: ReadingSettings, cache: CacheDir, entry: TextEntry, progress: bool
 ) -> FileText:
-    pages_file = cache.pages(file.sha256, reader_version(settings.reader))
+    pages_file = cache.pages(file.sha256, reader_version(settings.reader, settings.ocr))
     kept = _kept_pages(pages_file, settings)
     start_cleaning(settings.limits)
     pdf = kept or _fresh_pages(pages_file, file.path, settings, progress)
@@ -316,12 +321,26 @@ def _fresh_pages(
             password=settings.password,
             limits=settings.limits,
             reader=settings.reader,
+            ocr=settings.ocr,
             on_page=show,
+            on_ocr=partial(_tell_of_ocr, path),
         )
     kept = dataclasses.asdict(pdf) | {"path": str(path), "conditions": settings.conditions}
     with whole_file(pages_file, flush=False) as file:
         file.write(gzip.compress(sealed_json(kept, f"pages {pages_file.name}"), 6))
     return pdf
+
+
+def _tell_of_ocr(path: Path, num_pages: int) -> None:
+    """Says beforehand how long the pictures of a file will take, if that is long."""
+    seconds = SECONDS_A_PAGE * num_pages
+    if seconds >= _LONG_SECONDS:
+        length = f"{seconds} s" if seconds < 180 else f"{seconds // 60} minutes"
+        tell(
+            f"{path}: {num_pages:,} pages without legible text are read by OCR, which takes some "
+            f"{SECONDS_A_PAGE} s each, {length} in all (ocr: never leaves them out)",
+            file=sys.stderr,
+        )
 
 
 def _kept_pages(pages_file: Path, settings: ReadingSettings) -> PdfText | None:

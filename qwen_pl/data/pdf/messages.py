@@ -49,10 +49,11 @@ def note(text: str) -> str:
 def messages(
     job: dict[str, Any], page_seconds: float, deadline: float
 ) -> Generator[Opened | PageRead, None, None]:
-    """Yields what a child says of one file: ``Opened``, then each page from the first asked for.
+    """Yields what a child says of one file: ``Opened``, then each page that is asked for.
 
     Args:
-        job: ``reader``, ``path``, ``password``, ``first_page`` and ``memory_mb``.
+        job: ``reader``, ``path``, ``password`` and ``memory_mb``; ``pages``, the indices of those
+            that are wanted, or None for all; and ``num_read``, how many of them are there already.
         page_seconds: Time that may pass between two messages.
         deadline: The value of ``time.monotonic()`` at which the child is stopped in any case.
 
@@ -64,7 +65,8 @@ def messages(
         try:
             _fields(child.next_message(_START_SECONDS, deadline), "ready")
             yield (opened := _opened(child.next_message(page_seconds, deadline)))
-            for _ in range(job["first_page"], opened.num_pages):
+            wanted = opened.num_pages if job["pages"] is None else len(job["pages"])
+            for _ in range(job["num_read"], wanted):
                 yield _page(child.next_message(page_seconds, deadline))
         except (TypeError, ValueError):
             raise child.nonsense() from None

@@ -14,7 +14,7 @@ from typing import Any
 
 import pypdfium2.raw as pdfium
 
-from qwen_pl.data.pdf.open_file import Frame, Place, turn_of, upright
+from qwen_pl.data.pdf.open_file import FARTHEST, NOWHERE, Frame, Place, turn_of, upright
 
 HYPHEN = "\ufffe"
 """pdfium's sign for a hyphen at the end of a line, and for that end."""
@@ -49,6 +49,8 @@ class Characters:
         self.text = _whole_text(handle)
         """All of them, with the ends of lines that pdfium has found."""
         self.address = ctypes.cast(handle, c_void_p).value or 0 or 0
+        self.told: set[int] = set()
+        """Addresses of the text objects that have been met among them."""
         self._frame = frame
         self._is_plain = not frame.quarters
         self._fonts: dict[int | None, str] = {}
@@ -84,13 +86,16 @@ class Characters:
         """Where a text starts, seen upright; its size; its right end; and how it is turned."""
         _matrix(self.address, first, self._matrix)
         a, b, c, d, _, _ = self._matrix
-        size = abs(_font_size(self.address, first)) * math.hypot(c, d)
+        size = abs(_font_size(self.address, first)) * (math.hypot(c, d) if c else abs(d))
         _origin(self.address, first, *self._origin_addresses)
         x, y = self._origin_x.value, self._origin_y.value
         _box(self.address, last, self._box)
-        if self._is_plain and b == 0.0 < a:
-            box = self._frame.box
-            return upright(x - box[0], y - box[1], size, (a, b)), self._box[2] - box[0], 0
+        if b == 0.0 < a and self._is_plain:
+            left, lower, _, _ = self._frame.box
+            x, y, end = x - left, y - lower, self._box[2] - left
+            if abs(x) < FARTHEST and abs(y) < FARTHEST and size < FARTHEST:
+                return (round(x, 2), round(y, 2), round(size, 2)), end, 0
+            return NOWHERE, 0.0, 0
         direction = self._frame.direction(a, b)
         place = upright(*self._frame.point(x, y), size, direction)
         return place, self._right_end_at_hand(direction), turn_of(direction)

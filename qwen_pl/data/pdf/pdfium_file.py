@@ -17,8 +17,9 @@ from qwen_pl.data.page.line import Line, Sheet, is_large_initial, parted
 from qwen_pl.data.page.scripts import is_right_to_left
 from qwen_pl.data.pdf.open_file import Frame, NeedsPassword, OpenFile, raise_number, valid_unicode
 from qwen_pl.data.pdf.pdfium_characters import HYPHEN, Characters
-from qwen_pl.data.pdf.pdfium_drawings import drawn
 from qwen_pl.data.pdf.pdfium_fonts import told_text
+from qwen_pl.data.pdf.pdfium_objects import Looked
+from qwen_pl.data.pdf.seen import seen_lines
 
 # Lines end in "\r\n"; a "\r" by itself is the code of a sign in a font without a map to Unicode.
 _LINE = re.compile(f"(?:[^\r\n{HYPHEN}]+|\r(?!\n))+{HYPHEN}?")
@@ -31,12 +32,17 @@ _SHORT = 8  # characters of a text whose spaces are looked at
 _FEW = 4  # letters of a text in which spaces may be hidden
 _TIGHT_WORD_GAP = 0.1  # of the size
 _WORD_GAP_SHARE = 0.6  # of the space between other words of the line
+_SPACES = re.compile("  +")
 _SPACE = re.compile(r"(?<=[^\W\d_]) (?=[^\W\d_])")
 _PAIR = re.compile(r"[^\s(“‘](?=[^\s.,;:!?)’”])")  # between which a space may be
 _NARROW = 0.15  # of the size: a narrower gap is none between words
 _CELL_GAP = 1.2  # of the size: a wider one may be between cells of a table
 _WIDE_GAP = 2.0  # of the size, whatever the other gaps of the line
 _WIDER = 1.6  # times the least gap between words of the line
+_SIGNS = re.compile("symbol|dingbat|wingding|webding", re.IGNORECASE)
+_BESIDE = 0.3  # of the size: baselines nearer are of one row
+_INDENT = 6.0  # times the size: as far may a bullet stand from its text
+_MOST_SIGNS = 200  # of a page
 _MOST_SPACES = 200  # between two words of code
 _WIDEST_GAP = 1.0  # of the size, between two parts of a line that pdfium has cut
 
@@ -48,20 +54,25 @@ def open_file(source: str | bytes, password: str) -> OpenFile:
         NeedsPassword: If the password does not open it.
         Exception: If it is damaged.
     """
-    try:
-        document = pypdfium2.PdfDocument(source, password=password)
-    except pypdfium2.PdfiumError as error:
-        if error.err_code == pdfium.FPDF_ERR_PASSWORD:
-            raise NeedsPassword from None
-        raise
+    document = open_document(source, password)
     return OpenFile(
         num_pages=len(document),
-        producer=_producer(document),
+        producer=producer(document),
         sheet=lambda index: (_sheet(document, index), ""),
     )
 
 
-def _producer(document: pypdfium2.PdfDocument) -> str:
+def open_document(source: str | bytes, password: str) -> pypdfium2.PdfDocument:
+    """What ``open_file`` opens, as pdfium has it."""
+    try:
+        return pypdfium2.PdfDocument(source, password=password)
+    except pypdfium2.PdfiumError as error:
+        if error.err_code == pdfium.FPDF_ERR_PASSWORD:
+            raise NeedsPassword from None
+        raise
+
+
+def producer(document: pypdfium2.PdfDocument) -> str:
     """As the file says; pypdfium2 itself refuses a text with half a surrogate pair."""
     size = pdfium.FPDF_GetMetaText(document, b"Producer", None, 0)
     buffer = ctypes.create_string_buffer(size)
@@ -86,6 +97,7 @@ class _Run(NamedTuple):
     turn: int
     word_gap: float
     """The least space between two of its words, in points; infinite if there is none."""
+    is_unpainted: bool
 
 
 def _sheet(document: pypdfium2.PdfDocument, index: int) -> Sheet:
@@ -98,9 +110,11 @@ def _sheet(document: pypdfium2.PdfDocument, index: int) -> Sheet:
         if not text_page:
             raise ValueError("pdfium cannot load its text")
         frame = _frame(page)
+        looked = Looked(page, frame)
         characters = Characters(text_page, frame)
         characters.text = told_text(characters.address, characters.text)
-        return Sheet(_lines(characters), frame.shown, *drawn(page, frame))
+        lines = _lines(characters, looked)
+        return Sheet(lines, frame.shown, tuple(looked.rulings), tuple(looked.pictures))
     finally:
         pdfium.FPDFText_ClosePage(text_page)
         pdfium.FPDF_ClosePage(page)
@@ -113,21 +127,49 @@ def _frame(page: Any) -> Frame:
     return Frame(pdfium.FPDFPage_GetRotation(page) % 4, (box.left, box.bottom, box.right, box.top))
 
 
-def _lines(characters: Characters) -> list[Line]:
-    """The lines that have text, in pdfium's order."""
+def _lines(characters: Characters, looked: Looked) -> list[Line]:
+    """The lines that have text and are seen, in pdfium's order."""
     lines: list[list[_Run]] = []
     for match in _LINE.finditer(characters.text):
-        runs = _runs(characters, *match.span())
+        runs = _runs(characters, looked, *match.span())
         is_behind = lines and runs and runs[0].x > lines[-1][-1].x
         if is_behind and (gap := _gap(characters, lines[-1], runs[0])) is not None:
             if gap > _WORD_GAP:
                 runs[0] = runs[0]._replace(text=" " + runs[0].text)
             runs = lines.pop() + runs
         lines += [piece for line in parted(runs, _begins_line) for piece in _pieces(line)]
-    return [_join(characters, runs) for runs in lines]
+    pieces = [_join(characters, runs) for runs in lines]
+    unpainted = {at for at, runs in enumerate(lines) if runs[0].is_unpainted}
+    pieces = seen_lines(pieces, unpainted, looked.pictures, looked.page)
+    return _with_signs(pieces, characters, looked)
 
 
-def _runs(characters: Characters, start: int, end: int) -> list[_Run]:
+def _with_signs(lines: list[Line], characters: Characters, looked: Looked) -> list[Line]:
+    """Lines with the bullets before them of which pdfium makes no characters.
+
+    It makes none of a glyph without a box, as of a font of signs that is not there.
+    """
+    found: dict[int, float] = {}
+    for text in looked.texts.keys() - characters.told - looked.unclear:
+        if _SIGNS.search(characters.font(text)):
+            x, y = looked.start(text)
+            beside = [
+                (line.x, at)
+                for at, line in enumerate(lines)
+                if abs(line.y - y) < _BESIDE * line.size and 0 < line.x - x < _INDENT * line.size
+            ]
+            if beside and len(found) < _MOST_SIGNS:
+                found[min(beside)[1]] = x
+    for at in sorted(found, reverse=True):
+        line = lines[at]
+        sign = line._replace(
+            text="•", x=round(found[at], 2), end=round(found[at] + line.size / 2, 2)
+        )
+        lines.insert(at, sign)
+    return lines
+
+
+def _runs(characters: Characters, looked: Looked, start: int, end: int) -> list[_Run]:
     """The text objects of a line, each with the spaces that pdfium has put after it.
 
     One that has gaps as between the columns of a table is a run for each part.
@@ -140,11 +182,24 @@ def _runs(characters: Characters, start: int, end: int) -> list[_Run]:
             if runs:
                 runs[-1] = runs[-1]._replace(text=runs[-1].text + text)
             continue
+        characters.told.add(shown)
+        if shown in looked.unclear:
+            continue
         last = first + len(text.rstrip()) - 1
         blanks = len(text) - len(text.lstrip())
         place, right_end, turn = characters.place(first + blanks, last)
         font = characters.font(shown)
-        run = _Run(text, *place, first + blanks, last, right_end, font, turn, math.inf)
+        run = _Run(
+            text,
+            *place,
+            first + blanks,
+            last,
+            right_end,
+            font,
+            turn,
+            math.inf,
+            shown in looked.unpainted,
+        )
         if runs and _is_apart(characters, runs[-1], run):
             runs[-1] = runs[-1]._replace(text=runs[-1].text + " ")
         if 0 < last - first < _SHORT:
@@ -210,15 +265,18 @@ def _pieces(line: list[_Run]) -> list[list[_Run]]:
     if len(line) == 1:
         return [line]
     gaps = [right.x - left.end for left, right in pairwise(line)]
-    if not any(abs(gap) > _CELL_GAP * run.size for run, gap in zip(line, gaps, strict=False)):
+    if not any(
+        abs(gap) > _CELL_GAP * min(left.size, right.size)
+        for (left, right), gap in zip(pairwise(line), gaps, strict=True)
+    ):
         return [line]
     words = [run.word_gap for run in line if run.word_gap < math.inf]
     words += [gap for run, gap in zip(line, gaps, strict=False) if gap > _NARROW * run.size]
     least = min(words) if len(words) > 1 else 0.0
     pieces = [[line[0]]]
     for run, gap in zip(line[1:], gaps, strict=True):
-        size = max(run.size, pieces[-1][-1].size)
         before = pieces[-1][-1]
+        size = min(run.size, before.size)
         if is_right_to_left(run.text) or is_right_to_left(before.text):
             gap = before.x - run.end if run.x < before.x else gap
         is_wide = gap > _CELL_GAP * size and (gap > _WIDE_GAP * size or gap >= _WIDER * least)
@@ -298,7 +356,7 @@ def _gap(characters: Characters, line: list[_Run], run: _Run) -> float | None:
     """
     before = line[-1]
     size = max(run.size, before.size)
-    if not size or _is_on_other_line(line, run):
+    if not size or _is_on_other_line(line, run) or run.is_unpainted != before.is_unpainted:
         return None
     gap = (run.x - before.end) / size
     return gap if -_WIDEST_GAP < gap < _WIDEST_GAP else None
@@ -325,6 +383,8 @@ def _join(characters: Characters, runs: list[_Run]) -> Line:
         x = min(min(run.x, characters.left_end(run.last)) for run in runs)
         end = max(max(run.end, characters.right_end(run.first)) for run in runs)
     text = valid_unicode(text.replace(HYPHEN, "-")).strip(" ")
+    if "  " in text and not is_monospaced(font):
+        text = _SPACES.sub(" ", text)
     return Line(text, x, y, size or 1.0, round(end, 2), font, runs[0].turn)
 
 
@@ -333,6 +393,8 @@ def _begins_line(line: list[_Run], run: _Run) -> bool:
 
     So it does before a large initial, which has the baseline of a later line of its paragraph.
     """
+    if run.turn != line[-1].turn or run.is_unpainted != line[-1].is_unpainted:
+        return True
     is_lower = run.y != line[-1].y and _is_on_other_line(line, run)
     is_left = run.x < line[0].x
     return is_lower or (is_left and is_large_initial(run.text, run.size, line[0].size))

@@ -10,7 +10,14 @@ from qwen_pl.data.page.legibility import MAYBE_GLUED, glued_ratio
 from qwen_pl.data.page.line import Page, Sheet
 from qwen_pl.data.pdf.child import ChildStopped, Status
 from qwen_pl.data.pdf.messages import Opened, PageRead, messages
-from qwen_pl.data.pdf.readers import check_reader, installed_version
+from qwen_pl.data.pdf.ocr.scans import pages_to_read, with_true_quotes
+from qwen_pl.data.pdf.readers import (
+    OCR_INSTALL,
+    check_ocr,
+    check_reader,
+    has_ocr,
+    installed_version,
+)
 from qwen_pl.errors import InputError
 
 MAX_LOST_PAGES = 3
@@ -38,6 +45,11 @@ class PdfLimits:
     """Megabytes on disk above which a file is not opened."""
     text_mb: int = 256
     """Millions of characters that one file may give; a small file can unpack to any amount."""
+    ocr_page_seconds: float = 60
+    """Seconds for one page that is read as a picture, which takes some 3; its process has
+    ``memory_mb`` for itself."""
+    ocr_file_seconds: float = 3600
+    """Seconds for all such pages of a file, on top of ``file_seconds``."""
 
 
 @dataclass
@@ -68,6 +80,8 @@ class PdfText:
     """Time that reading took."""
     reader: str = ""
     """The program that read it, with its version."""
+    ocr_pages: list[int] = field(default_factory=list)
+    """Pages whose text was read in their picture, counted from 1."""
 
     @property
     def pages(self) -> list[Page]:
@@ -81,7 +95,9 @@ def read_pdf(
     password: str = "",
     limits: PdfLimits = PdfLimits(),
     reader: str = "pypdf",
+    ocr: str = "never",
     on_page: OnPage | None = None,
+    on_ocr: Callable[[int], None] | None = None,
 ) -> PdfText:
     """Reads the text of a PDF, page by page, without trusting it.
 
@@ -94,8 +110,11 @@ def read_pdf(
         limits: What reading may cost; with ``auto``, what the two readers may together.
         reader: ``pypdf``; ``pdfium``, which is fast; or ``auto``: pypdf, then pdfium where that
             loses pages or the spaces between words, and the better of both.
-        on_page: Called after each page with the number of pages read and that of the file; a second
-            reader begins at the first page again.
+        ocr: Which pages are read as pictures, afterwards: ``auto`` for those without legible text,
+            if what that needs is installed; ``never``; or ``always``.
+        on_page: Called after each page with the number of pages read and that of those to read; a
+            second reader begins again, and so does the reading of pictures.
+        on_ocr: Called before that with the number of such pages.
 
     Returns:
         Whatever could be read, with a status and a reason; a bad file is never an exception.
@@ -104,9 +123,26 @@ def read_pdf(
         InputError: If there is no file at ``path``, no such reader, or if it is not installed.
     """
     check_reader(reader)
+    check_ocr(ocr)
     path = Path(path)
     if not path.is_file():
         raise InputError(f"no such file: {path}")
+    pdf = _read_text(path, reader, password, limits, on_page)
+    has_ended = pdf.status in ("ok", "partial", "empty")  # else it has cost enough
+    wanted = pages_to_read(pdf.pages, ocr) if has_ended else []
+    if wanted and has_ocr():
+        if on_ocr is not None:
+            on_ocr(len(wanted))
+        _read_pictures(pdf, wanted, password, limits, on_page)
+    elif wanted and pdf.status == "empty" and ocr != "never":
+        pdf.reason += f": {OCR_INSTALL}"
+    return pdf
+
+
+def _read_text(
+    path: Path, reader: str, password: str, limits: PdfLimits, on_page: OnPage | None
+) -> PdfText:
+    """What the pages say themselves, by one reader or the better of two."""
     started = time.monotonic()
     if reader != "auto":
         return _read(path, reader, password, limits, on_page)
@@ -125,6 +161,37 @@ def read_pdf(
     return better
 
 
+def _read_pictures(
+    pdf: PdfText, wanted: list[int], password: str, limits: PdfLimits, on_page: OnPage | None
+) -> None:
+    """Puts what the pictures of some pages show in the place of these pages.
+
+    A page that shows no text stays as it is.
+    """
+    limits = replace(
+        limits, page_seconds=limits.ocr_page_seconds, file_seconds=limits.ocr_file_seconds
+    )
+    seen = _read(pdf.path, "ocr", password, limits, on_page, wanted)
+    sheets = zip(wanted, with_true_quotes(seen.sheets), strict=False)
+    read = {index: sheet for index, sheet in sheets if sheet.lines}
+    for index, sheet in read.items():
+        pdf.sheets[index] = sheet
+    pdf.ocr_pages = [index + 1 for index in read]
+    pdf.seconds += seen.seconds
+    said = ["" if pdf.status == "empty" else pdf.reason]
+    if read:
+        pdf.reader += f" and {seen.reader}"
+        pdf.status = "ok" if pdf.status == "empty" else pdf.status
+        said.append(f"{len(read):,} of {pdf.num_pages:,} pages read by OCR")
+    elif pdf.status == "empty":
+        said.append("no text on any page, and OCR finds none in their pictures")
+    if seen.status not in ("ok", "empty"):
+        if pdf.status in ("ok", "empty"):
+            pdf.status = "partial" if any(pdf.pages) else seen.status
+        said.append(f"OCR: {seen.reason}")
+    pdf.reason = "; ".join(filter(None, said))
+
+
 def _shared(limits: PdfLimits, share: float) -> PdfLimits:
     """What one of two readers may take."""
     page_seconds, file_seconds = share * limits.page_seconds, share * limits.file_seconds
@@ -132,17 +199,24 @@ def _shared(limits: PdfLimits, share: float) -> PdfLimits:
 
 
 def _read(
-    path: Path, reader: str, password: str, limits: PdfLimits, on_page: OnPage | None
+    path: Path,
+    reader: str,
+    password: str,
+    limits: PdfLimits,
+    on_page: OnPage | None,
+    wanted: list[int] | None = None,
 ) -> PdfText:
+    """All pages, or those with the indices ``wanted``, which then are the result's pages."""
     started = time.monotonic()
-    result = PdfText(path, reader=f"{reader} {installed_version(reader)}")
+    program = "rapidocr" if reader == "ocr" else reader
+    result = PdfText(path, reader=f"{program} {installed_version(program)}")
     size_mb = path.stat().st_size / 2**20
     if size_mb > limits.file_mb:
         result.status = "timeout"
         result.reason = f"has {size_mb:.0f} MB; the limit file_mb is {limits.file_mb}"
     else:
         deadline = started + limits.file_seconds
-        _PageCollector(result, password, limits, deadline, on_page).collect()
+        _PageCollector(result, reader, password, limits, deadline, on_page, wanted).collect()
     result.seconds = time.monotonic() - started
     return result
 
@@ -177,10 +251,13 @@ class _PageCollector:
     """Collects the pages of one file, from one or more child processes, in ``result``."""
 
     result: PdfText
+    reader: str
     password: str
     limits: PdfLimits
     deadline: float
     on_page: OnPage | None
+    wanted: list[int] | None
+    """Indices of the pages that are read; None for all."""
     spare: float = 0.0
     """Seconds that pages may yet be lost in."""
     characters: int = 0
@@ -205,10 +282,11 @@ class _PageCollector:
     def _read_on(self) -> ChildStopped | None:
         """Takes pages from a new child, after those that are there; None at the file's end."""
         job = {
-            "reader": self.result.reader.split()[0],
+            "reader": self.reader,
             "path": str(self.result.path.resolve()),
             "password": self.password,
-            "first_page": len(self.result.sheets),
+            "pages": self.wanted,
+            "num_read": len(self.result.sheets),
             "memory_mb": self.limits.memory_mb,
         }
         heard = time.monotonic()
@@ -242,13 +320,17 @@ class _PageCollector:
         self.result.sheets.append(sheet)
         self.characters += sum(len(line.text) for line in sheet.lines)
         self.num_lines += len(sheet.lines)
+        done = len(self.result.sheets)
         if lost is not None:
-            self.lost.append((len(self.result.sheets), lost))
+            self.lost.append((self.wanted[done - 1] + 1 if self.wanted else done, lost))
         if self.on_page is not None:
-            self.on_page(len(self.result.sheets), self.result.num_pages)
+            self.on_page(done, self._num_wanted())
+
+    def _num_wanted(self) -> int:
+        return self.result.num_pages if self.wanted is None else len(self.wanted)
 
     def _unread_pages(self) -> bool:
-        return len(self.result.sheets) < self.result.num_pages
+        return len(self.result.sheets) < self._num_wanted()
 
     def _too_much_text(self) -> str:
         """What a file may not give more of, once it has; empty before."""
@@ -280,6 +362,6 @@ class _PageCollector:
         if len(self.lost) > 1:
             reasons.append(f"{len(self.lost)} pages lost or cut in all")
         if stopped is not None:
-            place = f" after page {len(result.sheets)} of {result.num_pages}"
+            place = f" after page {len(result.sheets)} of {self._num_wanted()}"
             reasons.append(stopped.reason + (place if result.num_pages else ""))
         result.reason = "; ".join(reasons)

@@ -28,7 +28,12 @@ _LONGEST_NOTE = 1000  # characters; what the parent keeps of it is less
 _LARGEST_TO_REPAIR = 128 << 20  # bytes; they are all held in memory
 # pypdf may swallow the error that a limit gives, so that what is watched must be met first; pdfium
 # aborts.
-_HEADROOM = {"pypdf": 1.25, "pdfium": 1.0}
+_HEADROOM = {"pypdf": 1.25, "pdfium": 1.0, "ocr": 1.0}
+_MODULES = {
+    "pypdf": "qwen_pl.data.pdf.pypdf_file",
+    "pdfium": "qwen_pl.data.pdf.pdfium_file",
+    "ocr": "qwen_pl.data.pdf.ocr.ocr_file",
+}
 
 
 def main() -> None:
@@ -47,7 +52,7 @@ def main() -> None:
 
 
 def _messages(job: dict[str, Any]) -> Iterator[bytes]:
-    reader = import_module(f"qwen_pl.data.pdf.{job['reader']}_file")  # under the memory limit
+    reader = import_module(_MODULES[job["reader"]])  # under the memory limit
     yield _message("ready")
     damage = ""
     try:
@@ -72,7 +77,8 @@ def _messages(job: dict[str, Any]) -> Iterator[bytes]:
         return
     notes = {"producer": file.producer[:_LONGEST_NOTE], "caveat": file.caveat, "damage": damage}
     yield _message("opened", num_pages=file.num_pages, **notes)
-    for index in range(job["first_page"], file.num_pages):
+    pages = range(file.num_pages) if job["pages"] is None else job["pages"]
+    for index in pages[job["num_read"] :]:
         try:
             sheet, left_out = file.sheet(index)
             page = _message("page", sheet=_bounded(sheet), error=left_out[:_LONGEST_NOTE])

@@ -6,7 +6,7 @@ from qwen_pl.data.cleaning.clean_text import Cleaning
 from qwen_pl.data.corpus.duplicates import Duplicates
 from qwen_pl.data.corpus.reading import ReadingSettings
 from qwen_pl.data.pdf.read import PdfLimits
-from qwen_pl.data.pdf.readers import check_reader
+from qwen_pl.data.pdf.readers import check_ocr, check_reader
 from qwen_pl.data.prepare.prepare import Recipe
 from qwen_pl.data.processes import available_cores
 from qwen_pl.errors import InputError
@@ -22,6 +22,8 @@ class DataSettings:
         cache_dir: Where text, tokenizers and token files are kept. May be deleted at any time.
         reader: What reads PDFs: pypdf; pdfium, which is faster and needs pypdfium2; or auto, which
             takes pdfium where pypdf fails.
+        ocr: Which pages of PDFs are read as pictures, by OCR: auto for those without legible text,
+            if rapidocr is installed; never; or always for all.
         vocab_size: Ids of the tokenizer that is trained, special tokens included.
         tokenizer: Folder of a tokenizer to use instead of training one, or the id of a repository
             on the Hugging Face Hub, such as Qwen/Qwen3-0.6B.
@@ -58,6 +60,7 @@ class DataSettings:
         source: str | list[str] = "data/book.pdf",
         cache_dir: str = "data/cache",
         reader: str = "pypdf",
+        ocr: str = "auto",
         vocab_size: int = 4096,
         tokenizer: str | None = None,
         max_train_bytes: int = 100_000_000,
@@ -79,6 +82,7 @@ class DataSettings:
         prompts: str | None = None,
     ) -> None:
         check_reader(reader)
+        check_ocr(ocr)
         self.recipe = Recipe(
             source=source,
             vocab_size=vocab_size,
@@ -86,7 +90,7 @@ class DataSettings:
             max_train_bytes=max_train_bytes,
             val_fraction=val_fraction,
             test_fraction=test_fraction,
-            reading=ReadingSettings(cleaning, limits, password, reader),
+            reading=ReadingSettings(cleaning, limits, password, reader, ocr),
             duplicates=duplicates,
             strict=strict,
         )

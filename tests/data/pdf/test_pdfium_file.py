@@ -143,7 +143,7 @@ def test_spaces_as_narrow_as_another_of_their_line_are_found(
     characters = object.__new__(Characters)
     monkeypatch.setattr(characters, "left_end", lambda i: places[len(index_of[i])])
     monkeypatch.setattr(characters, "right_end", lambda i: places[len(index_of[i])] + 5)
-    run = _Run(found, 0.0, 0.0, 10.0, 0, len(found) - 1, 95.0, "", 90, 1.5)
+    run = _Run(found, 0.0, 0.0, 10.0, 0, len(found) - 1, 95.0, "", 90, 1.5, False)
     assert _spaced(characters, run, 1.5).text == shown
 
 

@@ -1,4 +1,4 @@
-"""What is drawn on a page beside its text, as pdfium knows it: rulings and pictures."""
+"""What the objects of a page are as pdfium knows them: rulings, pictures, text that is not seen."""
 
 import ctypes
 import re
@@ -21,6 +21,9 @@ _WHOLE = 0.9  # of the page: what covers it is its background
 _CELL = 6.0  # points: drawings that are nearer to each other are one
 _MOST_CELLS = 128  # in a row of the grid, and rows
 _WHITE = 250  # of 255
+_MOST_MARKS = 8  # of an object
+_MOST_CLIPS = 8  # of an object
+_NOT_PAINTED = (3, 7)  # render modes
 _COVERED = re.compile("1+")
 
 _TEXT, _PATH, _IMAGE, _SHADING, _FORM = 1, 2, 3, 4, 5
@@ -39,6 +42,16 @@ _bounds = with_addresses(
 _matrix = with_addresses(pdfium.FPDFPageObj_GetMatrix, c_int, c_void_p)
 _draw_mode = with_addresses(pdfium.FPDFPath_GetDrawMode, c_int, c_void_p, c_void_p)
 _fill_color = with_addresses(pdfium.FPDFPageObj_GetFillColor, c_int, *[c_void_p] * 4)
+_num_marks = with_addresses(pdfium.FPDFPageObj_CountMarks, c_int)
+_mark = with_addresses(pdfium.FPDFPageObj_GetMark, c_void_p, ctypes.c_ulong)
+_mark_name = with_addresses(
+    pdfium.FPDFPageObjMark_GetName, c_int, c_void_p, ctypes.c_ulong, c_void_p
+)
+_render_mode = with_addresses(pdfium.FPDFTextObj_GetTextRenderMode, c_int)
+_clip_path = with_addresses(pdfium.FPDFPageObj_GetClipPath, c_void_p)
+_num_clips = with_addresses(pdfium.FPDFClipPath_CountPaths, c_int)
+_num_clip_segments = with_addresses(pdfium.FPDFClipPath_CountPathSegments, c_int, c_int)
+_clip_segment = with_addresses(pdfium.FPDFClipPath_GetPathSegment, c_void_p, c_int, c_int)
 _num_segments = with_addresses(pdfium.FPDFPath_CountSegments, c_int)
 _segment = with_addresses(pdfium.FPDFPath_GetPathSegment, c_void_p, c_int)
 _segment_type = with_addresses(pdfium.FPDFPathSegment_GetType, c_int)
@@ -46,20 +59,23 @@ _point = with_addresses(pdfium.FPDFPathSegment_GetPoint, c_int, c_void_p, c_void
 _closes = with_addresses(pdfium.FPDFPathSegment_GetClose, c_int)
 
 
-def drawn(page: Any, frame: Frame) -> tuple[tuple[Box, ...], tuple[Box, ...]]:
-    """Rulings and pictures of a page, in the frame of the page as it is shown."""
-    looked = _Look(ctypes.cast(page, c_void_p).value or 0, frame)
-    looked.over_all()
-    return tuple(looked.rulings), tuple(merged(looked.pictures, frame.shown))
+class Looked:
+    """What the objects of a page are, and of the forms in it: looked at one by one."""
 
-
-class _Look:
-    """Looks at the objects of a page, and of the forms in it."""
-
-    def __init__(self, page: int, frame: Frame) -> None:
+    def __init__(self, handle: Any, frame: Frame) -> None:
         self.rulings: list[Box] = []
-        self.pictures: list[Box] = []
-        self._page, self._frame = page, frame
+        self.unclear: set[int] = set()
+        """Addresses of text objects of which nothing is shown within their clip or the page."""
+        self.unpainted: set[int] = set()
+        """Addresses of text objects that are there to be searched or copied, and not seen."""
+        self.texts: dict[int, _Matrix] = {}
+        """The text objects by their addresses, with what places the form that they are in."""
+        self.has_layers = False
+        """Whether any text belongs to a layer, which may be switched off."""
+        self._pictures: list[Box] = []
+        self._frame = frame
+        self.page = frame.shown
+        """The page as it is shown."""
         _, _, self._width, self._height = frame.shown
         self._left_to_see = _MOST_OBJECTS
         self._four = (c_float * 4)()
@@ -69,37 +85,91 @@ class _Look:
         self._mode, self._stroke = c_int(), c_int()
         self._color = [c_uint() for _ in range(4)]
         self._color_addresses = [byref(part) for part in self._color]
+        self._marks: dict[int, bool] = {}
+        self._name = ctypes.create_string_buffer(16)
+        self._name_length = ctypes.c_ulong()
+        address = ctypes.cast(handle, c_void_p).value or 0
+        for index in range(min(_num_objects(address), _MOST_OBJECTS)):
+            self._look_at(_object(address, index), _PLAIN, self.page, 0)
 
-    def over_all(self) -> None:
-        """Looks at all objects, up to a number."""
-        for index in range(min(_num_objects(self._page), _MOST_OBJECTS)):
-            self._look_at(_object(self._page, index), _PLAIN, 0)
+    @property
+    def pictures(self) -> list[Box]:
+        """Images, and drawings that are more than rulings; those that touch are one."""
+        return merged(self._pictures, self.page)
 
-    def _look_at(self, seen: int, matrix: _Matrix, depth: int) -> None:
+    def start(self, text: int) -> tuple[float, float]:
+        """Where a text object begins, as it is shown."""
+        x = y = 0.0
+        if _matrix(text, self._six):
+            x, y = _moved(self._six[4], self._six[5], self.texts[text])
+        return self._frame.point(x, y)
+
+    def _look_at(self, seen: int, matrix: _Matrix, clip: Box, depth: int) -> None:
         self._left_to_see -= 1
         if self._left_to_see < 0 or not seen:
             return
         kind = _type(seen)
+        if _num_marks(seen) > 0 and not self.has_layers:
+            self.has_layers = self._has_layer(seen)
+        has_clip = (path := _clip_path(seen)) and _num_clips(path) > 0
+        inner_clip = self._clipped(path, matrix, clip) if has_clip else clip
         if kind == _TEXT:
+            self.texts[seen] = matrix
+            if _render_mode(seen) in _NOT_PAINTED:
+                self.unpainted.add(seen)
+            if has_clip or inner_clip is not self.page:
+                box = self._box(seen, matrix)
+                if box is not None and not _has_middle(box, inner_clip):
+                    self.unclear.add(seen)
             return
         if kind == _FORM:
             if depth < _DEEPEST and _matrix(seen, self._six):
                 inner = _product(tuple(self._six), matrix)
                 for index in range(min(_num_in_form(seen), self._left_to_see)):
-                    self._look_at(_object_in_form(seen, index), inner, depth + 1)
+                    self._look_at(_object_in_form(seen, index), inner, inner_clip, depth + 1)
             return
-        if not _bounds(seen, *self._addresses):
-            return
-        box = self._shown(tuple(self._four), matrix)
+        box = self._box(seen, matrix)
+        box = box and _common(box, inner_clip)
         if box is None:
             return
         if kind == _PATH:
-            self._look_at_path(seen, box, matrix)
+            self._look_at_path(seen, box, matrix, inner_clip)
         elif kind in (_IMAGE, _SHADING):
-            self.pictures.append(box)
+            self._pictures.append(box)
 
-    def _shown(self, box: tuple[float, ...], matrix: _Matrix) -> Box | None:
-        """The part of a rectangle that the page shows, if there is any."""
+    def _has_layer(self, seen: int) -> bool:
+        """Whether one of the marks of an object is that of a layer."""
+        for index in range(min(_num_marks(seen), _MOST_MARKS)):
+            mark = _mark(seen, index) or 0
+            known = self._marks.get(mark)
+            if known is None:
+                _mark_name(mark, self._name, len(self._name), byref(self._name_length))
+                known = self._marks[mark] = self._name.raw[:6] == b"O\0C\0\0\0"
+            if known:
+                return True
+        return False
+
+    def _clipped(self, path: int, matrix: _Matrix, clip: Box) -> Box:
+        """What is left of a box within a clip path."""
+        for index in range(min(_num_clips(path), _MOST_CLIPS)):
+            number = _num_clip_segments(path, index)
+            if not 0 < number <= _MOST_SEGMENTS:
+                continue
+            xs, ys = [], []
+            for at in range(number):
+                _point(_clip_segment(path, index, at), self._addresses[0], self._addresses[1])
+                xs.append(self._four[0])
+                ys.append(self._four[1])
+            box = self._framed((min(xs), min(ys), max(xs), max(ys)), matrix)
+            clip = (box and _common(box, clip)) or (clip[0], clip[1], clip[0], clip[1])
+        return clip
+
+    def _box(self, seen: int, matrix: _Matrix) -> Box | None:
+        """The rectangle around an object, as it is shown."""
+        return self._framed(tuple(self._four), matrix) if _bounds(seen, *self._addresses) else None
+
+    def _framed(self, box: tuple[float, ...], matrix: _Matrix) -> Box | None:
+        """A rectangle as it is shown; None if it is not one of this page."""
         left, lower, right, upper = box
         if matrix is not _PLAIN:
             corners = [_moved(x, y, matrix) for x in (left, right) for y in (lower, upper)]
@@ -107,17 +177,9 @@ class _Look:
             lower, upper = min(y for _, y in corners), max(y for _, y in corners)
         if not max(map(abs, (left, lower, right, upper))) < FARTHEST:
             return None
-        left, lower, right, upper = self._frame.rectangle(left, lower, right, upper)
-        width, height = self._width, self._height
-        left, lower, right, upper = (
-            max(left, 0),
-            max(lower, 0),
-            min(right, width),
-            min(upper, height),
-        )
-        return (left, lower, right, upper) if left <= right and lower <= upper else None
+        return self._frame.rectangle(left, lower, right, upper)
 
-    def _look_at_path(self, seen: int, box: Box, matrix: _Matrix) -> None:
+    def _look_at_path(self, seen: int, box: Box, matrix: _Matrix, clip: Box) -> None:
         left, lower, right, upper = box
         wide, high = right - left, upper - lower
         if not _draw_mode(seen, byref(self._mode), byref(self._stroke)):
@@ -131,11 +193,11 @@ class _Look:
         if wide * high > _WHOLE * self._width * self._height:
             return
         if min(wide, high) < _LOWEST:
-            self.pictures.append(box)
+            self._pictures.append(box)
             return
-        sides = self._sides(seen, matrix)
+        sides = self._sides(seen, matrix, clip)
         if sides is None:
-            self.pictures.append(box)
+            self._pictures.append(box)
             return
         for side in sides:
             self._rule(side)
@@ -151,7 +213,7 @@ class _Look:
             left = right = round((left + right) / 2, 2)
         self.rulings.append((left, lower, right, upper))
 
-    def _sides(self, seen: int, matrix: _Matrix) -> list[Box] | None:
+    def _sides(self, seen: int, matrix: _Matrix, clip: Box) -> list[Box] | None:
         """The lines of a path if all of them run across or down, otherwise None."""
         number = _num_segments(seen)
         if not 0 < number <= _MOST_SEGMENTS or not _matrix(seen, self._six):
@@ -171,9 +233,9 @@ class _Look:
                 for (x, y), (to_x, to_y) in ends:
                     if min(abs(to_x - x), abs(to_y - y)) > _THIN:
                         return None
-                    side = self._shown(
-                        (min(x, to_x), min(y, to_y), max(x, to_x), max(y, to_y)), _PLAIN
-                    )
+                    box = (min(x, to_x), min(y, to_y), max(x, to_x), max(y, to_y))
+                    side = self._framed(box, _PLAIN)
+                    side = side and _common(side, clip)
                     if side is not None:
                         sides.append(side)
             else:
@@ -186,6 +248,19 @@ class _Look:
             return False
         red, green, blue, alpha = (part.value for part in self._color)
         return min(red, green, blue) >= _WHITE or not alpha
+
+
+def _common(box: Box, other: Box) -> Box | None:
+    """What two rectangles have in common; None if that is nothing."""
+    left, lower = max(box[0], other[0]), max(box[1], other[1])
+    right, upper = min(box[2], other[2]), min(box[3], other[3])
+    return (left, lower, right, upper) if left <= right and lower <= upper else None
+
+
+def _has_middle(box: Box, clip: Box) -> bool:
+    """Whether the middle of a box lies within another."""
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    return clip[0] <= x <= clip[2] and clip[1] <= y <= clip[3]
 
 
 def _product(first: Any, second: _Matrix) -> _Matrix:

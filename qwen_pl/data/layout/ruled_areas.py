@@ -1,0 +1,114 @@
+"""Finds where on a page rulings make a table: a few across it, or a grid."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from enum import Enum
+from itertools import groupby, pairwise
+
+from qwen_pl.data.layout.captions import label_of
+from qwen_pl.data.page.fonts import is_monospaced
+from qwen_pl.data.page.line import Box, Line, Sheet, parted
+
+_SAME = 3.0  # points that the ends of rulings of one table are apart
+_NARROWEST = 40.0  # points
+_TALL = 0.5  # of the page, between two rulings
+_FEW_ROWS = 3  # that may be a title inside a table
+_TABULAR = 0.4  # of the rows have several cells
+_TABULAR_OF_TALL = 0.7
+_SENTENCE = 40  # characters
+_SAME_ROW = 0.4  # of the size
+
+
+class _Band(Enum):
+    """What stands between two rulings."""
+
+    ROWS = "of several cells"
+    TITLE = "or nothing: a few short lines"
+    TEXT = "no part of a table"
+
+
+def ruled_areas(sheet: Sheet) -> list[Box]:
+    """The areas of a page's tables as their rulings tell, from the top.
+
+    A table is a run of bands between rulings that begin and end at the same places. The head and
+    the foot of a page may have such rulings, too, and so has a box around text: there rows have one
+    piece, or first pieces that are sentences.
+    """
+    levels = _levels(sheet.rulings)
+    if not levels:
+        return []
+    across = [r for r in sheet.rulings if r[2] - r[0] < 1]
+    lines = sorted((line for line in sheet.lines if not line.turn), key=lambda line: line.y)
+    heights = [line.y for line in lines]
+    areas = []
+    for left, right, ys in levels:
+        columns = any(left + _SAME < x < right - _SAME for x, *_ in across)
+        bands = []
+        for lower, upper in pairwise(ys):
+            inside = lines[bisect_left(heights, lower) : bisect_right(heights, upper)]
+            inside = [line for line in inside if left - _SAME < line.x < right + _SAME]
+            is_tall = upper - lower > _TALL * (sheet.box[3] - sheet.box[1]) > 0
+            bands.append((lower, upper, _kind(inside, columns, is_tall)))
+        for is_table, run in groupby(bands, lambda band: band[2] is not _Band.TEXT):
+            table = _trimmed(list(run)) if is_table else []
+            if table:
+                areas.append((left, table[0][0], right, table[-1][1]))
+    return sorted(_outermost(areas), key=lambda area: -area[3])
+
+
+def _levels(rulings: Sequence[Box]) -> list[tuple[float, float, list[float]]]:
+    """The heights of the rulings across the page that begin and end at the same places."""
+    flat = [r for r in rulings if r[3] - r[1] < 1]
+    whole = []
+    for _, run in groupby(sorted(flat, key=lambda r: (round(r[1]), r[0])), lambda r: round(r[1])):
+        for part in parted(run, lambda part, r: r[0] > max(o[2] for o in part[-2:]) + _SAME):
+            whole.append((part[0][0], max(r[2] for r in part), part[0][1]))
+    whole = sorted(r for r in whole if r[1] - r[0] > _NARROWEST)
+    found = []
+    for alike in parted(whole, lambda part, r: r[0] > part[-1][0] + _SAME):
+        alike.sort(key=lambda r: r[1])
+        for group in parted(alike, lambda part, r: r[1] > part[-1][1] + _SAME):
+            ys = [ys[0] for ys in parted(sorted(r[2] for r in group), _is_next)]
+            if len(ys) > 1:
+                found.append((group[0][0], group[-1][1], ys))
+    return found
+
+
+def _is_next(ys: list[float], y: float) -> bool:
+    return y > ys[-1] + _SAME
+
+
+def _kind(inside: Iterable[Line], has_columns: bool, is_tall: bool) -> _Band:
+    """What the lines between two rulings are; they come from below."""
+    rows = parted(inside, lambda row, line: line.y > row[-1].y + _SAME_ROW * line.size)
+    rows = [sorted(row, key=lambda line: line.x) for row in rows]
+    if any(label_of(line.text) is not None for row in rows for line in row[:1]):
+        return _Band.TEXT
+    several = sum(len(row) > 1 for row in rows)
+    sentences = sum(len(row[0].text) > _SENTENCE for row in rows)
+    code = sum(all(is_monospaced(line.font) for line in row) for row in rows)
+    is_text = sentences > len(rows) / 2 and (is_tall or not has_columns)
+    if is_text or (code > len(rows) / 2 and not has_columns):
+        return _Band.TEXT
+    if several and several >= (_TABULAR_OF_TALL if is_tall else _TABULAR) * len(rows):
+        return _Band.ROWS
+    return _Band.TITLE if len(rows) <= _FEW_ROWS or has_columns else _Band.TEXT
+
+
+_Found = tuple[float, float, _Band]
+
+
+def _trimmed(bands: list[_Found]) -> list[_Found]:
+    """Bands from the first to the last that has rows."""
+    rows = [index for index, band in enumerate(bands) if band[2] is _Band.ROWS]
+    return bands[rows[0] : rows[-1] + 1] if rows else []
+
+
+def _outermost(areas: list[Box]) -> list[Box]:
+    """Areas of which none lies in another."""
+    kept: list[Box] = []
+    for area in sorted(areas, key=lambda area: (area[0] - area[2]) * (area[3] - area[1])):
+        middle = (area[0] + area[2]) / 2, (area[1] + area[3]) / 2
+        if not any(box[0] < middle[0] < box[2] and box[1] < middle[1] < box[3] for box in kept):
+            kept.append(area)
+    return kept

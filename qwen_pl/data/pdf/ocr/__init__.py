@@ -1,0 +1,1 @@
+"""How is a page read that is a picture?"""

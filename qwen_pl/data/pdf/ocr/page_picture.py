@@ -1,0 +1,142 @@
+"""The picture of a page: rendered within bounds, and turned so that its lines run level.
+
+``H, W`` are its rows and columns; ``N`` boxes of text, whose corners are places (column, row) from
+the left upper one on, clockwise as the text is read.
+"""
+
+import math
+
+import cv2
+import numpy as np
+import pypdfium2
+
+_DPI = 220  # networks see lines of some 48 rows: a sharper picture tells them no more
+_MOST_PIXELS = 12e6
+_LONGEST_SIDE = 8000  # pixels
+_BLANK = 24  # of 255: a page whose greys, but for specks, are no farther apart shows nothing
+_SPECKS = 0.0002  # share of the pixels; a page number alone is more
+_TALL = 1.5  # times as high as wide
+_SMALLEST = 4  # pixels of a box
+_LARGE = 1.6  # times the usual height: a box that may begin with a large initial
+_LONG = 3.0  # times as wide as high: a line
+_MARGIN = 0.2  # of a box's height, above its letters
+
+Rectangle = tuple[int, int, int, int]
+"""Left, top, right and bottom, in pixels."""
+
+
+def rendered(document: pypdfium2.PdfDocument, index: int) -> tuple[np.ndarray, float]:
+    """A page in grey, ``(H, W)`` uint8, with the pixels for each point.
+
+    However large or long the page says it is, the picture has no more than 12 million pixels.
+    """
+    page = document[index]
+    try:
+        width, height = page.get_size()
+        scale = min(
+            _DPI / 72,
+            math.sqrt(_MOST_PIXELS / max(1.0, width * height)),
+            _LONGEST_SIDE / max(1.0, width, height),
+        )
+        bitmap = page.render(scale=scale, grayscale=True, may_draw_forms=False)
+        return bitmap.to_numpy()[..., 0].copy() if bitmap.n_channels > 1 else _flat(bitmap), scale
+    finally:
+        page.close()
+
+
+def _flat(bitmap: pypdfium2.PdfBitmap) -> np.ndarray:
+    picture = bitmap.to_numpy()
+    return picture.reshape(picture.shape[:2]).copy()
+
+
+def is_blank(picture: np.ndarray) -> bool:
+    """Whether there is nothing on a page but paper and specks."""
+    darkest, lightest = np.quantile(picture, (_SPECKS, 1 - _SPECKS))
+    return bool(lightest - darkest < _BLANK)
+
+
+def turned_by(picture: np.ndarray, quarters: int) -> np.ndarray:
+    """Turned by quarters of a turn, counterclockwise."""
+    return np.ascontiguousarray(np.rot90(picture, quarters))
+
+
+def run_up_or_down(boxes: np.ndarray) -> bool:
+    """Whether more text runs up or down the page than along it, by ``(N, 4, 2)`` boxes."""
+    wide, tall = _sides(boxes)
+    return bool(tall[tall > _TALL * wide].sum() > wide[wide > _TALL * tall].sum())
+
+
+def slope(boxes: np.ndarray) -> float:
+    """The angle at which lines fall, in radians: the median over all that are much wider than high.
+
+    The wider a box, the more it counts.
+    """
+    wide, tall = _sides(boxes)
+    is_line = wide > _LONG * tall
+    if not is_line.any():
+        return 0.0
+    along = (boxes[:, 1] - boxes[:, 0] + boxes[:, 2] - boxes[:, 3])[is_line]
+    angles, weights = np.arctan2(along[:, 1], along[:, 0]), wide[is_line]
+    order = np.argsort(angles)
+    middle = np.searchsorted(np.cumsum(weights[order]), weights.sum() / 2)
+    return float(angles[order][middle])
+
+
+def levelled(picture: np.ndarray, boxes: np.ndarray, angle: float) -> tuple[np.ndarray, np.ndarray]:
+    """A picture whose lines fall at ``angle``, turned until they are level, and its boxes.
+
+    It grows by what its corners need, filled with the grey that is most of the page.
+    """
+    height, width = picture.shape
+    cos, sin = math.cos(angle), math.sin(angle)
+    wider, higher = abs(cos) * width + abs(sin) * height, abs(cos) * height + abs(sin) * width
+    turn = np.array([[cos, sin, 0.0], [-sin, cos, 0.0]])
+    turn[:, 2] = np.array([wider, higher]) / 2 - turn[:, :2] @ np.array([width, height]) / 2
+    size = math.ceil(wider), math.ceil(higher)
+    paper = float(np.median(picture[::7, ::7]))
+    level = cv2.warpAffine(picture, turn, size, flags=cv2.INTER_CUBIC, borderValue=paper)
+    return level, boxes @ turn[:, :2].T + turn[:, 2]
+
+
+def upright_boxes(picture: np.ndarray, boxes: np.ndarray) -> list[Rectangle]:
+    """What to read of a level picture: a box around each line, and one for a large initial."""
+    height, width = picture.shape
+    lower = np.maximum(np.floor(boxes.min(axis=1)), 0).astype(int)
+    upper = np.minimum(np.ceil(boxes.max(axis=1)), (width, height)).astype(int)
+    usual = float(np.median(upper[:, 1] - lower[:, 1]))
+    found = []
+    for (left, top), (right, bottom) in zip(lower.tolist(), upper.tolist(), strict=True):
+        if min(right - left, bottom - top) >= _SMALLEST:
+            found += _without_initial(picture, (left, top, right, bottom), usual)
+    return found
+
+
+def _without_initial(picture: np.ndarray, box: Rectangle, usual: float) -> list[Rectangle]:
+    """A box; two if a letter larger than a line of the usual height stands at its left end."""
+    left, top, right, bottom = box
+    if bottom - top < _LARGE * usual or right - left < _LONG * (bottom - top):
+        return [box]
+    beginning = ink(picture[top:bottom, left : left + int(_LONG * (bottom - top))])
+    _, _, shapes, _ = cv2.connectedComponentsWithStats(beginning.astype(np.uint8))
+    large = [s for s in shapes[1:].tolist() if s[cv2.CC_STAT_HEIGHT] > usual]
+    if not large:
+        return [box]
+    x, y, width, height, _ = min(large)
+    initial = left + x - 2, top + y - 2, left + x + width + 2, top + y + height + 2
+    margin = int(_MARGIN * usual)
+    line = initial[2] - 1, max(0, initial[1] - margin), right, int(initial[1] + usual - margin)
+    return [initial, line]
+
+
+def ink(crop: np.ndarray) -> np.ndarray:
+    """Which pixels of a crop are ink, ``(h, w)`` bool, be it dark on light or light on dark."""
+    _, dark = cv2.threshold(cv2.medianBlur(crop, 3), 0, 1, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
+    return dark == (2 * np.count_nonzero(dark) <= dark.size)
+
+
+def _sides(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lengths of the upper and of the left side of boxes, ``(N,)`` each."""
+    return (
+        np.linalg.norm(boxes[:, 1] - boxes[:, 0], axis=1),
+        np.linalg.norm(boxes[:, 3] - boxes[:, 0], axis=1),
+    )
