@@ -5,12 +5,15 @@ from functools import lru_cache
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
+from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
 from qwen_pl.model.cache import KeyValueCache
 
 Mask = Tensor | BlockMask | None
 """None for plain causal attention, a table of who sees whom, or the blocks of it that are used."""
+
+BLOCK = 128
+"""Tokens of a block of FlexAttention."""
 
 NARROWEST_HEAD = 16
 """The least ``H`` that FlexAttention has kernels for; zeros are added to narrower heads."""
@@ -34,7 +37,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Mask = None) -> Tensor:
         head_dim = q.shape[-1]
         if head_dim < NARROWEST_HEAD:
             q, k, v = (F.pad(x, (0, NARROWEST_HEAD - head_dim)) for x in (q, k, v))
-        flex = _compiled_flex_attention()
+        # Inside of a compiled layer it is compiled with that.
+        flex = flex_attention if torch.compiler.is_compiling() else _compiled_flex_attention()
         y = flex(q, k, v, block_mask=mask, scale=head_dim**-0.5, enable_gqa=True)
         return y[..., :head_dim]
     is_causal = mask is None and q.shape[2] > 1
@@ -69,6 +73,19 @@ def mask_and_positions(
     return mask, counted if position_ids is None else position_ids
 
 
+def document_starts(document_ids: Tensor) -> Tensor:
+    """Where each token's document starts in its row, ``(B, T)`` int64 as what is given.
+
+    >>> document_starts(torch.tensor([[4, 4, 4, 5, 5, 6]])).tolist()
+    [[0, 0, 0, 3, 3, 5]]
+    """
+    index = torch.arange(document_ids.shape[1], device=document_ids.device)
+    starts = torch.zeros_like(document_ids)
+    is_new = document_ids[:, 1:] != document_ids[:, :-1]
+    starts[:, 1:] = index[1:] * is_new
+    return starts.cummax(dim=1).values
+
+
 def document_positions(document_ids: Tensor) -> Tensor:
     """Tokens since the start of each token's document, ``(B, T)`` int64 as what is given.
 
@@ -76,10 +93,7 @@ def document_positions(document_ids: Tensor) -> Tensor:
     [[0, 1, 2, 0, 1, 0]]
     """
     index = torch.arange(document_ids.shape[1], device=document_ids.device)
-    starts = torch.zeros_like(document_ids)
-    is_new = document_ids[:, 1:] != document_ids[:, :-1]
-    starts[:, 1:] = index[1:] * is_new
-    return index - starts.cummax(dim=1).values
+    return index - document_starts(document_ids)
 
 
 def document_mask(document_ids: Tensor, *, in_blocks: bool | None = None) -> Tensor | BlockMask:
@@ -94,18 +108,45 @@ def document_mask(document_ids: Tensor, *, in_blocks: bool | None = None) -> Ten
     >>> document_mask(torch.tensor([[0, 0, 1]]))[0, 0].int().tolist()
     [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
     """
-    batch_size, num_tokens = document_ids.shape
     if in_blocks is None:
         in_blocks = document_ids.is_cuda
-    if not in_blocks:
-        same = document_ids.unsqueeze(1) == document_ids.unsqueeze(2)  # (B, T, T)
-        return same.tril().unsqueeze(1)
+    if in_blocks:
+        return _document_blocks(document_starts(document_ids))
+    same = document_ids.unsqueeze(1) == document_ids.unsqueeze(2)  # (B, T, T)
+    return same.tril().unsqueeze(1)
+
+
+def _document_blocks(starts: Tensor) -> BlockMask:
+    """The blocks of ``BLOCK`` keys that each block of queries sees, wholly or in part.
+
+    FlexAttention's own ``create_block_mask`` would make the table first, of all queries and keys.
+
+    Args:
+        starts: Where the document of each token starts, ``(B, T)`` int64.
+    """
+    num_tokens = starts.shape[1]
+    earliest = starts[:, ::BLOCK].unsqueeze(-1)  # (B, blocks, 1), of the first query of each block
+    ends = torch.arange(BLOCK, num_tokens + BLOCK, BLOCK, device=starts.device)
+    latest = starts[:, ends.clamp(max=num_tokens) - 1].unsqueeze(-1)  # of the last one
+    keys = torch.arange(len(ends), device=starts.device)  # blocks of them
+    queries = keys.unsqueeze(-1)
+    is_seen = (keys <= queries) & (keys >= earliest // BLOCK)  # (B, blocks, blocks)
+    is_whole = is_seen & (keys < queries) & (keys * BLOCK >= latest)
+
+    def listed(chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """How many blocks are chosen for each block of queries, and which: they come first."""
+        order = chosen.int().argsort(dim=-1, descending=True, stable=True)
+        return chosen.sum(-1, dtype=torch.int32).unsqueeze(1), order.int().unsqueeze(1)
 
     def sees(row: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
-        return (query >= key) & (document_ids[row, query] == document_ids[row, key])
+        return (query >= key) & (key >= starts[row, query])
 
-    return create_block_mask(
-        sees, batch_size, None, num_tokens, num_tokens, device=document_ids.device
+    return BlockMask.from_kv_blocks(
+        *listed(is_seen & ~is_whole),
+        *listed(is_whole),
+        BLOCK_SIZE=BLOCK,
+        mask_mod=sees,
+        seq_lengths=(num_tokens, num_tokens),
     )
 
 

@@ -15,9 +15,9 @@ IGNORE_INDEX = -100
 CHUNK_LOGITS = 2**24
 """Logits that exist at once: 64 MB in float32."""
 
-CUDA_CHUNK_LOGITS = 2**28
-"""As many on CUDA: half a gigabyte in bfloat16. With fewer, its time would go into reading the
-weights and adding up their gradients, which each chunk does once."""
+CUDA_CHUNK_LOGITS = 2**29
+"""As many on CUDA: a gigabyte in bfloat16. With fewer, its time would go into reading the weights
+and adding up their gradients, which each chunk does once."""
 
 COMPILED_FROM = 2**26
 """Logits of a batch from which CUDA compiles what comes between the products. It takes seconds."""
@@ -119,6 +119,11 @@ class _ChunkedLoss(torch.autograd.Function):
                 torch.mm(logits_grad, matrix, out=hidden_grad[rows])
             if weight_grad is not None and hidden.dtype == torch.float32:
                 weight_grad.addmm_(logits_grad.T, chunk)
+            elif weight_grad is not None and hidden.is_cuda:
+                # The product is added as it is summed, in float32.
+                torch.addmm(
+                    weight_grad, logits_grad.T, chunk, out_dtype=torch.float32, out=weight_grad
+                )
             elif weight_grad is not None:
                 weight_grad += logits_grad.T @ chunk
 
@@ -165,8 +170,8 @@ def _compare_in_place(
 def _compare(
     logits: Tensor, labels: Tensor, z_loss: float, with_gradient: bool
 ) -> tuple[Tensor, Tensor | None]:
-    """A ``Compare`` as a compiler likes it, which makes two passes of it."""
-    dtype, labelled = logits.dtype, labels.ne(IGNORE_INDEX).unsqueeze(-1)  # (C, 1)
+    """A ``Compare`` as a compiler likes it, which makes two passes of it, the second in place."""
+    place, labelled = logits, labels.ne(IGNORE_INDEX).unsqueeze(-1)  # (C, 1)
     target = labels.unsqueeze(-1).where(labelled, 0)  # (C, 1)
     logits = logits.float()
     largest = logits.amax(-1, keepdim=True)
@@ -176,7 +181,7 @@ def _compare(
         return loss, None
     is_target = torch.arange(logits.shape[-1], device=logits.device) == target  # (C, V)
     softmax = (logits - z).exp()
-    return loss, ((softmax * (1 + 2 * z_loss * z) - is_target.float()) * labelled).to(dtype)
+    return loss, place.copy_((softmax * (1 + 2 * z_loss * z) - is_target.float()) * labelled)
 
 
 @lru_cache(maxsize=1)

@@ -22,7 +22,10 @@ from event_files import name_by_nanosecond
 
 MAIN = "from qwen_pl.__main__ import main; main()"
 OURS = {
-    "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests/helpers")]),
+    "PYTHONPATH": os.pathsep.join(
+        [str(REPOSITORY), str(REPOSITORY / "tests/helpers")]
+        + ([os.environ["PYTHONPATH"]] if os.environ.get("PYTHONPATH") else [])
+    ),
     "OMP_NUM_THREADS": "1",
 }
 LOADED = [

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+import torch.nn.functional as F
 from small_networks import build
 
 from benchmarks.memory import peak_of
@@ -103,6 +104,26 @@ def test_blocks_for_flex_attention_see_what_the_table_sees(document_ids) -> None
     in_blocks = attend(q, k, v, document_mask(document_ids, in_blocks=True))
     by_table = attend(q, k, v, document_mask(document_ids, in_blocks=False))
     torch.testing.assert_close(in_blocks, by_table, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("num_tokens", [1, 128, 300, 701])
+def test_blocks_are_those_in_which_something_is_seen(device, num_tokens) -> None:
+    generator = torch.Generator().manual_seed(num_tokens)
+    starts = torch.rand(3, num_tokens, generator=generator) < torch.tensor([[0.0], [0.004], [0.3]])
+    ids = starts.cumsum(1).to(device)
+    table = document_mask(ids, in_blocks=False)[:, 0]
+    blocks = document_mask(ids, in_blocks=True)
+    padding = -num_tokens % 128
+    seen = F.pad(table.float(), (0, padding, 0, padding)).unfold(1, 128, 128).unfold(2, 128, 128)
+    any_is_seen = seen.flatten(3).any(-1)  # (3, blocks, blocks)
+    assert torch.equal(blocks.to_dense()[:, 0].bool(), any_is_seen)
+    row = F.pad(torch.ones(num_tokens, device=device), (0, padding)).view(-1, 1, 128, 1)
+    wholly = ((seen == 1) | (row == 0)).flatten(3).all(-1) & any_is_seen
+    assert torch.equal(blocks.full_kv_num_blocks[:, 0], wholly.sum(-1).int())
+    index = torch.arange(num_tokens, device=device)
+    row, query, key = (torch.arange(3, device=device), index, index)
+    sees = blocks.mask_mod(row.view(-1, 1, 1), None, query.view(-1, 1), key)
+    assert torch.equal(sees, table)
 
 
 @pytest.mark.parametrize("head_dim", [10, 24, 64])

@@ -71,7 +71,9 @@ def test_what_is_compiled_compares_as_what_is_not(problem, device, dtype, z_loss
     assert distance([gradient], [theirs]) < (
         SUMMED_OTHERWISE if dtype == torch.float32 else ROUNDED_OTHERWISE
     )
-    assert compare(logits, labels, z_loss, False) == (loss, None)
+    alone, nothing = compare(logits, labels, z_loss, False)
+    torch.testing.assert_close(alone, loss, rtol=1e-6, atol=1e-6)
+    assert nothing is None
 
 
 def test_many_logits_are_compared_by_what_is_compiled(problem, device, monkeypatch) -> None:
@@ -128,7 +130,9 @@ def test_bf16_autocast_multiplies_in_bf16_and_sums_in_float32(problem, chunk_siz
         loss = linear_cross_entropy(hidden, weight, labels, chunk_size=chunk_size)
         expected = F.cross_entropy(F.linear(hidden, weight), labels)
     assert loss.dtype == torch.float32
-    torch.testing.assert_close(loss, expected, rtol=1e-6, atol=1e-6)
+    # On CUDA another kernel may round a logit to the other side.
+    rtol = 1e-6 if hidden.device.type == "cpu" else 1e-3
+    torch.testing.assert_close(loss, expected, rtol=rtol, atol=1e-6)
     gradients = torch.autograd.grad(loss, [hidden, weight])
     expected = torch.autograd.grad(expected, [hidden, weight])
     assert distance(gradients, expected) < ROUNDED_OTHERWISE
