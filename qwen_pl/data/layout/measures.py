@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_left, bisect_right
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
@@ -125,26 +125,74 @@ def _tops(pages: Sequence[Sequence[Row]]) -> list[float]:
 def place_lines(pages: Sequence[Sequence[Row]]) -> list[PlacedLine]:
     """All lines with their distance from the margins, which facing pages need not share."""
     placed = []
+    starts = [Counter(round(row.x) for row in page) for page in pages]
     for number, page in enumerate(pages):
-        alike = pages[max(number % 2, number - _WINDOW) : number + _WINDOW + 1 : 2]
-        left = Counter(round(line.x) for other in (*alike, page) for line in other)
+        alike = range(max(number % 2, number - _WINDOW), min(len(pages), number + _WINDOW + 1), 2)
+        left: Counter[int] = sum((starts[other] for other in alike), starts[number])
         places = sorted(left)
-        offsets = [line.x - _margin(line, left, places) for line in page]
-        reaches = [_reach(*pair) for pair in zip(page, offsets, strict=True)]
-        if len(page) > _FEWEST_LINES_OF_PAGE:
-            full = _full_reach(reaches)
+        margins = [_margin(row, left, places) for row in page]
+        if page and all(row.end for row in page):
+            fullness = _fullness(page, margins, [pages[other] for other in alike])
         else:
-            full = _full_reach([_reach(line, 0) for other in alike for line in other])
-        for index, (line, offset, reach) in enumerate(zip(page, offsets, reaches, strict=True)):
-            placed.append(PlacedLine(line, number, index, offset, reach / max(full, 1.0)))
+            fullness = _guessed_fullness(page, margins, [pages[other] for other in alike])
+        for index, (row, margin, full) in enumerate(zip(page, margins, fullness, strict=True)):
+            placed.append(PlacedLine(row, number, index, row.x - margin, full))
     return placed
+
+
+def _fullness(
+    page: Sequence[Row], margins: Sequence[int], alike: Sequence[Sequence[Row]]
+) -> list[float]:
+    """How far lines reach from the margin of their column to where most of its lines end."""
+    ends: dict[int, Counter[int]] = defaultdict(Counter)
+    for row, margin in zip(page, margins, strict=True):
+        ends[margin][round(row.end)] += 1
+    rights: dict[int, float] = {}
+    for margin, own in ends.items():
+        if own.total() < _FEWEST_LINES_OF_PAGE:
+            for other in alike:
+                own.update(round(r.end) for r in other if abs(r.x - margin) <= SAME_PLACE)
+        rights[margin] = _right_end(own)
+    return [
+        (row.end - margin) / max(rights[margin] - margin, 1.0)
+        for row, margin in zip(page, margins, strict=True)
+    ]
+
+
+def _right_end(ends: Counter[int]) -> float:
+    """Where most full lines end: the farthest place where many do, or else nearly the farthest."""
+    places = sorted(ends)
+    near = {place: ends[place - 1] + ends[place] + ends[place + 1] for place in places}
+    many = max(3, 0.15 * ends.total())
+    common = [place for place in places if near[place] >= many]
+    if common:
+        last = common[-1]
+        return float(max(range(last - 1, last + 2), key=lambda place: ends[place]))
+    rest = 0.05 * ends.total()
+    for place in reversed(places):
+        rest -= ends[place]
+        if rest < 0:
+            return float(place)
+    return float(places[-1])
+
+
+def _guessed_fullness(
+    page: Sequence[Row], margins: Sequence[int], alike: Sequence[Sequence[Row]]
+) -> list[float]:
+    """The same by the number of letters, where the reader does not tell where lines end."""
+    reaches = [_reach(row, row.x - margin) for row, margin in zip(page, margins, strict=True)]
+    if len(page) > _FEWEST_LINES_OF_PAGE:
+        full = _full_reach(reaches)
+    else:
+        full = _full_reach([_reach(row, 0) for other in alike for row in other])
+    return [reach / max(full, 1.0) for reach in reaches]
 
 
 def _half_points(points: float) -> float:
     return round(2 * points) / 2
 
 
-def _margin(line: Row, left_ends: Counter[int], places: list[int]) -> float:
+def _margin(line: Row, left_ends: Counter[int], places: list[int]) -> int:
     """The leftmost place, from where the line begins to the left, where many lines begin.
 
     The ``places`` are those of ``left_ends``, sorted.
