@@ -1,10 +1,11 @@
 """Turns the lines of a document's pages into its paragraphs, without what only the paper needed."""
 
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Container, Iterator, Sequence
 from itertools import pairwise
 
+from qwen_pl.data.cleaning.blocks import APART, block_paragraphs
 from qwen_pl.data.cleaning.characters import fix_characters, on_one_line, read_tex_codes
 from qwen_pl.data.cleaning.clean_text import EVERY_STEP, Cleaning, CleanText, Paragraph
 from qwen_pl.data.cleaning.hyphens import LineJoiner, join_initial, joined_text
@@ -13,8 +14,9 @@ from qwen_pl.data.layout.drop_caps import stands_beside
 from qwen_pl.data.layout.lay_out import Layout, lay_out
 from qwen_pl.data.layout.measures import PlacedLine
 from qwen_pl.data.layout.roles import Role
+from qwen_pl.data.layout.row import Row
 from qwen_pl.data.page.legibility import garbage_ratio
-from qwen_pl.data.page.line import Page, Sheet
+from qwen_pl.data.page.line import LineIndex, Page, Sheet
 
 CLEANING_VERSION = 3
 """Changes whenever the same pages could give other paragraphs."""
@@ -48,38 +50,65 @@ def clean_pages(pages: Sequence[Page], cleaning: Cleaning = EVERY_STEP) -> Clean
 
 
 def _write_paragraphs(layout: Layout, cleaning: Cleaning, result: CleanText) -> None:
-    """Makes paragraphs of the rows of a document, as their roles and the steps ask for."""
-    dropped = {Role.MARGIN}
+    """Makes paragraphs of the rows of a document, as their roles and the steps ask for.
+
+    What is apart from the text comes behind the paragraph that it stands in or beside.
+    """
+    dropped = {Role.MARGIN, Role.FIGURE}
     dropped |= {Role.RUNNING_HEAD} if cleaning.running_heads else set()
     dropped |= {Role.CONTENTS} if cleaning.contents else set()
     dropped |= {Role.FOOTNOTE} if cleaning.footnotes else set()
-    heads: Counter[str] = Counter()
-    indices, pages = [], []
-    for number, page in enumerate(layout.pages):
-        own = [i for i, row in enumerate(page.rows) if row.role not in dropped]
-        texts = layout.without_calls if cleaning.footnotes else {}
-        rows = [(page.rows[i], texts.get((number, i))) for i in own]
-        pages.append([row if text is None else row._replace(text=text) for row, text in rows])
-        indices.append(own)
-        roles = Counter(row.role for row in page.rows)
-        result.num_contents_lines += roles[Role.CONTENTS] if cleaning.contents else 0
-        heads.update(
-            re.sub(r"\d+", "#", row.text) for row in page.rows if row.role is Role.RUNNING_HEAD
-        )
-    result.running_heads = heads if cleaning.running_heads else Counter()
+    apart = APART - dropped
     joiner = LineJoiner(
         (row.text for page in layout.pages for row in page.rows if row.role not in _NO_WORDS),
         cleaning.hyphens,
     )
-    for lines in group_paragraphs(pages):
-        result.paragraphs.append(Paragraph(_join(lines, joiner, cleaning), lines[0].page + 1))
-        for line in lines:
-            for note in layout.notes.get((line.page, indices[line.page][line.index]), ()):
-                if cleaning.footnotes:
+    pages: list[list[Row]] = []
+    behind: defaultdict[LineIndex, list[Paragraph]] = defaultdict(list)
+    last = (0, -1)  # row of the text
+    for number, page in enumerate(layout.pages):
+        pages.append([])
+        for role, rows in _blocks(page.rows, apart):
+            if role in dropped:
+                continue
+            if role in apart:
+                behind[last] += block_paragraphs(role, [row for _, row in rows], number + 1, joiner)
+                continue
+            for index, row in rows:
+                last = (number, len(pages[-1]))
+                if cleaning.footnotes and (number, index) in layout.without_calls:
+                    row = row._replace(text=layout.without_calls[number, index])
+                pages[-1].append(row)
+                for note in layout.notes.get((number, index), ()) if cleaning.footnotes else ():
                     text = joined_text(note.lines[0], note.lines[1:], joiner.join)
-                    result.paragraphs.append(Paragraph(text, line.page + 1, role=Role.FOOTNOTE))
-    result.num_footnotes = sum(p.role is Role.FOOTNOTE for p in result.paragraphs)
+                    behind[last].append(Paragraph(text, number + 1, role=Role.FOOTNOTE))
+    result.paragraphs += behind[0, -1]
+    for lines in group_paragraphs(pages):
+        first = lines[0]
+        text = _join(lines, joiner, cleaning)
+        result.paragraphs.append(Paragraph(text, first.page + 1, role=first.line.role))
+        for line in lines:
+            result.paragraphs += behind[line.page, line.index]
+    result.num_footnotes = sum(map(len, layout.notes.values())) if cleaning.footnotes else 0
+    rows_of_all = [row for page in layout.pages for row in page.rows]
+    if cleaning.running_heads:
+        heads = [row.text for row in rows_of_all if row.role is Role.RUNNING_HEAD]
+        result.running_heads = Counter(re.sub(r"\d+", "#", text) for text in heads)
+    if cleaning.contents:
+        result.num_contents_lines = sum(row.role is Role.CONTENTS for row in rows_of_all)
     result.measure(joiner.num_dehyphenated)
+
+
+def _blocks(
+    rows: Sequence[Row], apart: Container[Role]
+) -> Iterator[tuple[Role, list[tuple[int, Row]]]]:
+    """The rows of a page with their index, those of one block apart from the text together."""
+    blocks: dict[tuple[Role, int], list[tuple[int, Row]]] = {}
+    for index, row in enumerate(rows):
+        own = (row.role, row.block if row.role in apart else -index)
+        blocks.setdefault(own, []).append((index, row))
+    for (role, _), own_rows in blocks.items():
+        yield role, own_rows
 
 
 def _drop_garbage(pages: list[Page], cleaning: Cleaning, result: CleanText) -> list[Page]:

@@ -6,10 +6,15 @@ from typing import NamedTuple
 
 from qwen_pl.data.layout.drop_caps import may_be_initial, stands_beside
 from qwen_pl.data.layout.measures import SAME_PLACE, SIZE_CHANGE, PlacedLine, Usual, place_lines
+from qwen_pl.data.layout.roles import Role
 from qwen_pl.data.layout.row import Row
 from qwen_pl.data.page.line import parted
 from qwen_pl.data.page.scripts import is_right_to_left
 
+BLOCKS = frozenset({Role.HEADING, Role.FORMULA, Role.BIBLIOGRAPHY})
+"""Roles whose paragraphs are the blocks that the layout has found."""
+
+_FAR = 4.0  # times the size: no gap between two paragraphs is as wide
 _WIDEST_FIRST_INDENT = 2.2  # times the size
 _BROKEN_WORD = re.compile(r"[^\W\d_][-\u00ad\u2010]$")
 _SPEECH_END = re.compile(r"[.!?…—][”»“]$")
@@ -67,6 +72,23 @@ class Rule(NamedTuple):
 def deciding_rule(seam: Seam) -> Rule:
     """The first of ``RULES`` that holds; the last one always does."""
     return next(rule for rule in RULES if rule.holds(seam))
+
+
+def _is_of_same_block(seam: Seam) -> bool:
+    before, line = seam.before.line, seam.line.line
+    return line.role in BLOCKS and (before.role, before.block) == (line.role, line.block)
+
+
+def _is_of_other_block(seam: Seam) -> bool:
+    return seam.line.line.role in BLOCKS or seam.before.line.role in BLOCKS
+
+
+def _goes_on_around_float(seam: Seam) -> bool:
+    """Whether a line goes on with a sentence far above it, where a picture may be between."""
+    before, line = seam.before, seam.line
+    is_far = before.line.y - line.line.y > _FAR * line.line.size
+    is_alike = abs(before.line.size - line.line.size) < 0.5 and _moved(seam) < SAME_PLACE
+    return is_far and is_alike and seam.is_in_sentence and before.fullness > 0.9
 
 
 def _is_unplaced_after_end(seam: Seam) -> bool:
@@ -220,6 +242,8 @@ def _is_any(seam: Seam) -> bool:
 BEGINS, GOES_ON = True, False
 
 RULES = (
+    Rule(GOES_ON, _is_of_same_block, "the layout has seen that they belong together"),
+    Rule(BEGINS, _is_of_other_block, "a heading, a formula or an entry is by itself"),
     Rule(BEGINS, _is_unplaced_after_end, "without places, only a short last line shows an end"),
     Rule(GOES_ON, _is_unplaced, "without places, nothing else shows a beginning"),
     Rule(GOES_ON, _follows_lone_quote, "a quotation mark by itself opens what stands after it"),
@@ -230,6 +254,7 @@ RULES = (
     Rule(BEGINS, _differs_in_size, "headings and quotations have a size of their own"),
     Rule(BEGINS, _has_bullet, "each item of a list is a paragraph"),
     Rule(BEGINS, _opens_chapter, "between pages no gap is seen, but a sunk or large line is"),
+    Rule(GOES_ON, _goes_on_around_float, "what floats never interrupts a sentence"),
     Rule(BEGINS, _is_below_gap, "a gap parts even paragraphs that begin at the margin"),
     Rule(BEGINS, _is_verse, "a line of verse ends where the poet wants"),
     Rule(BEGINS, _follows_end_on_left, "read from the right, a last line ends before others"),

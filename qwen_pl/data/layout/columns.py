@@ -7,10 +7,12 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from qwen_pl.data.layout.row import Row, end_of, row_of
+from qwen_pl.data.page.fonts import is_mathematical
 from qwen_pl.data.page.line import Box, Line, is_large_initial, parted
 
 _SAME_ROW = 0.3  # of the size: baselines closer than this are one
 _RAISED = 0.75  # of the size: how far above or below a row its small signs may stand
+_HANGING = 1.2  # the same for large brackets and the like, which hang from their baselines
 _SHORT = 4  # letters of such a sign
 _LOOKED_AT = 4  # rows above and below a sign
 _MOST_COLUMNS = 4
@@ -19,14 +21,18 @@ _WIDE = 0.6  # of the width of a column: a line of prose
 _SLACK = 3.0  # points
 
 
-def reading_order(lines: Sequence[Line], rulings: Sequence[Box]) -> list[Row]:
+def reading_order(
+    lines: Sequence[Line], rulings: Sequence[Box] = (), areas: Sequence[Box] = ()
+) -> list[Row]:
     """The rows of a page: what goes across all columns parts what stands in them.
 
-    Where places are not known, they stay in the order of the file.
+    The ``areas`` are of tables: what is inside is read row by row. Where places are not known,
+    lines stay in the order of the file.
     """
     if not all(line.size for line in lines):
         return [row_of([line]) for line in lines]
     pieces = [_Piece(line, end_of(line), number) for number, line in enumerate(lines)]
+    pieces = _with_tables(pieces, areas)
     ruled = [(left, right, (lower + upper) / 2) for left, lower, right, upper in rulings]
     rows: list[Row] = []
     for region in _regions(pieces, ruled, _MOST_COLUMNS):
@@ -39,6 +45,24 @@ class _Piece(NamedTuple):
     end: float
     number: int
     """In the order of the file."""
+    inside: tuple["_Piece", ...] = ()
+    """What is in the table that it stands for."""
+
+
+def _with_tables(pieces: list[_Piece], areas: Sequence[Box]) -> list[_Piece]:
+    """The pieces, with one for each table that is as wide as the table."""
+    for left, lower, right, upper in areas:
+        inside: list[_Piece] = []
+        others: list[_Piece] = []
+        for piece in pieces:
+            is_inside = lower < piece.line.y < upper and left < piece.line.x + _SLACK < right
+            (inside if is_inside else others).append(piece)
+        if inside:
+            first = min(inside, key=lambda piece: piece.number)
+            top = max(inside, key=lambda piece: piece.line.y).line
+            line = top._replace(x=left, end=right)
+            pieces = [*others, _Piece(line, right, first.number, tuple(inside))]
+    return pieces
 
 
 def _regions(
@@ -147,11 +171,26 @@ def _is_prose(column: list[_Piece]) -> bool:
 
 
 def _rows_of(region: list[_Piece]) -> list[Row]:
-    """The rows of a region, from the top down; a large initial is one of its own."""
+    """The rows of a region, from the top down."""
     left = min(piece.line.x for piece in region)
     right = max(piece.end for piece in region)
-    signs = [piece for piece in region if len(piece.line.text) <= _SHORT]
-    longer = [piece for piece in region if len(piece.line.text) > _SHORT]
+    rows: list[Row] = []
+    text: list[_Piece] = []
+    for piece in region:
+        if piece.inside:
+            rows += _put_together(text, left, right)
+            inside = sorted(piece.inside, key=lambda piece: -piece.line.y)
+            rows += _put_together(inside, piece.line.x, piece.end)
+            text = []
+        else:
+            text.append(piece)
+    return rows + _put_together(text, left, right)
+
+
+def _put_together(pieces: list[_Piece], left: float, right: float) -> list[Row]:
+    """Rows from their pieces, which come from the top down; a large initial is one of its own."""
+    signs = [piece for piece in pieces if len(piece.line.text) <= _SHORT]
+    longer = [piece for piece in pieces if len(piece.line.text) > _SHORT]
     rows = _level_rows(longer)
     rows = sorted(rows + _level_rows(_placed_in(rows, signs)), key=lambda row: -_main(row).line.y)
     made = []
@@ -202,7 +241,8 @@ def _has_place(row: list[_Piece], starts: list[float], sign: _Piece, away: float
         return False
     if away < _SAME_ROW * min(line.size, sign.line.size):
         return True
-    if away > _RAISED * line.size:
+    farthest = _HANGING if is_mathematical(sign.line.font) else _RAISED
+    if away > farthest * line.size:
         return False
     at = bisect_left(starts, sign.line.x)
     gap = 0.4 * line.size

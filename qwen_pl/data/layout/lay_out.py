@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from qwen_pl.data.layout.columns import reading_order
 from qwen_pl.data.layout.contents import find_contents
 from qwen_pl.data.layout.drop_caps import place_drop_caps
+from qwen_pl.data.layout.figures import find_figures
 from qwen_pl.data.layout.footnotes import Note, find_note_beginnings, take_footnotes
 from qwen_pl.data.layout.margins import find_line_numbers, find_turned, without_numbers
 from qwen_pl.data.layout.measures import usual_size
 from qwen_pl.data.layout.roles import Role
 from qwen_pl.data.layout.row import LaidPage, Row, row_of
+from qwen_pl.data.layout.ruled_areas import ruled_areas
 from qwen_pl.data.layout.running_heads import find_running_heads
 from qwen_pl.data.page.line import Line, LineIndex, Sheet
 
@@ -36,13 +38,19 @@ def lay_out(sheets: Sequence[Sheet]) -> Layout:
     and not empty. Heads come before the columns of their page, feet and what is beside the columns
     behind them.
     """
+    figures = find_figures(sheets)
+    drawn = [_figure_rows(n, sheet, figures) for n, sheet in enumerate(sheets)]
+    sheets = [
+        sheet._replace(lines=[each for i, each in enumerate(sheet.lines) if (n, i) not in figures])
+        for n, sheet in enumerate(sheets)
+    ]
     sheets, margins = _without_margins(sheets)
     lines = [sheet.lines for sheet in sheets]
     size = usual_size(lines)
     aside: dict[LineIndex, Role] = {}
     heads = find_running_heads(lines) - find_note_beginnings(lines, size)
     aside.update(dict.fromkeys(heads, Role.RUNNING_HEAD))
-    pages = [_laid(n, sheet, margins[n], aside) for n, sheet in enumerate(sheets)]
+    pages = [_laid(n, sheet, drawn[n] + margins[n], aside) for n, sheet in enumerate(sheets)]
     layout = Layout(pages)
     _give(pages, Role.CONTENTS, dict.fromkeys(find_contents([page.rows for page in pages]), 0))
     _take_notes(layout, size)
@@ -55,6 +63,12 @@ def _give(pages: list[LaidPage], role: Role, blocks: Mapping[LineIndex, int]) ->
         rows = pages[page].rows
         if rows[index].role is Role.PROSE:
             rows[index] = rows[index]._replace(role=role, block=block)
+
+
+def _figure_rows(number: int, sheet: Sheet, figures: Mapping[LineIndex, int]) -> list[Row]:
+    """The lines of a page that belong to drawings."""
+    rows = [(figures.get((number, i)), row_of([line])) for i, line in enumerate(sheet.lines)]
+    return [row._replace(role=Role.FIGURE, block=b) for b, row in rows if b is not None]
 
 
 def _without_margins(sheets: Sequence[Sheet]) -> tuple[list[Sheet], list[list[Row]]]:
@@ -71,13 +85,10 @@ def _without_margins(sheets: Sequence[Sheet]) -> tuple[list[Sheet], list[list[Ro
     return left, [[row_of([line])._replace(role=Role.MARGIN) for line in part[1]] for part in parts]
 
 
-def _laid(
-    number: int, sheet: Sheet, margin: list[Row], aside: Mapping[LineIndex, Role]
-) -> LaidPage:
+def _laid(number: int, sheet: Sheet, below: list[Row], aside: Mapping[LineIndex, Role]) -> LaidPage:
     """A page in the order of reading; what some lines are is known already."""
     text: list[Line] = []
     above: list[Row] = []
-    below = margin
     height = sheet.lines[len(sheet.lines) // 2].y if sheet.lines else 0.0
     for index, line in enumerate(sheet.lines):
         role = aside.get((number, index))
@@ -86,7 +97,8 @@ def _laid(
         else:
             row = row_of([line])._replace(role=role)
             (above if line.y > height else below).append(row)
-    rows = [*above, *place_drop_caps(reading_order(text, sheet.rulings)), *below]
+    areas = ruled_areas(sheet._replace(lines=text))
+    rows = [*above, *place_drop_caps(reading_order(text, sheet.rulings, areas)), *below]
     return LaidPage(rows, sheet.box, sheet.rulings, sheet.pictures)
 
 

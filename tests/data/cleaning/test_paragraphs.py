@@ -5,6 +5,8 @@ from line_maker import set_lines
 
 from qwen_pl.data.cleaning.paragraphs import RULES, Rule, Seam, deciding_rule, group_paragraphs
 from qwen_pl.data.layout.measures import Usual, place_lines, usual_size
+from qwen_pl.data.layout.roles import Role
+from qwen_pl.data.layout.row import Row, row_of, rows_of
 from qwen_pl.data.page.line import Line, Page
 
 FULL = "A line of text that is as long as the column is wide, or nearly so,"
@@ -19,7 +21,10 @@ VERSE = [
 
 
 def paragraphs(*pages: Page) -> list[list[str]]:
-    return [[line.text for line in group] for group in group_paragraphs(list(pages))]
+    return [
+        [line.text for line in group]
+        for group in group_paragraphs([rows_of(page) for page in pages])
+    ]
 
 
 def lengths(*pages: Page) -> list[int]:
@@ -142,7 +147,20 @@ ARABIC = "هذا سطر طويل من النص العربي الذي يملأ ع
 INDENTED = ["    " + FULL, FULL] * 4
 BLOCK = [*[FULL] * 5, ENDED, *["    Set in, " + FULL[:50]] * 3, "Back, " + FULL, *[FULL] * 5]
 
+
 # By rule: a document, and how the line begins on which the rule decides.
+def in_block(role: Role, block: int, texts: list[str], top: float = 700) -> list[Row]:
+    """Lines that the layout has seen to belong together."""
+    rows = rows_of(set_lines(texts, top=top))
+    return [row._replace(role=role, block=block) for row in rows]
+
+
+def ending(texts: list[str], top: float = 700) -> Page:
+    """Lines of which the reader tells where they end."""
+    lines = set_lines(texts, top=top)
+    return [line._replace(end=line.x + 5 * len(line.text)) for line in lines]
+
+
 CASES: dict[str, tuple[list[Page], str]] = {
     "_is_unplaced_after_end": ([[Line(t, 0, 0, 0) for t in (*[FULL] * 4, SHORT, "It")]], "It"),
     "_is_unplaced": ([[Line(FULL, 0, 0, 0), *set_lines(["It", FULL])]], "It"),
@@ -174,13 +192,26 @@ CASES: dict[str, tuple[list[Page], str]] = {
         [set_lines([FULL, FULL, "as long as half of it. " + SHORT, "It is " + FULL, FULL])],
         "It",
     ),
+    "_is_of_same_block": (
+        [in_block(Role.HEADING, 1, ["A heading that", "", "has two lines"])],
+        "has",
+    ),
+    "_is_of_other_block": (
+        [[*set_lines([FULL, "so that by"]), *in_block(Role.FORMULA, 1, ["x = y"], top=676)]],
+        "x =",
+    ),
+    "_goes_on_around_float": (
+        [ending([FULL, FULL]) + ending(["goes on below, " + SHORT], top=400)],
+        "goes on",
+    ),
 }
 
 
-def seam_before(pages: list[Page], beginning: str) -> Seam:
+def seam_before(pages: list[list[Line | Row]], beginning: str) -> Seam:
     """Where the first line that begins so follows the paragraph before it."""
-    lines = place_lines(pages)
-    usual = Usual(pages, lines)
+    rows = [[each if isinstance(each, Row) else row_of([each]) for each in page] for page in pages]
+    lines = place_lines(rows)
+    usual = Usual(rows, lines)
     paragraph = [lines[0]]
     for line in lines[1:]:
         seam = Seam(paragraph, line, usual)
