@@ -65,7 +65,6 @@ def test_a_run_is_measured_and_written_with_where_it_was_trained(
         {"model.compile": "true", "data.mask_documents": "true", "model.optimizer": "muon"},
         {
             "model.fp8": "true",
-            "model.compile": "true",
             "model.config.hidden_size": 64,
             "model.config.intermediate_size": 128,
             "model.config.head_dim": 16,
