@@ -8,8 +8,10 @@ Source: ISO 32000-2:2020, 9.10.2 (text from codes), 9.6.5 (simple fonts), 9.7.5 
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
 from pypdf.generic import ArrayObject, DictionaryObject, NameObject, NumberObject, StreamObject
@@ -52,9 +54,13 @@ class FontCodes:
     """The codes of one font: how shown bytes are parted into them, and what each means."""
 
     def __init__(
-        self, ranges: Ranges, texts: Iterable[Callable[[int], str]], font_name: str = ""
+        self,
+        ranges: Ranges,
+        texts: Iterable[Callable[[int], str]],
+        font_name: str = "",
+        numbers: Mapping[int, int] = MappingProxyType({}),
     ) -> None:
-        self._ranges = ranges
+        self._ranges, self._numbers = ranges, numbers
         self._one_length = ranges[0][2] if len({length for *_, length in ranges}) == 1 else 0
         self._sources = list(texts)
         self._font_name = font_name
@@ -71,6 +77,13 @@ class FontCodes:
             codes.append((int.from_bytes(shown[at : at + length], "big"), length))
             at += length
         return codes
+
+    def cid(self, code: int) -> int:
+        """The number of the character of a composite font, by which it has a width.
+
+        It is the code itself where no CMap in the file tells another.
+        """
+        return self._numbers.get(code, code)
 
     def text(self, code: int) -> str:
         """What a code shows; U+FFFD where nothing tells it."""
@@ -100,10 +113,10 @@ def font_codes(font: DictionaryObject) -> FontCodes:
     name = str(_get(font, "/BaseFont") or "").lstrip("/").split("+", 1)[-1]
     told = _told(font)
     if _get(font, "/Subtype") == "/Type0":
-        ranges, more = _composite(font)
+        ranges, more, numbers = _composite(font)
     else:
-        ranges, more = [(0, 0xFF, 1)], [*_simple(font, name, told)]
-    return FontCodes(ranges, [lambda code: told.get(code, ""), *more], name)
+        ranges, more, numbers = [(0, 0xFF, 1)], [*_simple(font, name, told)], {}
+    return FontCodes(ranges, [lambda code: told.get(code, ""), *more], name, numbers)
 
 
 def _told(font: DictionaryObject) -> dict[int, str]:
@@ -188,12 +201,15 @@ def _simple(
         yield lambda code: "" if code in names or code in told else standard.get(code, "")
 
 
-def _composite(font: DictionaryObject) -> tuple[Ranges, list[Callable[[int], str]]]:
-    """How the codes of a composite font are parted, and what tells their text."""
+def _composite(
+    font: DictionaryObject,
+) -> tuple[Ranges, list[Callable[[int], str]], dict[int, int]]:
+    """How the codes of a composite font are parted, what tells their text, and their numbers."""
     named = _get(font, "/Encoding")
     descendant = _descendant(font)
     glyph_of_cid = _glyph_numbers(descendant)
     program: list[FontProgram] = []
+    two_bytes = [(0, 0xFFFF, 2)]
 
     def of_program(cid: int) -> str:
         if not program:
@@ -203,18 +219,20 @@ def _composite(font: DictionaryObject) -> tuple[Ranges, list[Callable[[int], str
     if isinstance(named, NameObject):
         cmap = re.sub("-?[HV]$", "", str(named).lstrip("/"))
         if cmap == "Identity":
-            return [(0, 0xFFFF, 2)], [of_program]
+            return two_bytes, [of_program], {}
         if cmap.endswith(("UCS2", "UTF16", "UCS2-HW")):
-            return [(0, 0xFFFF, 2)], [lambda code: _decoded(code.to_bytes(4, "big"), "utf-16-be")]
+            decode = partial(_decoded, codec="utf-16-be")
+            return two_bytes, [lambda code: decode(code.to_bytes(4, "big"))], {}
         if cmap in _CODECS:
             codec = _CODECS[cmap]
-            return _codec_ranges(codec), [lambda code: _decoded(_code_bytes(code), codec)]
+            return _codec_ranges(codec), [lambda code: _decoded(_code_bytes(code), codec)], {}
         if not cmap:
             rows = b"\x1b$B%b\x1b(B"
-            return [(0, 0xFFFF, 2)], [lambda code: _decoded(rows % _code_bytes(code), _ROWS_CODEC)]
+            decode = partial(_decoded, codec=_ROWS_CODEC)
+            return two_bytes, [lambda code: decode(rows % _code_bytes(code))], {}
     cids, ranges = _map(_stream_data(named), as_numbers=True)
     numbers = {code: ord(text) for code, text in cids.items() if len(text) == 1}
-    return ranges or [(0, 0xFFFF, 2)], [lambda code: of_program(numbers.get(code, code))]
+    return ranges or two_bytes, [lambda code: of_program(numbers.get(code, code))], numbers
 
 
 def _codec_ranges(codec: str) -> Ranges:

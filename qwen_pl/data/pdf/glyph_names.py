@@ -18,7 +18,15 @@ _VARIANT = re.compile(r"(.+?)(?:small|oldstyle|superior|inferior|tabular)")
 _PRIVATE = re.compile("[\ue000-\uf8ff]")
 _FROM_WINDOWS = re.compile("[\uf020-\uf0ff]")  # a code of a font of signs, and 0xf000
 _PIECES = dict(zip(range(0xF8E5, 0xF8FF), "‾⏐⎯®©™⎛⎜⎝⎡⎢⎣⎧⎨⎩⎪⎮⎞⎟⎠⎤⎥⎦⎫⎬⎭", strict=True))
-_MORE = {"dotlessj": "ȷ", "greaterorequalslant": "⩾", "nonmarkingreturn": " ", "nbspace": " "}
+_MORE = {
+    "asciigrave": "`",
+    "asciiacute": "´",
+    "asciidieresis": "¨",
+    "dotlessj": "ȷ",
+    "greaterorequalslant": "⩾",
+    "nonmarkingreturn": " ",
+    "nbspace": " ",
+}
 _WINGDINGS = {
     **{0x22: "✂", 0x28: "☎", 0x36: "⌛", 0x41: "✌", 0x46: "☞", 0x4A: "☺", 0x4C: "☹", 0x6C: "●"},
     **dict(zip(range(0x6E, 0x79), "■□▫❑❒⬧⧫◆❖⬥⌧", strict=True)),
@@ -52,6 +60,14 @@ def glyph_text(name: str, is_dingbat: bool = False) -> str:
         if variant and base.endswith("small"):  # small capitals stand for small letters
             text = text.lower()
     return unicodedata.normalize("NFKC", text) if "\ufb00" <= text <= "\ufb06" else text
+
+
+@lru_cache
+def _named_signs() -> dict[str, str]:
+    """The private codes that Adobe's list gives to variants of characters, and to pieces of some."""
+    names = ((name[1:], sign) for name, sign in adobe_glyphs.items() if _PRIVATE.fullmatch(sign))
+    told = {sign: text for name, sign in names if (text := glyph_text(name))}
+    return told | {chr(code): piece for code, piece in _PIECES.items()}
 
 
 def encoding(name: str) -> dict[int, str]:

@@ -20,6 +20,7 @@ _MOST_PROGRAMS = 16  # that are kept
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
 _ASKED_FIRST = re.compile(r"(?<!\S)\S(?!\S)|^\S", re.MULTILINE)
 _LIGATURES = {"ff": "ﬀ", "fi": "ﬁ", "fl": "ﬂ", "ffi": "ﬃ", "ffl": "ﬄ"}
+_TEX_FIRST = {"CMEX": "(", "CMSY": "−", "CMMI": "Γ", "CMR": "Γ", "CMB": "Γ", "CMT": "Γ"}
 _MOST = 0.5  # of the characters of a font untold: then its codes are the numbers of its glyphs
 
 _is_untold = with_addresses(pdfium.FPDFText_HasUnicodeMapError, c_int, c_int)
@@ -45,7 +46,11 @@ def told_text(page: int, text: str) -> str:
     first = (match.start() for match in _ASKED_FIRST.finditer(text))
     if not (_CONTROL.search(text) or any(_is_untold(page, index) == 1 for index in first)):
         return text
-    untold = [index for index in range(len(text)) if _is_untold(page, index) == 1]
+    untold = [
+        index
+        for index, character in enumerate(text)
+        if character == "\0" or _is_untold(page, index) == 1
+    ]
     fonts = {index: _font_of(_text_object(page, index)) for index in untold}
     programs = {font: _program(font) for font in set(fonts.values())}
     if any(program is not None and program.is_truetype for program in programs.values()):
@@ -56,7 +61,9 @@ def told_text(page: int, text: str) -> str:
     characters = list(text)
     for index, font in fonts.items():
         is_mostly_untold = untold_of_font[font] > _MOST * of_font[font]
-        if (program := programs[font]) is not None:
+        if text[index] == "\0":
+            characters[index] = _first_of_tex(font)
+        elif (program := programs[font]) is not None:
             characters[index] = _told(program, _code(page, index), is_mostly_untold)
     return "".join(characters)
 
@@ -66,7 +73,20 @@ def _told(program: "FontProgram", code: int, is_mostly_untold: bool) -> str:
     is_glyph = program.is_truetype and is_mostly_untold
     told = program.by_glyph.get(code) if is_glyph else program.by_code.get(code)
     told = _LIGATURES.get(told or UNKNOWN, told or UNKNOWN)
-    return told if len(told) == 1 and (is_glyph or not told.isalnum()) else UNKNOWN
+    return (
+        told
+        if len(told) == 1 and (is_glyph or not (told.isascii() and told.isalnum()))
+        else UNKNOWN
+    )
+
+
+def _first_of_tex(font: int | None) -> str:
+    """What TeX's fonts have at the code 0, which their programs in CFF do not tell."""
+    name = ctypes.create_string_buffer(64)
+    if font:
+        pdfium.FPDFFont_GetBaseFontName(ctypes.cast(font, pdfium.FPDF_FONT), name, len(name))
+    begin = name.value.rsplit(b"+", 1)[-1][:4].decode("latin-1")
+    return _TEX_FIRST.get(begin, _TEX_FIRST.get(begin[:3], UNKNOWN))
 
 
 def _program(address: int | None) -> "FontProgram | None":

@@ -7,7 +7,7 @@ import pytest
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.t2CharStringPen import T2CharStringPen
 from fontTools.pens.ttGlyphPen import TTGlyphPen
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pypdf.generic import (
     ArrayObject,
@@ -188,6 +188,7 @@ def test_a_cmap_in_the_file_says_how_codes_are_parted() -> None:
     file = dictionary(FontFile2=program("xyz"))
     codes = composite(cmap, dictionary(FontDescriptor=file))
     assert shown(codes, b"\x81\x01A\x81\x02") == "xzy"
+    assert list(map(codes.cid, (0x8101, 0x41, 7))) == [1, 3, 7], "by which glyphs have widths"
 
 
 def test_fonts_of_signs_give_signs() -> None:
@@ -209,6 +210,7 @@ def test_glyphs_of_a_cff_have_names() -> None:
     assert read_program(program("Ωж", is_cff=True, has_map=False)).by_glyph == {1: "Ω", 2: "ж"}
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60), st.integers(0, 400))
 def test_a_damaged_program_says_less_and_never_fails(junk: bytes, at: int) -> None:
     whole = program("The mil")
@@ -232,6 +234,7 @@ def test_a_hostile_map_costs_little(part: bytes) -> None:
     shown(simple(ToUnicode=told * 3), b"AB")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_a_damaged_map_never_fails(junk: bytes) -> None:
     codes = simple(ToUnicode=b"1 beginbfrange <00> <7F> [" + junk + b" <20> endbfrange " + junk)
