@@ -26,10 +26,13 @@ def set_lines(
 
 
 def made_up_lines(number: int, page: int) -> list[str]:
-    """Lines of text without sense or numbers, others for every page; all are nearly as long."""
+    """Lines of text without sense or numbers, others for every page; all are nearly as long.
+
+    They sound like a language, since what does not is taken for the fault of a font.
+    """
     source = random.Random(page)
-    letters = "abcdefghijklmnopqrstuvwxyz" + 5 * " "
-    return ["x".join(source.choices(letters, k=60)).replace("x x", " ") for _ in range(number)]
+    syllables = [first + second for first in "bdfglmnprstv" for second in "aeiou"] + 12 * [" "]
+    return [" ".join("".join(source.choices(syllables, k=62)).split()) for _ in range(number)]
 
 
 def set_pieces(

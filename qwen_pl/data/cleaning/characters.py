@@ -12,7 +12,11 @@ _SPACES = "\t\n\v\f\r\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\
 _SPACES += "\u2028\u2029\u202f\u205f\u3000\x85\x1c\x1d\x1e\x1f"
 # ZWJ and ZWNJ are not among them: Persian and the scripts of India need them.
 _INVISIBLE = "\u200b\u200e\u200f\u2060\ufeff\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-_CONTROLS = [chr(i) for i in [*range(9), *range(14, 28), *range(128, 160)] if i != 0x85]
+_CONTROLS = [chr(i) for i in [*range(9), *range(14, 28), 0x81, 0x8D, 0x8F, 0x90, 0x9D]]
+# Codes of Windows that stand where Unicode has controls.
+_OF_WINDOWS = {
+    chr(i): bytes([i]).decode("cp1252", "ignore") for i in range(0x80, 0xA0) if i != 0x85
+}
 # The shapes of Arabic letters within words, and radicals that look like Chinese characters: some
 # fonts name them instead of the letters and characters.
 _ARABIC_SHAPES = [chr(i) for i in [*range(0xFB50, 0xFBC2), *range(0xFBD3, 0xFD3E)]]
@@ -20,12 +24,15 @@ _ARABIC_SHAPES += [chr(i) for i in [*range(0xFD50, 0xFDC8), *range(0xFE70, 0xFEF
 _RADICALS = [chr(i) for i in [0x2E9F, 0x2EF3, *range(0x2F00, 0x2FD6)]]
 _RARE_RADICALS = "⻑⺠⻘⻝⻩⻁⻋⻅⻆⻉⻓⻔⻚⻛⻜⻢⻥⻦⻨⻬⻮⻰⻤⻣⻯⻲"
 _THEIR_CHARACTERS = "長民青食黄虎车见角贝长门页风飞马鱼鸟麦齐齿龙鬼骨竜亀"
+_PIECES = "‾⏐⎯®©™⎛⎜⎝⎡⎢⎣⎧⎨⎩⎪⎮⎞⎟⎠⎤⎥⎦⎫⎬⎭"  # of brackets, as Adobe's Symbol font had them
 _TABLE = str.maketrans(
     {
         **_LIGATURES,
         **dict.fromkeys(_SPACES, " "),
         **dict.fromkeys(_INVISIBLE, ""),
+        **_OF_WINDOWS,
         **dict.fromkeys(_CONTROLS, ""),
+        **{chr(code): piece for code, piece in enumerate(_PIECES, start=0xF8E5)},
         "\x7f": "•",  # what PDF's encoding of Windows characters has at the codes left free
         **dict(zip(_RARE_RADICALS, _THEIR_CHARACTERS, strict=True)),
         **{c: unicodedata.normalize("NFKC", c) for c in _ARABIC_SHAPES + _RADICALS},

@@ -10,18 +10,17 @@ from qwen_pl.data.cleaning.characters import fix_characters, on_one_line, read_t
 from qwen_pl.data.cleaning.clean_text import EVERY_STEP, Cleaning, CleanText, Paragraph
 from qwen_pl.data.cleaning.hyphens import LineJoiner, join_initial, joined_text
 from qwen_pl.data.cleaning.paragraphs import group_paragraphs
+from qwen_pl.data.cleaning.unreadable import with_bullets, without_unreadable
 from qwen_pl.data.layout.drop_caps import stands_beside
 from qwen_pl.data.layout.lay_out import Layout, lay_out
 from qwen_pl.data.layout.measures import PlacedLine
 from qwen_pl.data.layout.roles import Role
 from qwen_pl.data.layout.row import Row
-from qwen_pl.data.page.legibility import garbage_ratio
 from qwen_pl.data.page.line import LineIndex, Page, Sheet
 
-CLEANING_VERSION = 3
+CLEANING_VERSION = 4
 """Changes whenever the same pages could give other paragraphs."""
 
-_MOST_GARBAGE = 0.3
 _NO_WORDS = (Role.MARGIN, Role.RUNNING_HEAD, Role.CONTENTS, Role.FIGURE)
 """Roles of rows that tell nothing of the words of the text."""
 
@@ -34,11 +33,12 @@ def clean_sheets(sheets: Sequence[Sheet], cleaning: Cleaning = EVERY_STEP) -> Cl
     result = CleanText()
     pages = [sheet.lines for sheet in sheets]
     if cleaning.characters:
-        pages = read_tex_codes(pages)
+        pages = [[with_bullets(line) for line in page] for page in read_tex_codes(pages)]
+    if cleaning.garbage_pages:
+        pages, result.garbage_pages, result.garbage_ratio = without_unreadable(pages)
     fix = fix_characters if cleaning.characters else on_one_line
     pages = [[line._replace(text=fix(line.text)) for line in page] for page in pages]
     pages = [[line for line in page if line.text] for page in pages]
-    pages = _drop_garbage(pages, cleaning, result)
     layout = lay_out([s._replace(lines=page) for s, page in zip(sheets, pages, strict=True)])
     _write_paragraphs(layout, cleaning, result)
     return result
@@ -109,16 +109,6 @@ def _blocks(
         blocks.setdefault(own, []).append((index, row))
     for (role, _), own_rows in blocks.items():
         yield role, own_rows
-
-
-def _drop_garbage(pages: list[Page], cleaning: Cleaning, result: CleanText) -> list[Page]:
-    texts = ["\n".join(line.text for line in page) for page in pages]
-    result.garbage_ratio = garbage_ratio("\n".join(texts))
-    if not cleaning.garbage_pages:
-        return pages
-    bad = {number for number, text in enumerate(texts) if garbage_ratio(text) > _MOST_GARBAGE}
-    result.garbage_pages = [number + 1 for number in sorted(bad)]
-    return [[] if number in bad else page for number, page in enumerate(pages)]
 
 
 def _join(lines: list[PlacedLine], joiner: LineJoiner, cleaning: Cleaning) -> str:

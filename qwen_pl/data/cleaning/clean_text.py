@@ -60,7 +60,8 @@ class Cleaning:
     """Ligatures, odd spaces and loose accents become plain characters in NFC; marks that cannot be
     seen and spaces that only stretch a line of Chinese or Japanese are removed."""
     garbage_pages: bool = True
-    """Pages are dropped whose fonts do not tell which characters they show."""
+    """Lines and words are left out whose fonts do not tell which characters they show, or tell
+    others; their pages are named."""
     running_heads: bool = True
     """Running heads and feet are removed, and page numbers with them."""
     contents: bool = True
@@ -91,9 +92,9 @@ class CleanText:
     num_dehyphenated: int = 0
     """Words made whole."""
     garbage_pages: list[int] = field(default_factory=list)
-    """Pages dropped, counted from 1."""
+    """Pages of which something is left out that no one can read, counted from 1."""
     garbage_ratio: float = 0.0
-    """Share of the characters that no one can read, before pages were dropped."""
+    """Share of the characters that no one can read, before they were left out."""
     glued_ratio: float = 0.0
     """Share of the letters in words of more than 24: above 0.02, spaces were lost."""
 

@@ -34,7 +34,10 @@ _SIGNS = "\uac00-\ud7a3\u3400-\u9fff\uf900-\ufaff"
 _MISREAD = "\u0080-\u00b4€‚ƒ„†‡ˆ‰‹›˜™"
 _TABLE = Path(__file__).with_name("letter_pairs.txt")
 _LETTERS = "".join(SCRIPTS.values()) + _MISREAD
-_WORD = re.compile(rf"(?<![\d{_LETTERS}])[{_LETTERS}]{{3,40}}(?![\d{_LETTERS}])")
+_WORD = re.compile(
+    rf"(?<![\d{_LETTERS}])(?:[{_LETTERS}]{{3,40}}|[\u0080-\u00ff{_MISREAD}][{_LETTERS}]{{40,400}})"
+    rf"(?![\d{_LETTERS}])"
+)
 _SIGN = re.compile(f"[{_SIGNS}]")
 _SCRIPT_OF = {name: re.compile(f"[{letters}]") for name, letters in SCRIPTS.items()}
 

@@ -37,8 +37,8 @@ _SAMPLE = 1000  # lines that tell a document's languages
 _NEAREST = 2  # languages of each script
 # Names of glyphs and numbers of their codes, controls, private codes and those of no character.
 _UNKNOWN = re.compile(
-    r"\(cid:\d+\)|/(?:g|G|glyph|uni|cid|C)\d+\b|/\w+(?:slant|display|big{1,2}|Big{1,2})\b"
-    "|[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ue000-\uf8ff\ufdd0-\ufdef\ufff0-\ufff8\ufffd-\uffff"
+    r"\(cid:\d+\)|(?<!\w)/(?:g|G|glyph|uni|cid|C)\d+\b|(?<!\w)/\w+(?:slant|display|big{1,2}|Big{1,2})\b"
+    "|[\x00-\x08\x0e-\x1f\x81\x8d\x8f\x90\x9d\ue000-\uf8ff\ufdd0-\ufdef\ufff0-\ufff8\ufffd-\uffff"
     "\U000e0080-\U000e00ff\U000f0000-\U0010ffff]"
 )
 _WORD = re.compile(r"[^\W\d_]+")
@@ -58,11 +58,27 @@ def unknown_characters(text: str) -> int:
     return sum(map(len, _UNKNOWN.findall(text)))
 
 
-def unreadable_pages(pages: Sequence[Page]) -> set[int]:
-    """Pages, counted from 0, on which is text that no one can read, or other text than is shown."""
-    found = {page for page, _ in wrong_lines(pages)}
-    texts = ("\n".join(line.text for line in page) for page in pages)
-    return found | {index for index, text in enumerate(texts) if unknown_characters(text)}
+def is_private(character: str) -> bool:
+    """Whether a character has a code that each font may give another meaning."""
+    return "\ue000" <= character <= "\uf8ff"
+
+
+def unreadable_shares(pages: Sequence[Page]) -> list[float]:
+    """For each page the share of its characters that no one can read, or that are other ones.
+
+    A bullet of a private code, which begins a line, is known for what it is.
+    """
+    wrong = wrong_lines(pages)
+    shares = []
+    for number, page in enumerate(pages):
+        unreadable = sum(
+            len(line.text)
+            if (number, index) in wrong
+            else unknown_characters(line.text[is_private(line.text[:1]) :])
+            for index, line in enumerate(page)
+        )
+        shares.append(unreadable / max(1, sum(len(line.text) for line in page)))
+    return shares
 
 
 def wrong_lines(pages: Sequence[Page]) -> set[LineIndex]:
@@ -79,7 +95,7 @@ def wrong_lines(pages: Sequence[Page]) -> set[LineIndex]:
     found: set[LineIndex] = set()
     for run in evidence.suspicious_runs():
         if evidence.is_wrong(run):
-            found.update(run)
+            found.update(place for place in run if not evidence.is_sure(place))
     return found
 
 
@@ -147,13 +163,17 @@ class _Evidence:
         number = counts.total() + len(found)
         return number >= _FEWEST_PAIRS and total / number < _BORDER - _MARGIN / number**0.5
 
+    def is_sure(self, place: LineIndex) -> bool:
+        """Whether a line is by itself known to be in a language."""
+        return self._against[place] < -_SURE
+
     @cached_property
     def _rest(self) -> PairTable:
         """The pairs of those lines of the document that are surely in a language."""
         counts = Counter(
             pair
             for place in self._lines
-            if self._against[place] < -_SURE
+            if self.is_sure(place)
             for pair in letter_pairs(words_of(self._text[place]))
         )
         if counts.total() < _FEWEST_SURE:

@@ -184,7 +184,6 @@ def _simple(
     is_symbolic = _flags(font) & 4 and not _flags(font) & 32
     if texts and not (is_symbolic and _get(font, "/Subtype") == "/TrueType" and not names):
         yield lambda code: "" if code in names or code in told else texts.get(code, "")
-        texts = {}
     program: list[FontProgram] = []  # read when it is needed
 
     def of_program(code: int) -> str:

@@ -64,7 +64,7 @@ def glyph_text(name: str, is_dingbat: bool = False) -> str:
 
 @lru_cache
 def _named_signs() -> dict[str, str]:
-    """The private codes that Adobe's list gives to variants of characters, and to pieces of some."""
+    """The private codes that Adobe's list has for variants and pieces of characters."""
     names = ((name[1:], sign) for name, sign in adobe_glyphs.items() if _PRIVATE.fullmatch(sign))
     told = {sign: text for name, sign in names if (text := glyph_text(name))}
     return told | {chr(code): piece for code, piece in _PIECES.items()}

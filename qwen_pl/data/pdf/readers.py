@@ -15,11 +15,12 @@ OCR_INSTALL = "pip install rapidocr onnxruntime pypdfium2"
 _PACKAGES = {
     "pypdf": "pypdf",
     "pdfium": "pypdfium2",
+    "fonttools": "fonttools",
     "rapidocr": "rapidocr",
     "onnxruntime": "onnxruntime",
 }
 _OCR_PACKAGES = ("rapidocr", "onnxruntime", "pdfium")
-_REVISION = 2  # of this package's own part in reading
+_REVISION = 3  # of this package's own part in reading
 
 
 def check_reader(reader: str) -> None:
@@ -54,6 +55,7 @@ def has_ocr() -> bool:
 def reader_version(reader: str, ocr: str = "never") -> str:
     """Changes whenever a reader could give other pages of the same file; fit for a file name."""
     names = ("pypdf", "pdfium") if reader == "auto" else (reader,)
+    names += ("fonttools",)  # it tells what the glyphs of fonts show
     parts = [f"{name}-{installed}" for name in names if (installed := installed_version(name))]
     if ocr != "never" and has_ocr():
         parts += [f"ocr-{ocr}", *(f"{name}-{installed_version(name)}" for name in _OCR_PACKAGES)]

@@ -13,11 +13,12 @@ from qwen_pl.data.cleaning.clean_text import CleanText
 from qwen_pl.data.page.legibility import SURELY_GLUED
 from qwen_pl.data.page.scripts import UNSPACED_CHINESE
 from qwen_pl.data.pdf.read import PdfText
-from qwen_pl.data.report.worst_pages import GARBAGE, Excerpt, follow_pages, storable, worst_pages
+from qwen_pl.data.report.worst_pages import Excerpt, follow_pages, storable, worst_pages
 from qwen_pl.terminal import shown
 
 _EMPTY = 0.3  # share of the pages; a book has some blank ones
 _HEADS_LISTED = 50
+_RANGES_LISTED = 8  # of pages
 _TROUBLED_LISTED = 10  # files below the table
 _TABLE_WIDTH = 100  # columns
 _WORST_LAST = ("partial", "empty", "encrypted", "corrupt", "timeout", "crashed")
@@ -52,11 +53,11 @@ class FileReport:
     footnotes_moved: int
     words_dehyphenated: int
     garbage_pages: list[int]
-    """Pages dropped since nobody could read them, counted from 1."""
+    """Pages of which something was left out that nobody could read, counted from 1."""
     glued_ratio: float
     """Share of the letters in words of more than 24: a sign of lost spaces."""
     garbage_ratio: float
-    """Share of the characters that the fonts do not tell, before pages were dropped."""
+    """Share of the characters that nobody could read, which were left out."""
     seconds: float
     """Time that reading and cleaning took."""
     lost_ratio: float = 0.0
@@ -88,10 +89,6 @@ class FileReport:
         troubles = [self.reason] if self.reason else []
         if self.status == "ok" and not self.characters:
             troubles.append("nothing is left of its text")
-        if self.garbage_pages:
-            troubles.append(f"{len(self.garbage_pages):,} of {self.pages:,} pages unreadable")
-        elif self.garbage_ratio > GARBAGE:
-            troubles.append(f"{self.garbage_ratio:.0%} of the characters unreadable")
         if self.glued_ratio > SURELY_GLUED:
             troubles.append(f"spaces missing in {self.glued_ratio:.0%} of the text")
         if self.status == "ok" and self.empty_pages > _EMPTY * self.pages:
@@ -126,6 +123,12 @@ def describe_file(path: Path, sha256: str, pdf: PdfText | None, clean: CleanText
         status, reason, reader, producer = pdf.status, pdf.reason, pdf.reader, pdf.producer
         num_pages = max(pdf.num_pages, len(pdf.pages))
         num_empty = num_pages - sum(map(bool, pdf.pages))
+        if clean.garbage_pages and status == "ok":
+            status = "partial" if clean.paragraphs else "empty"
+        if clean.garbage_pages:
+            listed = _listed(clean.garbage_pages)
+            unreadable = f"characters that the fonts do not tell on {listed}"
+            reason = "; ".join(filter(None, [reason, unreadable]))
     fates = list(follow_pages(pdf.pages, clean)) if pdf is not None else []
     letters = sum(fate.letters for fate in fates)
     heads = clean.running_heads.most_common(_HEADS_LISTED)
@@ -152,6 +155,22 @@ def describe_file(path: Path, sha256: str, pdf: PdfText | None, clean: CleanText
         lost_ratio=round(sum(fate.letters_lost for fate in fates) / max(letters, 1), 4),
         excerpts=worst_pages(fates, clean),
     )
+
+
+def _listed(pages: Sequence[int]) -> str:
+    """Numbers of pages, in order, in few words.
+
+    >>> _listed([1, 2, 3, 7])
+    'pages 1-3, 7'
+    """
+    ranges: list[list[int]] = []
+    for page in pages:
+        if not ranges or page > ranges[-1][-1] + 1:
+            ranges.append([page])
+        ranges[-1][1:] = [page] if page > ranges[-1][0] else []
+    shown = ["-".join(map(str, ends)) for ends in ranges[:_RANGES_LISTED]]
+    more = ", ..." if len(ranges) > _RANGES_LISTED else ""
+    return f"page{'s' if len(pages) > 1 else ''} {', '.join(shown)}{more}"
 
 
 def status_table(reports: Sequence[FileReport]) -> list[str]:

@@ -9,18 +9,17 @@ from typing import NamedTuple
 
 from qwen_pl.data.cleaning.characters import fix_characters
 from qwen_pl.data.cleaning.clean_text import CleanText
-from qwen_pl.data.page.legibility import SURELY_GLUED, garbage_ratio, glued_ratio
+from qwen_pl.data.page.legibility import SURELY_GLUED, glued_ratio
 from qwen_pl.data.page.line import Page
 
 EXCERPT_CHARACTERS = 1200
 """About how much of a page is shown."""
 
-GARBAGE = 0.02
 """Share of characters that nobody can read above which it is said of a file or a page."""
 
 _FEW_LETTERS = 100  # fewer are lost on any page, with its head and its number
 _LOST = 0.15
-_KINDS = ["dropped", "glued", "garbage", "lost", "contents", "empty"]  # of trouble, worst first
+_KINDS = ["unreadable", "glued", "lost", "contents", "empty"]  # of trouble, worst first
 _ONCE_IS_ENOUGH = ("contents", "empty")
 _SHORT = 12  # letters; the "Page" of "Page 69" alone may be found by chance
 _LINES_BEFORE = 3  # kept lines shown above the first that was removed
@@ -125,8 +124,8 @@ def worst_pages(fates: Sequence[PageFate], clean: CleanText, most: int = 3) -> l
     Each kind of trouble has its worst page shown before any has a second one. The page from the
     middle lets a reader judge what no measure tells, as whether columns come in their order.
     """
-    garbage = set(clean.garbage_pages)
-    found = (_trouble(fate, clean, fate.number in garbage) for fate in fates)
+    unreadable = set(clean.garbage_pages)
+    found = (_trouble(fate, clean, fate.number in unreadable) for fate in fates)
     troubled = [trouble for trouble in found if trouble is not None]
     if empty := [fate for fate in fates if not fate.lines]:
         others = f", as {len(empty) - 1:,} others" if len(empty) > 1 else ""
@@ -149,19 +148,15 @@ class _Trouble(NamedTuple):
     fate: PageFate
 
 
-def _trouble(fate: PageFate, clean: CleanText, is_dropped: bool) -> _Trouble | None:
+def _trouble(fate: PageFate, clean: CleanText, is_unreadable: bool) -> _Trouble | None:
     text = "\n".join(fate.lines)
-    garbage = garbage_ratio(text) if clean.garbage_ratio else 0.0
-    if is_dropped:
-        phrase = f"dropped: {garbage:.0%} of its characters cannot be read"
-        return _Trouble("dropped", garbage, phrase, fate)
+    lost = fate.letters_lost / max(fate.letters, 1)
+    if is_unreadable:
+        phrase = f"some of it cannot be read by anyone; {lost:.0%} of its letters are left out"
+        return _Trouble("unreadable", lost, phrase, fate)
     if clean.glued_ratio and (glued := glued_ratio(text)) > SURELY_GLUED:
         phrase = f"spaces are missing: {glued:.0%} of its letters are in overlong words"
         return _Trouble("glued", glued, phrase, fate)
-    if garbage > GARBAGE:
-        phrase = f"{garbage:.0%} of its characters cannot be read"
-        return _Trouble("garbage", garbage, phrase, fate)
-    lost = fate.letters_lost / max(fate.letters, 1)
     if fate.letters_lost < _FEW_LETTERS or lost < _LOST:
         return None
     gone = [fate.lines[index] for index in fate.removed]

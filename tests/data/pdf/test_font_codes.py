@@ -175,6 +175,20 @@ def test_east_asian_encodings_are_known_by_name(cmap: str, codec: str, text: str
     assert shown(composite(cmap, dictionary()), text.encode(codec)) == text
 
 
+@pytest.mark.parametrize(
+    ("base", "data", "text"),
+    [
+        ("/WinAnsiEncoding", b"it's \x95 \x93a\x94", "it's • “a”"),
+        ("/MacRomanEncoding", b"caf\x8e", "café"),
+        ("/StandardEncoding", b"it's", "it’s"),
+        (None, b"it's", "it’s"),
+    ],
+)
+def test_encodings_of_simple_fonts_are_known_by_name(base: object, data: bytes, text: str) -> None:
+    entries = {"Encoding": base} if base else {}
+    assert shown(simple(**entries), data) == text
+
+
 def test_rows_and_cells_of_japanese_are_read() -> None:
     data = "日本語".encode("iso2022_jp")[3:-3]
     assert shown(composite("/H", dictionary()), data) == "日本語"

@@ -3,13 +3,13 @@
 import re
 from collections.abc import Sequence
 
-from qwen_pl.data.page.legibility import garbage_ratio
+from qwen_pl.data.page.legibility import unreadable_shares
 from qwen_pl.data.page.line import Page, Sheet
 
 SECONDS_A_PAGE = 3
 """Of one core of a machine of 2020, for a page of 400 words; less where there is less text."""
 
-_UNREADABLE = 0.2  # share of the characters of a page that no font explains
+_UNREADABLE = 0.2  # share of the characters of a page that no font explains rightly
 _LEAST_CURLED = 0.05  # share of a file's opening quotes that are seen as curled ones
 # Networks see few of the curled quotes as what they are, but no straight one as curled.
 _CURLED_OPENING = re.compile(r"(?:(?<=\s)|^)“(?=\w)", re.MULTILINE)
@@ -24,12 +24,11 @@ def pages_to_read(pages: Sequence[Page], ocr: str) -> list[int]:
         return [*range(len(pages))]
     if ocr == "never":
         return []
-    return [index for index, page in enumerate(pages) if not _is_legible(page)]
-
-
-def _is_legible(page: Page) -> bool:
-    text = "".join(line.text for line in page)
-    return bool(text.strip()) and garbage_ratio(text) <= _UNREADABLE
+    return [
+        index
+        for index, (page, share) in enumerate(zip(pages, unreadable_shares(pages), strict=True))
+        if share > _UNREADABLE or not any(line.text.strip() for line in page)
+    ]
 
 
 def with_true_quotes(sheets: Sequence[Sheet]) -> list[Sheet]:
