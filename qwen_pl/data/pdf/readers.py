@@ -54,8 +54,8 @@ def has_ocr() -> bool:
 
 def reader_version(reader: str, ocr: str = "never") -> str:
     """Changes whenever a reader could give other pages of the same file; fit for a file name."""
-    names = ("pypdf", "pdfium") if reader == "auto" else (reader,)
-    names += ("fonttools",)  # it tells what the glyphs of fonts show
+    readers = ["pypdf", "pdfium"] if reader == "auto" else [reader]
+    names = [*readers, "fonttools"]  # which tells what the glyphs of fonts show
     parts = [f"{name}-{installed}" for name in names if (installed := installed_version(name))]
     if ocr != "never" and has_ocr():
         parts += [f"ocr-{ocr}", *(f"{name}-{installed_version(name)}" for name in _OCR_PACKAGES)]

@@ -6,6 +6,7 @@ import pypdf
 import pytest
 from pdf_writer import write_pdf
 
+from qwen_pl.data.corpus.reading import ReadingSettings
 from qwen_pl.data.page.line import Line, Sheet
 from qwen_pl.data.pdf import read as pdf_module
 from qwen_pl.data.pdf import readers as pdf_readers
@@ -26,7 +27,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def no_pdfium(monkeypatch: pytest.MonkeyPatch) -> None:
-    versions = {"pypdf": "7.1.0", "pdfium": ""}
+    versions = {"pypdf": "7.1.0", "pdfium": "", "fonttools": "4.55.0"}
     monkeypatch.setattr(pdf_readers, "installed_version", versions.__getitem__)
     monkeypatch.setattr(pdf_module, "installed_version", versions.__getitem__)
 
@@ -57,11 +58,29 @@ def test_the_version_names_all_that_may_read(no_pdfium: None) -> None:
     assert reader_version("auto") != reader_version("pypdf")
 
 
-def test_the_version_changes_when_pdfium_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pdf_readers, "installed_version", lambda name: "")
-    without = reader_version("auto")
-    monkeypatch.setattr(pdf_readers, "installed_version", lambda name: "5.15.2")
-    assert reader_version("auto") != without
+@pytest.mark.parametrize(
+    ("package", "reader", "ocr"),
+    [
+        ("pdfium", "auto", "never"),
+        ("fonttools", "pypdf", "never"),
+        ("fonttools", "pdfium", "never"),
+        ("rapidocr", "pdfium", "auto"),
+    ],
+)
+def test_nothing_kept_is_taken_once_another_package_reads(
+    monkeypatch: pytest.MonkeyPatch, package: str, reader: str, ocr: str
+) -> None:
+    settings = ReadingSettings(reader=reader, ocr=ocr)
+    versions = {}
+    for name, installed in (("with", "2"), ("other", "3"), ("without", "")):
+        monkeypatch.setattr(
+            pdf_readers,
+            "installed_version",
+            lambda asked, installed=installed: installed if asked == package else "1",
+        )
+        versions[name] = (reader_version(reader, ocr), settings.version(".pdf"))
+    pages, texts = zip(*versions.values(), strict=True)
+    assert len(set(pages)) == len(set(texts)) == 3
 
 
 def test_what_read_a_file_is_named_with_its_version(path: Path) -> None:
