@@ -74,7 +74,7 @@ def _form(content: bytes, resources: bytes, more: bytes = b"") -> bytes:
 
 def nested_forms(pages: int = 1, levels: int = 30, times: int = 2) -> bytes:
     """Forms that each show the next one twice: 2^30 of them; the last one has text."""
-    more = {1000 + levels: _form(_SHOWN, _RESOURCES)}
+    more = {1000 + levels: _form(b"1 0 0 1 0 -20 cm " + _SHOWN, _RESOURCES)}
     for level in range(levels):
         named = b"<< /XObject << /X %d 0 R >> >>" % (1001 + level)
         more[1000 + level] = _form(b"/X Do " * times, named)

@@ -32,11 +32,6 @@ SDPA = (
 SDPA_FAILS = "AttributeError when the network is imported; recomputing attention if one were added"
 HOOKS = "whether somebody watches a matrix, so that what is computed without it stands aside"
 HOOKS_FAIL = "AttributeError at the first step; tests/model/test_watched.py"
-PYPDF = "pypdf's own measure of spaces loses words, and there is no setting (py-pdf/pypdf#3978)"
-PYPDF_FAILS = (
-    "the child reads unmended, each text says that spaces may be lost, and tests/data/pdf fail"
-)
-EXTRACTION = "pypdf._text_extraction._text_extractor:TextExtraction"
 MODULE = "torch.nn:Module"
 
 TABLE = [
@@ -46,34 +41,6 @@ TABLE = [
         "argparse:ArgumentDefaultsHelpFormatter",
         "the one method of the formatter that says which defaults are shown",
         "help would say (default: None); tests/commands/test_commands.py",
-    ),
-    *(
-        PrivateName("data/pdf/pypdf_mended.py", name, EXTRACTION, PYPDF, PYPDF_FAILS)
-        for name in (
-            "_actual_str_size",
-            "_handle_tf",
-            "_handle_tj",
-            "_line_span",
-            "_post_process_text_operation",
-            "_space_width",
-        )
-    ),
-    PrivateName(
-        "data/pdf/pypdf_mended.py", "_text_extraction", "pypdf", PYPDF, "ImportError in the child"
-    ),
-    PrivateName(
-        "data/pdf/pypdf_mended.py",
-        "_text_extractor",
-        "pypdf._text_extraction",
-        PYPDF,
-        "ImportError in the child",
-    ),
-    PrivateName(
-        "data/pdf/pypdf_mended.py",
-        "_font",
-        "pypdf.generic",
-        "the class of fonts, which are read once for a file instead of once a page",
-        "ImportError in the child",
     ),
     PrivateName(
         "data/pdf/glyph_names.py",
@@ -217,9 +184,6 @@ TABLE = [
 
 PATCHES: dict[tuple[str, str], str] = {
     ("commands/parts/rehearsal.py", "os.fsync"): "in a process that is made to be killed, slowly",
-    ("data/pdf/pypdf_mended.py", "_page.Font"): "in the child that reads one PDF",
-    ("data/pdf/pypdf_mended.py", "_page.TextExtraction"): "in the child that reads one PDF",
-    ("data/pdf/pypdf_mended.py", "_utils.NEUTRAL_CHARACTER_RANGES"): "in that child, too",
 }
 """What of another library gets a new value from us, and why nobody else's code meets it."""
 

@@ -1,8 +1,6 @@
 """What sets scripts apart: some run from right to left, some have no spaces between words."""
 
 import re
-from collections.abc import Sequence
-from itertools import groupby, pairwise
 
 UNSPACED_CHINESE = r"\u3040-\u30ff\u3400-\u9fff"
 """Kana and Chinese characters; like all of these for use within ``[]`` of a regular expression."""
@@ -16,10 +14,20 @@ CHINESE_AND_MARKS = r"\u2e80-\u312f\u3190-\u9fff\uf900-\ufaff\uff00-\uffef"
 UNSPACED_AND_MARKS = UNSPACED + CHINESE_AND_MARKS
 """All that stands beside a line's end in such a script."""
 
-_LETTER = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
-_DIGIT = "[\u0660-\u0669\u06f0-\u06f9]"
-_NUMBER = re.compile(f"{_DIGIT}([.,/:\u066a-\u066c]?{_DIGIT})+")
+_RIGHT_TO_LEFT = "\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc"
+_LETTER = re.compile(f"[{_RIGHT_TO_LEFT}]")
+_DIGIT = r"0-9\u0660-\u0669\u06f0-\u06f9"
+_MARK = rf"[^\w{_RIGHT_TO_LEFT}]"
+_FROM_RIGHT = rf"(?![{_DIGIT}])[{_RIGHT_TO_LEFT}]"
+_FROM_LEFT = rf"(?:[{_DIGIT}]|(?![{_RIGHT_TO_LEFT}])\w)"
+_PART_FROM_RIGHT = re.compile(f"{_FROM_RIGHT}(?:{_MARK}*(?:{_FROM_RIGHT}|[{_DIGIT}]))*")
+_PART_FROM_LEFT = re.compile(f"{_FROM_LEFT}(?:{_MARK}*{_FROM_LEFT})*")
 _MIRRORED = str.maketrans("()[]{}<>«»‹›", ")(][}{><»«›‹")
+
+
+def has_right_to_left(text: str) -> bool:
+    """Whether a text has letters that are written from right to left."""
+    return not text.isascii() and bool(_LETTER.search(text))
 
 
 def is_right_to_left(text: str) -> bool:
@@ -30,38 +38,22 @@ def is_right_to_left(text: str) -> bool:
     return 2 * from_right > sum(map(str.isalpha, text)) if from_right else False
 
 
-def in_reading_order(runs: Sequence[str]) -> str:
-    """One line from runs that stand on the page from left to right, each in one direction.
+def in_reading_order(text: str) -> str:
+    """A line whose letters are given as they stand, from left to right.
 
-    pypdf turns the letters within a run from right to left, but not the order of the runs, nor the
-    brackets, nor Arabic numbers, which are written from left to right.
+    What is written from right to left is turned, with its brackets; numbers, also Arabic ones, are
+    written from left to right.
 
-    >>> in_reading_order(["\u05d3\u05d4\u05d5", " PDF ", "\u05d0\u05d1\u05d2"])
-    '\u05d0\u05d1\u05d2 PDF \u05d3\u05d4\u05d5'
+    >>> in_reading_order("\u05d2\u05d1\u05d0 PDF \u05d5\u05d4\u05d3")
+    '\u05d3\u05d4\u05d5 PDF \u05d0\u05d1\u05d2'
     """
-    if not is_right_to_left("".join(runs)):
-        return "".join(map(_turned, runs))
-    # Neighbours without letters from right to left belong together.
-    groups: list[str] = []
-    for is_turned, alike in groupby(filter(None, runs), lambda run: bool(_LETTER.search(run))):
-        together = list(alike)
-        groups += together if is_turned else ["".join(together)]
-    line = _turned(groups[-1]).strip()
-    for left, right in pairwise(reversed(groups)):  # in the order of reading
-        separator = " " if _has_space_on_left(left) or _has_space_on_right(right) else ""
-        line += separator + _turned(right).strip()
-    return line
+    if not has_right_to_left(text):
+        return text
+    if not is_right_to_left(text):
+        return _PART_FROM_RIGHT.sub(lambda part: _turned(part[0]), text)
+    return _turned(text)
 
 
-def _turned(run: str) -> str:
-    if not _LETTER.search(run):
-        return run
-    return _NUMBER.sub(lambda number: number[0][::-1], run).translate(_MIRRORED)
-
-
-def _has_space_on_left(run: str) -> bool:
-    return run[-1].isspace() if _LETTER.search(run) else run[0].isspace()
-
-
-def _has_space_on_right(run: str) -> bool:
-    return run[0].isspace() if _LETTER.search(run) else run[-1].isspace()
+def _turned(text: str) -> str:
+    turned = text[::-1].translate(_MIRRORED)
+    return _PART_FROM_LEFT.sub(lambda part: part[0][::-1].translate(_MIRRORED), turned)

@@ -182,7 +182,8 @@ def _simple(
         yield lambda code: own.get(code, "")
     texts = encoding(str(base or ""))
     is_symbolic = _flags(font) & 4 and not _flags(font) & 32
-    if texts and not (is_symbolic and _get(font, "/Subtype") == "/TrueType" and not names):
+    is_usual = not (is_symbolic and _get(font, "/Subtype") == "/TrueType" and not names)
+    if is_usual:
         yield lambda code: "" if code in names or code in told else texts.get(code, "")
     program: list[FontProgram] = []  # read when it is needed
 
@@ -192,7 +193,7 @@ def _simple(
         return program[0].by_code.get(code, "")
 
     yield of_program
-    standard = texts or encoding("/StandardEncoding")
+    standard = (not is_usual and texts) or encoding("/StandardEncoding")
     if is_type3:
         if not names:
             yield lambda code: chr(code)  # TeX's bitmaps without names; cleaning reads them

@@ -1,63 +1,48 @@
-"""Opens a PDF with pypdf and takes the lines of its pages; imported by the child process only."""
+"""Opens a PDF with pypdf and takes what its pages show; imported by the child process only."""
 
 import logging
-import math
 import sys
 import warnings
-from collections import Counter
+from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
 import pypdf
-from pypdf.errors import PyPdfError
+import pypdf.filters
+from pypdf.generic import DictionaryObject
 
-from qwen_pl.data.page.line import Line, Sheet, is_large_initial
-from qwen_pl.data.page.scripts import in_reading_order
-from qwen_pl.data.pdf.open_file import (
-    NOWHERE,
-    NeedsPassword,
-    OpenFile,
-    Place,
-    raise_number,
-    upright,
-    valid_unicode,
-)
-from qwen_pl.data.pdf.pypdf_mended import mend_pypdf
+from qwen_pl.data.page.line import Box, Sheet
+from qwen_pl.data.pdf.open_file import Frame, NeedsPassword, OpenFile, valid_unicode
+from qwen_pl.data.pdf.pieces import Run, lines_of, on_page
+from qwen_pl.data.pdf.pypdf_fonts import KnownFonts, entry, numbers
+from qwen_pl.data.pdf.pypdf_forms import form_lines
+from qwen_pl.data.pdf.pypdf_layers import Layers
+from qwen_pl.data.pdf.pypdf_page import PageContent
 
-_MOST_FORMS = 1000  # of a page
+_USUAL_BOX = (0.0, 0.0, 612.0, 792.0)
+_CELL = 6.0  # points, in which it is seen whether text stands on other text
 
 warnings.simplefilter("ignore")
-sys.setrecursionlimit(10_000)  # of what lies deeper pypdf says nothing; 1000 forms need 4000
-pypdf.overwrite_configuration(
-    disable_legacy_handling=True,
-    jbig2dec_binary=None,
-    # Forms in forms, each shown twice, are a thousand million after 30 levels. Those beyond the
-    # limit are left out; the text of the page itself is not.
-    xform_maximum_invocations_per_extraction=_MOST_FORMS,
-)
+sys.setrecursionlimit(10_000)  # 1000 forms in one another need 4000
+pypdf.overwrite_configuration(disable_legacy_handling=True, jbig2dec_binary=None)
 
 
-class _LeftOut(logging.Handler):
-    """Hears what pypdf leaves out of a page, which it says nowhere but in its log."""
+class _Unpacking(logging.Handler):
+    """Hears that a stream is damaged, which pypdf says nowhere but in its log."""
 
     reason = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.msg.startswith("Exceeded %(limit)d form XObject"):
-            self.reason = f"has more than {_MOST_FORMS} forms, the rest is left out"
-        elif record.msg.startswith("Impossible to decode XFormObject"):
-            error = record.args["exception"] if isinstance(record.args, dict) else None
-            if isinstance(error, PyPdfError | RecursionError):  # else there is no such form
-                self.reason = self.reason or f"a form is left out: {error}"
+        if record.msg.startswith("Error "):  # as zlib says it
+            self.reason = self.reason or f"a part of the content is damaged: {record.msg}"
 
 
-_left_out = _LeftOut()
-logging.getLogger(pypdf.__name__).setLevel(logging.CRITICAL + 1)  # what is not of pages
-_log_of_pages = logging.getLogger(pypdf.PageObject.__module__)
-_log_of_pages.setLevel(logging.WARNING)
-_log_of_pages.addHandler(_left_out)
-_log_of_pages.propagate = False
-_CAVEAT = "" if mend_pypdf() else "this version of pypdf may lose spaces between words"
+_unpacking = _Unpacking()
+logging.getLogger(pypdf.__name__).setLevel(logging.CRITICAL + 1)  # what is not of streams
+_log_of_streams = logging.getLogger(pypdf.filters.__name__)
+_log_of_streams.setLevel(logging.WARNING)
+_log_of_streams.addHandler(_unpacking)
+_log_of_streams.propagate = False
 
 
 def open_file(source: str | bytes, password: str) -> OpenFile:
@@ -74,8 +59,7 @@ def open_file(source: str | bytes, password: str) -> OpenFile:
     return OpenFile(
         num_pages=len(reader.pages),
         producer=valid_unicode(_producer(reader)),
-        sheet=lambda index: _read_page(reader.pages[index]),
-        caveat=_CAVEAT,
+        sheet=_Pages(reader).sheet,
     )
 
 
@@ -89,91 +73,87 @@ def _producer(reader: pypdf.PdfReader) -> str:
         return ""  # damaged metadata says nothing about the pages
 
 
-def _read_page(page: Any) -> tuple[Sheet, str]:
-    _left_out.reason = ""
-    return Sheet(_page_lines(page)), _left_out.reason
+class _Pages:
+    """The pages of an open file."""
+
+    def __init__(self, reader: pypdf.PdfReader) -> None:
+        self._reader = reader
+        self._fonts = KnownFonts()
+        catalog = entry(reader.trailer, "/Root")
+        self._layers = Layers(catalog)
+        self._form = entry(catalog, "/AcroForm")
+
+    def sheet(self, index: int) -> tuple[Sheet, str]:
+        """A page, and what is left out of it."""
+        page = self._reader.pages[index]
+        frame = _frame(page)
+        content = PageContent(frame, self._fonts, self._layers)
+        _unpacking.reason = ""
+        content.follow(entry(page, "/Contents"), _inherited(page, "/Resources"))
+        damage = content.left_out or _unpacking.reason
+        pictures = content.drawn.pictures()
+        lines = on_page(lines_of(_seen(content, pictures)), frame.shown)
+        lines += form_lines(page, self._form, frame, self._fonts, self._layers)
+        return Sheet(lines, frame.shown, content.drawn.rulings, pictures), damage
 
 
-def _page_lines(page: Any) -> list[Line]:
-    """The lines of a pypdf page that have text."""
-    lines: list[Line] = []
-    pieces: list[Line] = []  # of the line that is being shown
+def _seen(content: PageContent, pictures: tuple[Box, ...]) -> list[Run]:
+    """The runs of a page with those of its text that is not painted but lies on a picture.
 
-    def end_line() -> None:
-        if any(piece.text.strip() for piece in pieces):
-            lines.append(_join(pieces))
-        pieces.clear()
-
-    def visit(text: str, cm: list[float], tm: list[float], font: Any, font_size: float) -> None:
-        place = _place(cm, tm, font_size)
-        if _begins_line(text, place, pieces):
-            end_line()
-        first, *others = text.split("\n")
-        pieces.append(Line(first, *place))
-        for other in others:
-            end_line()
-            pieces.append(Line(other, *place))
-
-    text = valid_unicode(page.extract_text(visitor_text=visit))
-    end_line()
-    if _count_letters(text) != sum(_count_letters(line.text) for line in lines):
-        # The visitor was not shown everything: better without places than without the text.
-        return [Line(line, *NOWHERE) for line in text.split("\n") if line.strip()]
-    return _forget_places_off(page, lines)
-
-
-def _begins_line(text: str, place: Place, pieces: list[Line]) -> bool:
-    """Whether a piece is a large initial to the left of the line that it is shown after.
-
-    It has the baseline of a later line of its paragraph.
+    Such is the text of a scan. Where other text lies over it, or no picture on a page with other
+    text, it is there for another reason.
     """
-    start = next((piece for piece in pieces if piece.text.strip()), None)
-    x, _, size = place
-    return start is not None and x < start.x and is_large_initial(text, size, start.size)
+    if not content.hidden:
+        return content.runs
+    if not any(run.text.strip() for run in content.runs):
+        return [hidden.run for hidden in content.hidden]
+    taken = {cell for run in content.runs for cell in _cells(run)}
+    runs, at = [], 0
+    for index, run in content.hidden:
+        runs += content.runs[at:index]
+        at = index
+        x, y = (run.x + run.end) / 2, run.y + run.size / 4
+        on_picture = run.turn or any(p[0] <= x <= p[2] and p[1] <= y <= p[3] for p in pictures)
+        if on_picture and taken.isdisjoint(_cells(run)):
+            runs.append(run)
+    return runs + content.runs[at:]
 
 
-def _forget_places_off(page: Any, lines: list[Line]) -> list[Line]:
-    """Takes the places from lines that seem to stand off the page, if they are the lesser part.
-
-    pypdf gives the lines of a form XObject with places in the form rather than on the page.
-    """
-    try:
-        left, bottom, right, top = map(float, page.mediabox)
-    except (TypeError, ValueError, OverflowError):
-        return lines
-    if page.rotation % 180:
-        return lines
-
-    def is_on_page(line: Line) -> bool:
-        return left <= line.x <= right and bottom <= line.y <= top
-
-    if sum(map(is_on_page, lines)) < len(lines) / 2:
-        return lines
-    return [line if is_on_page(line) else Line(line.text, *NOWHERE) for line in lines]
+def _cells(run: Run) -> Iterator[tuple[int, int, int]]:
+    """The cells of a grid that the middle of a run goes through."""
+    row = round((run.y + run.size / 4) / _CELL)
+    for column in range(int(run.x / _CELL), int(min(run.end, run.x + 10_000) / _CELL) + 1):
+        yield run.turn, row, column
 
 
-def _count_letters(text: str) -> int:
-    return sum(map(len, text.split()))
+def _frame(page: Any) -> Frame:
+    """The page as it is shown; one of a usual size if it has none that can be meant."""
+    box = numbers(_inherited(page, "/MediaBox"), 4)
+    box = _sorted(box) if box else _USUAL_BOX
+    if box[2] - box[0] < 1 or box[3] - box[1] < 1:
+        box = _USUAL_BOX
+    crop = numbers(_inherited(page, "/CropBox"), 4)
+    if crop:
+        left, lower, right, upper = _sorted(crop)
+        within = max(left, box[0]), max(lower, box[1]), min(right, box[2]), min(upper, box[3])
+        if within[2] - within[0] >= 1 and within[3] - within[1] >= 1:
+            box = within
+    rotation = _inherited(page, "/Rotate")
+    quarters = int(rotation) // 90 % 4 if isinstance(rotation, int | float) else 0
+    return Frame(quarters, box)
 
 
-def _join(pieces: list[Line]) -> Line:
-    """One line from its pieces: it starts at the first, and has the size that most letters have.
-
-    Raised digits become superscripts, so that "x²" is not taken for "x2".
-    """
-    letters: Counter[float] = Counter()
-    for piece in pieces:
-        letters[piece.size] += len(piece.text.strip())
-    size = letters.most_common(1)[0][0] or 1.0
-    shown = [piece for piece in pieces if piece.text.strip()]
-    y = next((piece.y for piece in shown if piece.size == size), pieces[0].y)
-    runs = [raise_number(piece.text, piece.y - y, piece.size / size) for piece in pieces]
-    return Line(valid_unicode(in_reading_order(runs)), shown[0].x, y, size)
+def _sorted(box: tuple[float, ...]) -> Box:
+    return min(box[0], box[2]), min(box[1], box[3]), max(box[0], box[2]), max(box[1], box[3])
 
 
-def _place(cm: list[float], tm: list[float], font_size: float) -> Place:
-    """Where text starts and how large it is, seen with the text upright."""
-    right = (tm[0] * cm[0] + tm[1] * cm[2], tm[0] * cm[1] + tm[1] * cm[3])
-    x = tm[4] * cm[0] + tm[5] * cm[2] + cm[4]
-    y = tm[4] * cm[1] + tm[5] * cm[3] + cm[5]
-    return upright(x, y, abs(font_size) * math.hypot(*right), right)
+def _inherited(page: Any, key: str) -> Any:
+    """An entry of a page, or of the nearest node above it that has one."""
+    seen: set[int] = set()
+    while isinstance(page, DictionaryObject) and id(page) not in seen:
+        seen.add(id(page))
+        value = entry(page, key)
+        if value is not None:
+            return value
+        page = entry(page, "/Parent")
+    return None

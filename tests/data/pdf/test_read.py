@@ -15,7 +15,9 @@ from qwen_pl.data.page.line import Line
 from qwen_pl.data.pdf.read import PdfLimits, PdfText, read_pdf
 from qwen_pl.errors import InputError
 
-SLOW_PAGE = b"0 0 m\n" * 600_000  # many seconds and hundreds of megabytes for a PDF parser
+SLOW_PAGE = (
+    b"BT /F1 9 Tf " + b"(x) Tj " * 600_000 + b"ET"
+)  # many seconds and hundreds of megabytes for a PDF parser
 GOOD_PAGE = b"BT /F1 12 Tf 72 720 Td (all well) Tj ET"
 
 
@@ -43,12 +45,14 @@ def test_pages_come_as_lines_of_text(path: Path) -> None:
 
 def test_lines_know_their_place_and_size(path: Path) -> None:
     write_placed_pdf(path, [[PlacedLine("title", 100, 650.5, 18), PlacedLine("text", 72, 600, 9)]])
-    assert read_pdf(path).pages == [[Line("title", 100, 650.5, 18), Line("text", 72, 600, 9)]]
+    title = Line("title", 100, 650.5, 18, end=128.01, font="Helvetica")
+    assert read_pdf(path).pages == [[title, Line("text", 72, 600, 9, 86.51, "Helvetica")]]
 
 
 def test_text_that_runs_up_the_page_is_placed_as_if_upright(path: Path) -> None:
     write_raw_pdf(path, [b"BT /F1 10 Tf 0 1 -1 0 300 50 Tm (one) Tj 0 -12 Td (two) Tj ET"])
-    assert read_pdf(path).pages == [[Line("one", 50, -300, 10), Line("two", 50, -312, 10)]]
+    one = Line("one", 50, -300, 10, end=66.68, font="Helvetica", turn=90)
+    assert read_pdf(path).pages == [[one, one._replace(text="two", y=-312, end=65.56)]]
 
 
 def test_progress_is_told_after_each_page(path: Path) -> None:
