@@ -14,6 +14,8 @@ from qwen_pl.data.page.scripts import is_right_to_left
 BLOCKS = frozenset({Role.HEADING, Role.FORMULA, Role.BIBLIOGRAPHY})
 """Roles whose paragraphs are the blocks that the layout has found."""
 
+_FULL = 0.98  # of the way to where most lines end
+_STRETCHED = 2.0  # times the size, from one line to the next
 _FAR = 4.0  # times the size: no gap between two paragraphs is as wide
 _WIDEST_FIRST_INDENT = 2.2  # times the size
 _BROKEN_WORD = re.compile(r"[^\W\d_][-\u00ad\u2010]$")
@@ -54,6 +56,20 @@ class Seam:
     def is_in_sentence(self) -> bool:
         """Whether the line goes on in small letters with a sentence that has not ended."""
         return not self.before.ends_sentence and self.line.text[0].islower()
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether the line before had no room for the first word of the line.
+
+        Where the reader does not tell where lines end, it is not known to be.
+        """
+        before = self.before
+        if not before.line.end or before.fullness > _FULL:
+            return before.line.end > 0
+        width = before.line.end - before.line.x
+        word = len(self.line.text.split(maxsplit=1)[0]) + 1
+        room = (before.line.end - before.line.x + before.offset) * (1 / before.fullness - 1)
+        return room < 0.8 * word * width / len(before.text) if before.fullness > 0 else False
 
     @property
     def initials(self) -> list[PlacedLine]:
@@ -141,7 +157,19 @@ def _differs_in_size(seam: Seam) -> bool:
 
 
 def _has_bullet(seam: Seam) -> bool:
-    return seam.line.has_bullet
+    """Whether a line begins with one; a dash may as well go on with a sentence."""
+    before, line = seam.before, seam.line
+    is_dash = line.text[0] in "-–—" and not before.has_bullet and abs(_moved(seam)) < SAME_PLACE
+    goes_on = is_dash and before.fullness > _FULL and not before.ends_sentence
+    return line.has_bullet and not (goes_on and not seam.is_below_gap)
+
+
+def _is_stretched(seam: Seam) -> bool:
+    """Whether a line goes on with a full one a little farther above, as below a tall formula."""
+    before, line = seam.before, seam.line
+    is_alike = abs(before.line.size - line.line.size) < 0.5 and abs(_moved(seam)) < SAME_PLACE
+    is_full = before.line.end > 0 and before.fullness > _FULL and not before.ends_sentence
+    return is_alike and is_full and before.line.y - line.line.y < _STRETCHED * line.line.size
 
 
 def _opens_chapter(seam: Seam) -> bool:
@@ -159,7 +187,8 @@ def _is_verse(seam: Seam) -> bool:
         return False
     if seam.usual.is_verse(seam.before):
         return seam.line.begins_with_capital
-    return seam.usual.is_verse(seam.line) and seam.before.ends_sentence
+    is_filled = seam.before.fullness > _FULL and abs(_moved(seam)) < SAME_PLACE
+    return seam.usual.is_verse(seam.line) and seam.before.ends_sentence and not is_filled
 
 
 def _follows_end_on_left(seam: Seam) -> bool:
@@ -180,7 +209,11 @@ def _hangs(seam: Seam) -> bool:
     if seam.is_at_break:
         return before is not first and abs(line.offset - before.offset) < 1.0
     is_as_far = before is first or abs(line.line.x - before.line.x) < 1.0
-    return is_as_far and line.line.x > first.line.x + SAME_PLACE
+    # The bullet may be no farther out than the text.
+    is_open = before.fullness > 0.9 or not before.ends_sentence
+    goes_on = first.has_bullet and is_open and re.search(r"\w", first.text) is not None
+    least = -1.0 if goes_on else SAME_PLACE
+    return is_as_far and line.line.x > first.line.x + least
 
 
 def _is_indented(seam: Seam) -> bool:
@@ -231,6 +264,8 @@ def _is_answer_over_break(seam: Seam) -> bool:
 
 def _ended_early(seam: Seam) -> bool:
     before, usual = seam.before, seam.usual
+    if seam.is_at_break and before.line.end:
+        return before.ends_sentence and not seam.is_filled
     shortest = usual.shortest_full_before_break if seam.is_at_break else usual.shortest_full
     return before.ends_sentence and before.fullness < shortest
 
@@ -255,6 +290,7 @@ RULES = (
     Rule(BEGINS, _has_bullet, "each item of a list is a paragraph"),
     Rule(BEGINS, _opens_chapter, "between pages no gap is seen, but a sunk or large line is"),
     Rule(GOES_ON, _goes_on_around_float, "what floats never interrupts a sentence"),
+    Rule(GOES_ON, _is_stretched, "a formula in a line takes room, and a full line goes on"),
     Rule(BEGINS, _is_below_gap, "a gap parts even paragraphs that begin at the margin"),
     Rule(BEGINS, _is_verse, "a line of verse ends where the poet wants"),
     Rule(BEGINS, _follows_end_on_left, "read from the right, a last line ends before others"),

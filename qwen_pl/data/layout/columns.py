@@ -13,6 +13,7 @@ from qwen_pl.data.page.line import Box, Line, is_large_initial, parted
 _SAME_ROW = 0.3  # of the size: baselines closer than this are one
 _RAISED = 0.75  # of the size: how far above or below a row its small signs may stand
 _HANGING = 1.2  # the same for large brackets and the like, which hang from their baselines
+_SMALLER = 0.9  # of the usual size: a line of small signs
 _SHORT = 4  # letters of such a sign
 _LOOKED_AT = 4  # rows above and below a sign
 _MOST_COLUMNS = 4
@@ -189,8 +190,15 @@ def _rows_of(region: list[_Piece]) -> list[Row]:
 
 def _put_together(pieces: list[_Piece], left: float, right: float) -> list[Row]:
     """Rows from their pieces, which come from the top down; a large initial is one of its own."""
-    signs = [piece for piece in pieces if len(piece.line.text) <= _SHORT]
-    longer = [piece for piece in pieces if len(piece.line.text) > _SHORT]
+    letters: Counter[float] = Counter()
+    for piece in pieces:
+        letters[piece.line.size] += len(piece.line.text)
+    usual = letters.most_common(1)[0][0] if letters else 0.0
+    signs: list[_Piece] = []
+    longer: list[_Piece] = []
+    for piece in pieces:
+        is_sign = len(piece.line.text) <= _SHORT or piece.line.size < _SMALLER * usual
+        (signs if is_sign else longer).append(piece)
     rows = _level_rows(longer)
     rows = sorted(rows + _level_rows(_placed_in(rows, signs)), key=lambda row: -_main(row).line.y)
     made = []
@@ -212,49 +220,54 @@ def _level_rows(pieces: list[_Piece]) -> list[list[_Piece]]:
 def _placed_in(rows: list[list[_Piece]], signs: list[_Piece]) -> list[_Piece]:
     """Puts small signs into the rows that have a place for them; gives back the others.
 
-    In a line of text an exponent, or a root, stands higher or lower than the words beside it.
+    In a line of text an exponent, or a root, stands higher or lower than the words beside it. Signs
+    that are level with a row come first, since others may stand beside them.
     """
-    for row in rows:
-        row.sort(key=lambda piece: piece.line.x)
-    heights = [-row[0].line.y for row in rows]
-    starts = [[piece.line.x for piece in row] for row in rows]
-    put: list[tuple[int, _Piece]] = []
-    others = []
-    for sign in signs:
-        near = bisect_left(heights, -sign.line.y)
-        close = range(max(0, near - _LOOKED_AT), min(len(rows), near + _LOOKED_AT))
-        fits = [(abs(rows[i][0].line.y - sign.line.y), i) for i in close]
-        fits = [(away, i) for away, i in fits if _has_place(rows[i], starts[i], sign, away)]
-        if fits:
-            put.append((min(fits)[1], sign))
-        else:
-            others.append(sign)
-    for index, sign in put:
-        rows[index].append(sign)
-    return others
+    for fits in (_is_level_with, _has_place):
+        for row in rows:
+            row.sort(key=lambda piece: piece.line.x)
+        heights = [-row[0].line.y for row in rows]
+        starts = [[piece.line.x for piece in row] for row in rows]
+        others: list[_Piece] = []
+        put: list[tuple[int, _Piece]] = []
+        for sign in signs:
+            near = bisect_left(heights, -sign.line.y)
+            close = range(max(0, near - _LOOKED_AT), min(len(rows), near + _LOOKED_AT))
+            away = [(abs(heights[i] + sign.line.y), i) for i in close]
+            found = [i for _, i in sorted(away) if fits(rows[i], starts[i], sign)]
+            if found:
+                put.append((found[0], sign))
+            else:
+                others.append(sign)
+        for index, sign in put:
+            rows[index].append(sign)
+        signs = others
+    return signs
 
 
-def _has_place(row: list[_Piece], starts: list[float], sign: _Piece, away: float) -> bool:
-    """Whether a sign stands at about the height of a row, and right beside one of its pieces."""
+def _is_level_with(row: list[_Piece], starts: list[float], sign: _Piece) -> bool:
+    return _is_level(row[0].line, sign.line)
+
+
+def _has_place(row: list[_Piece], starts: list[float], sign: _Piece) -> bool:
+    """Whether a sign stands at about the height of a row, and right beside one of its pieces.
+
+    What is longer than a sign has to stand between two. Exponent and index stand above each other.
+    """
     line = row[0].line
     if is_large_initial(sign.line.text, sign.line.size, line.size):
         return False
-    if away < _SAME_ROW * min(line.size, sign.line.size):
-        return True
-    farthest = _HANGING if is_mathematical(sign.line.font) else _RAISED
-    if away > farthest * line.size:
+    away = abs(line.y - sign.line.y)
+    if away > (_HANGING if is_mathematical(sign.line.font) else _RAISED) * line.size:
         return False
     at = bisect_left(starts, sign.line.x)
-    gap = 0.4 * line.size
-    before = row[at - 1].end if at else None
-    after = starts[at] if at < len(row) else None
-    is_free = (before is None or before < sign.line.x + gap) and (
-        after is None or sign.end < after + gap
-    )
-    is_beside = (before is not None and sign.line.x - before < gap) or (
-        after is not None and after - sign.end < gap
-    )
-    return is_free and is_beside
+    gaps = [sign.line.x - row[at - 1].end] if at else []
+    gaps += [starts[at] - sign.end] if at < len(row) else []
+    slack = 0.4 * line.size
+    is_sign = len(sign.line.text) <= _SHORT
+    if is_sign and sign.line.size < _SMALLER * line.size and away < 0.4 * line.size and at:
+        slack *= 2
+    return min(gaps) > -slack and (min(gaps) < slack if is_sign else len(gaps) == 2)
 
 
 def _is_level(first: Line, line: Line) -> bool:

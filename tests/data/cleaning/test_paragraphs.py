@@ -200,6 +200,10 @@ CASES: dict[str, tuple[list[Page], str]] = {
         [[*set_lines([FULL, "so that by"]), *in_block(Role.FORMULA, 1, ["x = y"], top=676)]],
         "x =",
     ),
+    "_is_stretched": (
+        [ending([FULL] * 6) + ending(["Theorem, below which " + SHORT], top=623)],
+        "Theorem",
+    ),
     "_goes_on_around_float": (
         [ending([FULL, FULL]) + ending(["goes on below, " + SHORT], top=400)],
         "goes on",
@@ -242,6 +246,26 @@ def test_lines_as_long_as_the_column_are_prose_whatever_they_begin_with() -> Non
 def test_short_lines_that_go_on_in_small_letters_are_no_verse() -> None:
     narrow = ["    " + line.lower() for line in VERSE]
     assert lengths(set_lines([*[PROSE] * 9, *narrow])) == [13]
+
+
+def test_stars_between_two_parts_are_no_item_of_a_list() -> None:
+    assert lengths(set_lines([*[PROSE] * 4, "", "* * * * *", "", *[PROSE] * 4])) == [4, 1, 4]
+
+
+def test_an_item_goes_on_where_its_bullet_is_no_farther_out() -> None:
+    page = set_lines(["   " + FULL, FULL, FULL] * 4 + ["   • " + FULL[:60], "   " + FULL[:60]] * 2)
+    assert lengths(page) == [3, 3, 3, 3, 2, 2]
+
+
+def test_a_dash_in_the_midst_of_a_sentence_is_no_bullet() -> None:
+    assert lengths(ending([FULL, FULL, "– which is " + FULL, SHORT])) == [4]
+
+
+def test_a_full_last_line_of_a_page_ends_no_paragraph() -> None:
+    full, room = "x" * 63 + ".", "x" * 53 + "."
+    pages = [ending(["y" * 64] * 8 + [end]) for end in (full, room)]
+    assert lengths(pages[0], ending(["A long word"])) == [10]
+    assert lengths(pages[1], ending(["A long word"])) == [9, 1]
 
 
 def test_text_in_capitals_is_no_verse() -> None:
