@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
+from qwen_pl.data.layout.captions import label_of
 from qwen_pl.data.layout.measures import usual_leading, usual_size
+from qwen_pl.data.page.fonts import is_bold
 from qwen_pl.data.page.line import Line, LineIndex, Page, parted
 
 _EDGE_ROWS = 2  # of a page, from the top and from the bottom, that are looked at
@@ -22,6 +24,8 @@ _APART = 1.4  # times the usual distance of lines
 _TOGETHER = 1.2  # times that distance, between two rows of one head
 _NUMBER = re.compile(r"\d{1,5}")
 _STANDS_ALONE = re.compile(r"\W*(\d+|[ivxlcdmIVXLCDM]+)\W*(/\s*\d+\W*)?")  # "- 3 -", "3 / 120"
+_ENTRY = re.compile(r"\[?(?P<number>\d{1,4})[\].)]\s*(?=\S)")  # of a list: "[12] Euler, L."
+_LARGER = 1.12  # times the size of the text, and more: a title
 _ROMAN = re.compile(r"m{0,3}(cm|cd|d?c{0,3})(xc|xl|l?x{0,3})(ix|iv|v?i{0,3})")
 _ROMAN_VALUES = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100, "d": 500, "m": 1000}
 
@@ -47,9 +51,14 @@ def find_running_heads(pages: list[Page]) -> set[LineIndex]:
     - or begins or ends like lines in its place on many pages nearby,
     - or stands where most pages nearby have a line of the first two kinds,
     - or stands apart from the text, where many pages nearby have a line, if some of these agree.
+
+    The first lines of captions and references are none, nor are titles that count with the pages.
     """
-    candidates = list(_edge_lines(pages))
+    candidates = [each for each in _edge_lines(pages) if not _is_of_text(each, pages)]
     counting = _counting_lines(candidates, len(pages))
+    titles = _titles(candidates, counting, usual_size(pages))
+    candidates = [each for each in candidates if each.where not in titles]
+    counting -= titles
     repeated = _repeated_lines([c for c in candidates if c.where not in counting])
     found = counting | repeated
     heads = set(counting)
@@ -74,6 +83,45 @@ def _edge_lines(pages: list[Page]) -> Iterator[_EdgeLine]:
                 for index in row:
                     if len(page[index].text) <= _LONGEST_HEAD:
                         yield _EdgeLine((number, index), page[index], edge)
+
+
+def _is_of_text(line: _EdgeLine, pages: list[Page]) -> bool:
+    """Whether a line begins a caption, or an entry of a list with others on its page."""
+    label = label_of(line.line.text)
+    if label is not None and label.sign in (":", "."):
+        return True
+    entry = _ENTRY.match(line.line.text)
+    if entry is None:
+        return False
+    value = int(entry["number"])
+    beside = {entry[0].replace(entry["number"], str(value + step), 1).strip() for step in (-1, 1)}
+    firsts = {each.text.split(maxsplit=1)[0] for each in pages[line.page] if each.text.strip()}
+    return not beside.isdisjoint(firsts)
+
+
+def _titles(candidates: list[_EdgeLine], counting: set[LineIndex], size: float) -> set[LineIndex]:
+    """Counting lines that are the titles of what follows them: "Lesson 1: Greetings".
+
+    Such lines are large or bold, or their page has another number by itself, and no two nearby say
+    the same but for their numbers.
+    """
+    numbered = {c.page for c in candidates if c.where in counting and _has_number_alone(c)}
+    lines = [c for c in candidates if c.where in counting and not _has_number_alone(c)]
+    by_text = defaultdict(list)
+    for line in lines:
+        by_text[_NUMBER.sub("", line.line.text.casefold())].append(line)
+    titles = set()
+    for alike in by_text.values():
+        pages = _Pages(alike)
+        for line in alike:
+            is_set_off = line.line.size > _LARGER * size or is_bold(line.line.font)
+            if pages.near(line.page) == 1 and (is_set_off or line.page in numbered):
+                titles.add(line.where)
+    return titles
+
+
+def _has_number_alone(line: _EdgeLine) -> bool:
+    return _STANDS_ALONE.fullmatch(line.line.text) is not None
 
 
 class _Pages:
@@ -117,7 +165,7 @@ def _counting_lines(candidates: list[_EdgeLine], num_pages: int) -> set[LineInde
         for line in alike:
             if pages.near(line.page) < enough:
                 continue
-            is_alone = _STANDS_ALONE.fullmatch(line.line.text) is not None
+            is_alone = _has_number_alone(line)
             if is_alone or _pages_at_its_height(line, heights) >= enough:
                 found.add(line.where)
     return found

@@ -1,5 +1,6 @@
 """Running heads and page numbers are found, and text that looks like them is left."""
 
+import pytest
 from line_maker import made_up_lines, set_lines
 
 from qwen_pl.data.layout.running_heads import find_running_heads
@@ -82,6 +83,39 @@ def test_heads_of_short_chapters_are_found_by_their_place_apart() -> None:
 def test_the_titles_of_slides_stay() -> None:
     titles = [title for title in ("A Dream", "Eggs and Ham", "Sleeping", "Walks") for _ in range(2)]
     pages = [[Line(title, 72, HEAD, 14), *page(n)] for n, title in enumerate(titles)]
+    assert found(pages) == []
+
+
+TITLES = ["Greetings", "At the market", "The weather", "Names", "Sheep", "The way", "Home"]
+
+
+@pytest.mark.parametrize(
+    ("size", "font", "foot"),
+    [(14, "Times", ""), (10, "Times-Bold", ""), (10, "Times", "number")],
+    ids=["large", "bold", "of a page that has its number below"],
+)
+def test_titles_that_count_with_the_pages_stay(size: float, font: str, foot: str) -> None:
+    pages = [
+        [Line(f"Lesson {n}: {title}", 72, HEAD, size, font=font), *page(n)]
+        for n, title in enumerate(TITLES, start=1)
+    ]
+    if foot:
+        pages = [[*each, Line(f"{n}", 300, FOOT, 10)] for n, each in enumerate(pages, start=1)]
+    assert [text for text in found(pages) if "Lesson" in text] == []
+
+
+def test_captions_at_the_head_of_pages_stay_though_they_count() -> None:
+    pages = [page(n, (f"Table {n}: {title}", HEAD)) for n, title in enumerate(TITLES, start=1)]
+    assert found(pages) == []
+
+
+@pytest.mark.parametrize("form", ["[{}] A. Author, a work", "{}. A. Author, a work"])
+def test_entries_of_a_list_at_the_head_of_pages_stay_though_they_count(form: str) -> None:
+    """As one on each page does by chance; others of the list are below it."""
+    pages = [page(n) for n in range(8)]
+    for number in (3, 4, 5):
+        at_head = Line(form.format(number + 9), 72, HEAD, 10)
+        pages[number] = [at_head, Line(form.format(number + 10), 72, 748, 10), *pages[number]]
     assert found(pages) == []
 
 
