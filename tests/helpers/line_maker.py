@@ -1,9 +1,10 @@
 """Lines with places, as the PDF reader gives them, for tests of what comes after it."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from qwen_pl.data.page.line import Box, Line, Page
+from qwen_pl.data.layout.row import LaidPage, row_of
+from qwen_pl.data.page.line import Box, Line, LineIndex, Page, parted
 
 
 def set_lines(
@@ -75,3 +76,23 @@ def set_text(
 def across(left: float, right: float, *heights: float) -> tuple[Box, ...]:
     """Rulings across a page, in points."""
     return tuple((left, height, right, height) for height in heights)
+
+
+def laid_page(
+    lines: Iterable[Line], *, rulings: Sequence[Box] = (), pictures: Sequence[Box] = ()
+) -> LaidPage:
+    """A page of one column, from lines that come from the top; those of one height make a row."""
+    rows = parted(lines, lambda row, line: row[0].y != line.y)
+    pieces = [sorted(row, key=lambda line: line.x) for row in rows]
+    left = min(row[0].x for row in pieces)
+    right = max(row[-1].end for row in pieces)
+    laid = [row_of(row, left, right) for row in pieces]
+    return LaidPage(laid, (0.0, 0.0, 600.0, 800.0), tuple(rulings), tuple(pictures))
+
+
+def texts_of(page: LaidPage, found: Mapping[LineIndex, int]) -> list[list[str]]:
+    """The texts of the rows of each block that was found on the first page."""
+    blocks: dict[int, list[str]] = {}
+    for (_, index), block in sorted(found.items()):
+        blocks.setdefault(block, []).append(page.rows[index].text)
+    return list(blocks.values())

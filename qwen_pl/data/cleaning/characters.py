@@ -38,6 +38,7 @@ _TABLE = str.maketrans(
         **{c: unicodedata.normalize("NFKC", c) for c in _ARABIC_SHAPES + _RADICALS},
     }
 )
+_CODE_TABLE = str.maketrans({**dict.fromkeys(_SPACES, " "), **dict.fromkeys(_CONTROLS, "")})
 
 _CHINESE = f"[{CHINESE_AND_MARKS}]"
 _LETTERSPACE = re.compile(f"(?<={_CHINESE}) (?={_CHINESE})")
@@ -107,6 +108,15 @@ def fix_characters(line: str) -> str:
 def on_one_line(text: str) -> str:
     """What is done with a line whose characters are to stay."""
     return " ".join(text.splitlines()).strip()
+
+
+def fix_code(line: str) -> str:
+    """One line of code as it is: with its quotes, accents and runs of spaces.
+
+    >>> fix_code("a\\xa0=  ´b´")
+    'a =  ´b´'
+    """
+    return line.translate(_CODE_TABLE).strip()
 
 
 def _composed(line: str) -> str:

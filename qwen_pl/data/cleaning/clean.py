@@ -5,8 +5,8 @@ from collections import Counter, defaultdict
 from collections.abc import Container, Iterator, Sequence
 from itertools import pairwise
 
-from qwen_pl.data.cleaning.blocks import APART, block_paragraphs
-from qwen_pl.data.cleaning.characters import fix_characters, on_one_line, read_tex_codes
+from qwen_pl.data.cleaning.blocks import APART, block_paragraphs, formula_text
+from qwen_pl.data.cleaning.characters import fix_characters, fix_code, on_one_line, read_tex_codes
 from qwen_pl.data.cleaning.clean_text import EVERY_STEP, Cleaning, CleanText, Paragraph
 from qwen_pl.data.cleaning.hyphens import LineJoiner, join_initial, joined_text
 from qwen_pl.data.cleaning.paragraphs import group_paragraphs
@@ -16,6 +16,7 @@ from qwen_pl.data.layout.lay_out import Layout, lay_out
 from qwen_pl.data.layout.measures import PlacedLine
 from qwen_pl.data.layout.roles import Role
 from qwen_pl.data.layout.row import Row
+from qwen_pl.data.page.fonts import is_monospaced
 from qwen_pl.data.page.line import LineIndex, Page, Sheet
 
 CLEANING_VERSION = 4
@@ -36,12 +37,29 @@ def clean_sheets(sheets: Sequence[Sheet], cleaning: Cleaning = EVERY_STEP) -> Cl
         pages = [[with_bullets(line) for line in page] for page in read_tex_codes(pages)]
     if cleaning.garbage_pages:
         pages, result.garbage_pages, result.garbage_ratio = without_unreadable(pages)
-    fix = fix_characters if cleaning.characters else on_one_line
-    pages = [[line._replace(text=fix(line.text)) for line in page] for page in pages]
+    pages = _fixed(pages, cleaning)
     pages = [[line for line in page if line.text] for page in pages]
     layout = lay_out([s._replace(lines=page) for s, page in zip(sheets, pages, strict=True)])
     _write_paragraphs(layout, cleaning, result)
     return result
+
+
+def _fixed(pages: Sequence[Page], cleaning: Cleaning) -> list[Page]:
+    """Pages with every character right, those of code as they are; a document may all be typed."""
+    letters = Counter[bool]()
+    for page in pages:
+        for line in page:
+            letters[is_monospaced(line.font)] += len(line.text)
+    is_typed = letters[True] > letters[False]
+    fix = fix_characters if cleaning.characters else on_one_line
+    fix_typed = fix_code if cleaning.characters and not is_typed else fix
+    return [
+        [
+            line._replace(text=(fix_typed if is_monospaced(line.font) else fix)(line.text))
+            for line in page
+        ]
+        for page in pages
+    ]
 
 
 def clean_pages(pages: Sequence[Page], cleaning: Cleaning = EVERY_STEP) -> CleanText:
@@ -85,7 +103,10 @@ def _write_paragraphs(layout: Layout, cleaning: Cleaning, result: CleanText) -> 
     result.paragraphs += behind[0, -1]
     for lines in group_paragraphs(pages):
         first = lines[0]
-        text = _join(lines, joiner, cleaning)
+        if first.line.role is Role.FORMULA:
+            text = formula_text([line.line for line in lines])
+        else:
+            text = _join(lines, joiner, cleaning)
         result.paragraphs.append(Paragraph(text, first.page + 1, role=first.line.role))
         for line in lines:
             result.paragraphs += behind[line.page, line.index]

@@ -1,8 +1,14 @@
-"""Tells captions by their labels, in many languages: ``Figure 3:``, ``Табл. 2``."""
+"""Finds captions by their labels, in many languages: ``Figure 3:``, ``Табл. 2``."""
 
 import re
+from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple
+
+from qwen_pl.data.layout.measures import usual_leading, usual_size
+from qwen_pl.data.layout.roles import Role
+from qwen_pl.data.layout.row import LaidPage, Row, end_of
+from qwen_pl.data.page.line import LineIndex
 
 _FIGURE_WORDS = (
     # English, and what it shares with others
@@ -39,6 +45,12 @@ _EAST_ASIAN_LABEL = re.compile(
     r"[A-Z]?\d{1,3}(?:[.\-–‑－．]\d{1,3}){0,3}(?![\d年月日])"
 )
 _SIGN = re.compile(r"\s?[:|：]\s*|\s?[—–-]+\s+|\s?[.．。](?:\s+|$)|$|\s+")
+
+_PART = re.compile(r"\([a-h]\)\s+\S")
+_LEADING = (
+    1.45  # of the size: lines of a caption are no farther apart, unless those of the text are
+)
+_NEAR = 3.0  # of the size
 
 
 class Kind(str, Enum):
@@ -83,3 +95,103 @@ def label_of(text: str) -> Label | None:
         "." if shown in tuple(".．。") else ":" if shown else sign[0][:1],
         sign.end(),
     )
+
+
+def find_captions(pages: Sequence[LaidPage]) -> dict[LineIndex, int]:
+    """For each row of a caption the number of the caption.
+
+    A caption begins with a label where no paragraph goes on, and ends below a gap, with another
+    size, or with a short last line. A label without a sign is one beside a table or a picture, or
+    in a size of its own: else it begins a sentence. So do names of parts, as ``(a) Left``.
+    """
+    size = usual_size(page.rows for page in pages)
+    leading = usual_leading((page.rows for page in pages), size)
+    found: dict[LineIndex, int] = {}
+    number = 0
+    for page, laid in enumerate(pages):
+        rows = laid.rows
+        end = 0
+        for index, row in enumerate(rows):
+            if index < end or row.role is not Role.PROSE:
+                continue
+            if _begins_caption(laid, index, size, leading):
+                number += 1
+                end = _end_of_caption(rows, index, leading)
+                found.update(((page, at), number) for at in range(index, end))
+    return found
+
+
+def _begins_caption(page: LaidPage, index: int, size: float, leading: float) -> bool:
+    row = page.rows[index]
+    label = label_of(row.text)
+    if label is None:
+        return _PART.match(row.text) is not None and _is_beside_picture(page, row)
+    if label.sign == ":":
+        return not _continues(page.rows, index, leading, certain=True)
+    if _continues(page.rows, index, leading):
+        return False
+    if label.sign != " ":
+        return True
+    rest = row.text[label.end :]
+    is_other_size = abs(row.size - size) > 0.03 * size
+    return not rest[:1].islower() and (is_other_size or _is_beside_float(page, index))
+
+
+def _continues(rows: Sequence[Row], index: int, leading: float, certain: bool = False) -> bool:
+    """Whether a row is within a paragraph: right below a full line that ends in mid-sentence.
+
+    Where that must be ``certain``, the paragraph has to begin at the same place as well.
+    """
+    if not index:
+        return False
+    before, row = rows[index - 1], rows[index]
+    if before.role is not Role.PROSE or abs(before.size - row.size) > 0.03 * row.size:
+        return False
+    is_next = 0 < before.y - row.y < 1.15 * max(leading, 1.2 * row.size)
+    is_full = end_of(before) > before.right - 0.1 * (before.right - before.left)
+    is_open = not before.text.rstrip("”\"')]").endswith((".", "!", "?", "。", ":"))
+    is_same = abs(before.x - row.x) < 1
+    return is_next and is_full and is_open and (is_same or not certain)
+
+
+def _is_beside_float(page: LaidPage, index: int) -> bool:
+    around = [page.rows[i] for i in (index - 1, index + 1) if 0 <= i < len(page.rows)]
+    return any(row.role in (Role.TABLE, Role.FIGURE) for row in around) or _is_beside_picture(
+        page, page.rows[index]
+    )
+
+
+def _is_beside_picture(page: LaidPage, row: Row) -> bool:
+    """Whether a row stands right above or below something drawn, or within it."""
+    reach = _NEAR * row.size
+    return any(
+        left < end_of(row) and row.x < right and lower - reach < row.y < upper + reach
+        for left, lower, right, upper in page.pictures
+    )
+
+
+def _end_of_caption(rows: Sequence[Row], first: int, leading: float) -> int:
+    """The index behind the last row of a caption."""
+    widest = max(leading, _LEADING * rows[first].size) + 1
+    label = label_of(rows[first].text)
+    is_title = label is not None and label.end == len(rows[first].text)  # its text is below
+    for index in range(first + 1, len(rows)):
+        before, row = rows[index - 1], rows[index]
+        drop = before.y - row.y
+        is_other = row.role is not Role.PROSE or label_of(row.text) is not None
+        is_apart = not 0 < drop < widest or abs(row.size - rows[first].size) > 0.06 * row.size
+        is_beside = row.x > before.right or end_of(row) < before.left
+        is_last = (
+            before.text.endswith((".", "。")) and _is_short(before) and index > first + is_title
+        )
+        if is_other or is_apart or is_beside or is_last:
+            return index
+        widest = min(widest, 1.15 * drop + 1)
+    return len(rows)
+
+
+def _is_short(row: Row) -> bool:
+    """Whether a row ends well before the end of its column, but for one in its middle."""
+    free = row.right - end_of(row)
+    is_centred = abs(free - (row.x - row.left)) < 0.05 * (row.right - row.left)
+    return free > 0.1 * (row.right - row.left) and not is_centred

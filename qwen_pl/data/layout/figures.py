@@ -10,7 +10,8 @@ from qwen_pl.data.layout.ruled_areas import ruled_areas
 from qwen_pl.data.page.fonts import is_mathematical, is_monospaced
 from qwen_pl.data.page.line import Box, Line, LineIndex, Sheet, parted
 
-_MOST_PICTURES = 400  # of a page, that are looked at
+_MOST_PICTURES = 200  # of a page, that are looked at
+_MOST_LABELS = 50
 _BACKGROUND = 0.9  # of the page, in width and in height
 _LOWEST = 2.5  # lines; what is lower may be a mark in a line of text
 _FEWEST = 2  # labels of a drawing
@@ -36,7 +37,7 @@ def find_figures(sheets: Sequence[Sheet]) -> dict[LineIndex, int]:
     found: dict[LineIndex, int] = {}
     number = 0
     for page, sheet in enumerate(sheets):
-        if not sheet.pictures or not hand.size:
+        if not (sheet.pictures or sheet.rulings) or not hand.size:
             continue
         pieces = _Pieces(sheet.lines, hand)
         for labels in pieces.figures(_drawings(sheet), ruled_areas(sheet)):
@@ -138,16 +139,19 @@ class _Pieces:
         self._places = [_place(line) for line in lines]
         self._from_below = sorted(range(len(lines)), key=lambda index: self._places[index][1])
         self._heights = [self._places[index][1] for index in self._from_below]
-        self._labels = {
-            index: label
-            for index, line in enumerate(lines)
-            if (label := label_of(line.text)) is not None and label.sign != " "
-        }
+        labels = ((index, label_of(line.text)) for index, line in enumerate(lines))
+        told = [(index, label) for index, label in labels if label and label.sign != " "]
+        self._labels = dict(told[:_MOST_LABELS])
 
     def figures(self, drawings: list[Box], ruled: list[Box]) -> list[list[int]]:
         """The labels of each drawing that is a figure."""
         found = []
-        taken = self._in_tables(ruled)
+        taken: set[int] = set()
+        for area in ruled:
+            if self._is_table(area, drawings):
+                taken.update(self._within(_grown(area, 1)))
+            else:
+                drawings = _joined(drawings, area)
         for drawing in drawings:
             kind = self._kind_at(drawing)
             inside = [index for index in self._within(drawing) if index not in taken]
@@ -156,7 +160,8 @@ class _Pieces:
             is_low = drawing[3] - drawing[1] < _LOWEST * self._hand.size
             labels = [index for index in inside if self._may_be_label(index, kind, is_low)]
             labels = [i for i in self._with_neighbours(drawing, labels) if i not in taken]
-            if len(labels) < (_FEWEST_OF_LOW if is_low else _FEWEST):
+            beside = len(labels) - (len(inside) if is_low else 0)
+            if beside < (_FEWEST_OF_LOW if is_low else _FEWEST):
                 continue
             taken.update(labels)
             found.append(sorted(labels))
@@ -183,18 +188,15 @@ class _Pieces:
                 nearest, kind = distance, label.kind
         return kind
 
-    def _in_tables(self, ruled: list[Box]) -> set[int]:
-        """The pieces between rulings that make a table and not a part of a drawing."""
-        cells: set[int] = set()
-        for area in ruled:
-            inside = self._within(_grown(area, 1))
-            in_hand = sum(
-                len(self._lines[i].text) for i in inside if self._hand.has(self._lines[i])
-            )
-            is_text = 2 * in_hand > sum(len(self._lines[index].text) for index in inside)
-            if is_text or self._kind_at(area) is Kind.TABLE:
-                cells.update(inside)
-        return cells
+    def _is_table(self, area: Box, drawings: Sequence[Box]) -> bool:
+        """Whether what rulings enclose is no drawing, or in the hand of the text."""
+        kind = self._kind_at(area)
+        is_drawn = kind is Kind.FIGURE or any(_overlap(area, drawing) for drawing in drawings)
+        if kind is Kind.TABLE or not is_drawn:
+            return True
+        lines = [self._lines[index] for index in self._within(_grown(area, 1))]
+        in_hand = sum(len(line.text) for line in lines if self._hand.has(line))
+        return 2 * in_hand > sum(len(line.text) for line in lines)
 
     def _is_text(self, inside: Sequence[int], kind: Kind | None) -> bool:
         """Whether a drawing is a box around text, as around a remark, a listing or a page."""
@@ -246,7 +248,7 @@ class _Pieces:
                 line, place = self._lines[other], self._places[other]
                 if other == index or place[0] > right + reach or place[2] < left - reach:
                     continue
-                if not (self._hand.has(line) or other in self._labels or _is_sentence(line.text)):
+                if self._may_be_label(other, Kind.FIGURE, True) and not _is_sentence(line.text):
                     labels.append(other)
                 elif place[0] < right and left < place[2]:
                     break

@@ -3,17 +3,21 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from qwen_pl.data.layout.captions import find_captions
+from qwen_pl.data.layout.code import find_code
 from qwen_pl.data.layout.columns import reading_order
 from qwen_pl.data.layout.contents import find_contents
 from qwen_pl.data.layout.drop_caps import place_drop_caps
 from qwen_pl.data.layout.figures import find_figures
 from qwen_pl.data.layout.footnotes import Note, find_note_beginnings, take_footnotes
+from qwen_pl.data.layout.formulas import find_formulas
 from qwen_pl.data.layout.margins import find_line_numbers, find_turned, without_numbers
 from qwen_pl.data.layout.measures import usual_size
 from qwen_pl.data.layout.roles import Role
 from qwen_pl.data.layout.row import LaidPage, Row, row_of
 from qwen_pl.data.layout.ruled_areas import ruled_areas
 from qwen_pl.data.layout.running_heads import find_running_heads
+from qwen_pl.data.layout.tables import find_tables
 from qwen_pl.data.page.line import Line, LineIndex, Sheet
 
 IN_TEXT = (Role.HEADING, Role.PROSE, Role.ITEM, Role.FORMULA, Role.BIBLIOGRAPHY)
@@ -53,6 +57,10 @@ def lay_out(sheets: Sequence[Sheet]) -> Layout:
     pages = [_laid(n, sheet, drawn[n] + margins[n], aside) for n, sheet in enumerate(sheets)]
     layout = Layout(pages)
     _give(pages, Role.CONTENTS, dict.fromkeys(find_contents([page.rows for page in pages]), 0))
+    _give(pages, Role.TABLE, find_tables(pages))
+    _give(pages, Role.CAPTION, find_captions(pages))
+    _give(pages, Role.CODE, find_code(pages))
+    _give(pages, Role.FORMULA, find_formulas(pages))
     _take_notes(layout, size)
     return layout
 

@@ -17,6 +17,7 @@ SIZE_CHANGE = 1.12
 """How many times larger than another a line is that may be a heading."""
 
 _USUAL_LEADING = 1.2  # times the size, where the pages do not tell
+_AS_USUAL = 0.6
 _FEWEST_DROPS = 5  # alike, for a document to tell its leading
 _FEWEST_OF_PAGE = 10  # alike, for a page to have a leading of its own
 _WIDEST_INDENT = 60.0  # points
@@ -83,12 +84,18 @@ def usual_size(pages: Iterable[Sequence[Placed]]) -> float:
 
 
 def usual_leading(pages: Iterable[Sequence[Placed]], size: float) -> float:
-    """The usual distance between baselines of text of a size, in points."""
+    """The usual distance between baselines of text of a size, in points.
+
+    It is the least of those that are about as usual as the most usual one: where paragraphs are of
+    one line or two, the gaps between them are as many.
+    """
     drops: Counter[float] = Counter()
     for page in pages:
         drops.update(_drops(page, size))
-    [(leading, count)] = drops.most_common(1) or [(0.0, 0)]
-    return leading if count >= _FEWEST_DROPS else _USUAL_LEADING * size
+    [(_, most)] = drops.most_common(1) or [(0.0, 0)]
+    if most < _FEWEST_DROPS:
+        return _USUAL_LEADING * size
+    return min(drop for drop, count in drops.items() if count > _AS_USUAL * most)
 
 
 def _leadings(pages: Sequence[Sequence[Row]], size: float) -> list[float]:

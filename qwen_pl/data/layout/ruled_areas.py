@@ -16,6 +16,7 @@ _FEW_ROWS = 3  # that may be a title inside a table
 _TABULAR = 0.4  # of the rows have several cells
 _TABULAR_OF_TALL = 0.7
 _SENTENCE = 40  # characters
+_MOST_LEVELS = 40  # of a page, those with most rulings
 _SAME_ROW = 0.4  # of the size
 
 
@@ -34,7 +35,7 @@ def ruled_areas(sheet: Sheet) -> list[Box]:
     the foot of a page may have such rulings, too, and so has a box around text: there rows have one
     piece, or first pieces that are sentences.
     """
-    levels = _levels(sheet.rulings)
+    levels = sorted(_levels(sheet.rulings), key=lambda level: -len(level[2]))[:_MOST_LEVELS]
     if not levels:
         return []
     across = [r for r in sheet.rulings if r[2] - r[0] < 1]
@@ -99,9 +100,10 @@ _Found = tuple[float, float, _Band]
 
 
 def _trimmed(bands: list[_Found]) -> list[_Found]:
-    """Bands from the first to the last that has rows."""
+    """Bands up to the last that has rows; one above them may hold the heads of columns."""
     rows = [index for index, band in enumerate(bands) if band[2] is _Band.ROWS]
-    return bands[rows[0] : rows[-1] + 1] if rows else []
+    # They come from below: the first is the lowest.
+    return bands[rows[0] : rows[-1] + 2] if rows else []
 
 
 def _outermost(areas: list[Box]) -> list[Box]:

@@ -1,6 +1,10 @@
-import pytest
+from collections.abc import Sequence
 
-from qwen_pl.data.layout.captions import label_of
+import pytest
+from line_maker import laid_page, set_text, texts_of
+
+from qwen_pl.data.layout.captions import find_captions, label_of
+from qwen_pl.data.page.line import Box
 
 
 @pytest.mark.parametrize(
@@ -41,3 +45,51 @@ def test_a_caption_is_told_by_its_label(text: str, kind: str, sign: str, rest: s
 )
 def test_other_text_has_no_label(text: str) -> None:
     assert label_of(text) is None
+
+
+PROSE = set_text(4 * ["It is a truth universally acknowledged that a man in want of one"], top=600)
+FULL = "x" * 64
+
+
+def captions(
+    *texts: str, gap: float = 30, size: float = 9, pictures: Sequence[Box] = ()
+) -> list[list[str]]:
+    """The captions found in lines below a paragraph, a gap above and behind them."""
+    lines = set_text(texts, top=PROSE[-1].y - gap, size=size, leading=11)
+    after = set_text(["And so it goes on, as it did before."], top=lines[-1].y - 30)
+    page = laid_page([*PROSE, *lines, *after], pictures=pictures)
+    return texts_of(page, find_captions([page]))
+
+
+def test_a_caption_has_all_its_lines_and_no_more() -> None:
+    lines = [f"Figure 1: Two ways {FULL}", f"and {FULL}", "and no more."]
+    assert captions(*lines) == [lines]
+
+
+def test_a_caption_in_the_size_of_the_text_ends_with_a_short_line() -> None:
+    assert captions("Fig. 1. Two ways.", "It goes on here", size=10) == [["Fig. 1. Two ways."]]
+
+
+def test_the_title_of_a_table_may_stand_below_its_label() -> None:
+    assert captions("TABLE III.", "Two ways of writing.") == [
+        ["TABLE III.", "Two ways of writing."]
+    ]
+
+
+def test_a_label_without_a_sign_needs_a_picture_beside_it_or_a_size_of_its_own() -> None:
+    assert captions("Figure 1 Two ways") == [["Figure 1 Two ways"]]
+    assert captions("Figure 1 Two ways", size=10) == []
+    near = [(72.0, 540.0, 300.0, 560.0)]
+    assert captions("Figure 1 Two ways", size=10, pictures=near) == [["Figure 1 Two ways"]]
+
+
+def test_parts_of_a_figure_have_captions_of_their_own() -> None:
+    assert captions("(a) Left ways", pictures=[(72.0, 540.0, 300.0, 560.0)]) == [["(a) Left ways"]]
+    assert captions("(a) Left ways") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "gap"), [("Figure 1 shows both of them", 30), ("Table 2. And then it goes on", 12)]
+)
+def test_a_sentence_may_begin_with_a_label(text: str, gap: float) -> None:
+    assert captions(text, gap=gap, size=10) == []

@@ -11,6 +11,7 @@ TICKS = set_pieces(
     ["0.2|0.4|0.6", "", "Speed||Time"], columns=[120, 200, 280], top=620, size=6, font="Sans"
 )
 CAPTION = set_text(["Figure 1: The speed of two ways"], top=480)
+LABELS = {"0.2", "0.4", "0.6", "Speed", "Time"}
 SMALL = {"x": 120, "top": 620, "size": 10.0}
 
 
@@ -20,7 +21,7 @@ def found(lines: Page, *pictures: Box, rulings: tuple[Box, ...] = ()) -> set[str
 
 
 def test_what_stands_in_a_drawing_is_a_figure() -> None:
-    assert found(TICKS + CAPTION, DRAWING) == {"0.2", "0.4", "0.6", "Speed", "Time"}
+    assert found(TICKS + CAPTION, DRAWING) == LABELS
 
 
 def test_so_are_small_or_turned_labels_beside_it() -> None:
@@ -36,15 +37,15 @@ def test_a_low_strip_of_colours_has_its_labels_beside_it() -> None:
     assert found(strip, (105.0, 685.0, 400.0, 704.0)) == {"1 2 3 4 5 6 7 8 9", "Wiki", "Mail"}
 
 
-def test_labels_in_another_hand_above_a_caption_need_no_drawing() -> None:
-    assert found(TICKS + CAPTION) == set()  # there is nothing drawn on the page
-    assert found(TICKS + CAPTION, (10.0, 10.0, 20.0, 20.0)) == {
-        "0.2",
-        "0.4",
-        "0.6",
-        "Speed",
-        "Time",
-    }
+def test_labels_in_another_hand_above_a_caption_need_no_known_drawing() -> None:
+    assert found(TICKS + CAPTION, rulings=across(10, 20, 40)) == LABELS
+
+
+def test_a_drawing_may_be_of_rulings_only() -> None:
+    cells = set_pieces(4 * ["Core|0|1|2"], columns=[110, 140, 150, 160], size=6, font="Sans")
+    rulings = across(100, 200, 710, 695, 680, 660)
+    caption = set_text(["Figure 1: The speed of two ways"], top=640)
+    assert found(cells + caption, rulings=rulings) == {"Core", "0", "1", "2"}
 
 
 @pytest.mark.parametrize(
@@ -73,4 +74,4 @@ def test_a_page_with_a_picture_behind_it_is_text() -> None:
 
 def test_prose_around_a_drawing_stays() -> None:
     beside = set_text(["A word", "Others"], x=120, top=495)
-    assert found(TICKS + beside, DRAWING) == {"0.2", "0.4", "0.6", "Speed", "Time"}
+    assert found(TICKS + beside, DRAWING) == LABELS
