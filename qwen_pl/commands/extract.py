@@ -12,7 +12,7 @@ from qwen_pl.files import check_place, whole_file
 from qwen_pl.terminal import tell
 
 if TYPE_CHECKING:
-    from qwen_pl.data.corpus.document import SealedText
+    from qwen_pl.data.corpus.document import Document
 
 SINGLE = (".txt", ".md")
 _LISTED = 20
@@ -33,6 +33,12 @@ def main(args: list[str]) -> None:
         help="NAME.txt for one file with everything, or a folder for one file per source, with "
         "a report beside the text; without it the text goes to the screen",
     )
+    parser.add_argument(
+        "--format",
+        choices=("text", "markdown"),
+        default="text",
+        help="markdown marks headings, lists, code and tables",
+    )
     options = parser.parse_args(args)
 
     from qwen_pl.data.cache_dir import CorpusEntry
@@ -42,16 +48,17 @@ def main(args: list[str]) -> None:
     from qwen_pl.data.report.file_report import status_table
 
     sources = find_sources(options.source)
-    targets = dict(zip(map(str, sources), _targets(sources, options.out), strict=True))
+    targets = dict(
+        zip(map(str, sources), _targets(sources, options.out, options.format), strict=True)
+    )
     corpus = corpus_of(options, Duplicates(documents=False, paragraphs=False))
     for target, group in groupby(corpus.documents, key=lambda d: targets[d.source]):
-        texts = [document.text for document in group]
         if target is None:
-            _join(texts, sys.stdout.buffer)
+            _join(group, options.format, sys.stdout.buffer)
             sys.stdout.flush()
         else:
             with whole_file(target) as file:
-                _join(texts, file)
+                _join(group, options.format, file)
             tell(target)
     if options.out is not None:
         folder = options.out if options.out.is_dir() else options.out.parent
@@ -65,14 +72,21 @@ def main(args: list[str]) -> None:
     tell(*status_table(corpus.reports), file=sys.stderr)
 
 
-def _join(texts: Iterable["SealedText"], out: IO[bytes]) -> None:
+def _join(documents: Iterable["Document"], form: str, out: IO[bytes]) -> None:
     """Copies texts one after another, with a blank line between two."""
-    for number, text in enumerate(texts):
+    from qwen_pl.data.corpus.document_markdown import markdown
+
+    for number, document in enumerate(documents):
         out.write(b"\n" if number else b"")
-        text.copy_to(out)
+        if form == "text" or document.source.lower().endswith(".md"):  # which is Markdown
+            document.text.copy_to(out)
+            continue
+        for part in markdown(document.text.read_paragraphs()):
+            out.write(part.encode())
+        out.write(b"\n")
 
 
-def _targets(sources: Sequence[Path], out: Path | None) -> Sequence[Path | None]:
+def _targets(sources: Sequence[Path], out: Path | None, form: str) -> Sequence[Path | None]:
     """The file that each source is written to; None stands for standard output."""
     if out is None:
         return [None] * len(sources)
@@ -81,10 +95,10 @@ def _targets(sources: Sequence[Path], out: Path | None) -> Sequence[Path | None]
     else:
         if out.is_file():
             raise InputError(f"{out} is a file: give NAME.txt or a folder")
-        targets = []
+        targets, suffix = [], ".md" if form == "markdown" else ".txt"
         for source in sources:
             names = [source.stem, *(f"{source.stem}-{n}" for n in range(2, len(sources) + 2))]
-            free = (out / f"{name}.txt" for name in names)
+            free = (out / f"{name}{suffix}" for name in names)
             targets.append(next(path for path in free if path not in targets))
     check_place(out)
     written_over = {path.resolve() for path in targets} & {path.resolve() for path in sources}

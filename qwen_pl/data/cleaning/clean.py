@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Container, Iterator, Sequence
 from itertools import pairwise
 
+from qwen_pl.data.cleaning.block_policy import USUAL_BLOCKS, Blocks
 from qwen_pl.data.cleaning.blocks import APART, block_paragraphs, formula_text
 from qwen_pl.data.cleaning.characters import fix_characters, fix_code, on_one_line, read_tex_codes
 from qwen_pl.data.cleaning.clean_text import EVERY_STEP, Cleaning, CleanText, Paragraph
@@ -26,7 +27,9 @@ _NO_WORDS = (Role.MARGIN, Role.RUNNING_HEAD, Role.CONTENTS, Role.FIGURE)
 """Roles of rows that tell nothing of the words of the text."""
 
 
-def clean_sheets(sheets: Sequence[Sheet], cleaning: Cleaning = EVERY_STEP) -> CleanText:
+def clean_sheets(
+    sheets: Sequence[Sheet], cleaning: Cleaning = EVERY_STEP, blocks: Blocks = USUAL_BLOCKS
+) -> CleanText:
     """Finds the paragraphs of a document.
 
     It needs all pages, in order, since what repeats tells head from text.
@@ -40,7 +43,7 @@ def clean_sheets(sheets: Sequence[Sheet], cleaning: Cleaning = EVERY_STEP) -> Cl
     pages = _fixed(pages, cleaning)
     pages = [[line for line in page if line.text] for page in pages]
     layout = lay_out([s._replace(lines=page) for s, page in zip(sheets, pages, strict=True)])
-    _write_paragraphs(layout, cleaning, result)
+    _write_paragraphs(layout, cleaning, blocks, result)
     return result
 
 
@@ -67,16 +70,21 @@ def clean_pages(pages: Sequence[Page], cleaning: Cleaning = EVERY_STEP) -> Clean
     return clean_sheets([Sheet(page) for page in pages], cleaning)
 
 
-def _write_paragraphs(layout: Layout, cleaning: Cleaning, result: CleanText) -> None:
-    """Makes paragraphs of the rows of a document, as their roles and the steps ask for.
+def _write_paragraphs(
+    layout: Layout, cleaning: Cleaning, blocks: Blocks, result: CleanText
+) -> None:
+    """Makes paragraphs of the rows of a document, as their roles, the steps and the policy ask for.
 
     What is apart from the text comes behind the paragraph that it stands in or beside.
     """
-    dropped = {Role.MARGIN, Role.FIGURE}
-    dropped |= {Role.RUNNING_HEAD} if cleaning.running_heads else set()
-    dropped |= {Role.CONTENTS} if cleaning.contents else set()
-    dropped |= {Role.FOOTNOTE} if cleaning.footnotes else set()
-    apart = APART - dropped
+    steps = {
+        Role.RUNNING_HEAD: cleaning.running_heads,
+        Role.CONTENTS: cleaning.contents,
+        Role.FOOTNOTE: cleaning.footnotes,
+    }
+    not_sought = {role for role, is_taken in steps.items() if not is_taken}  # it is text as other
+    apart = (APART | {Role.MARGIN, *steps}) - not_sought
+    moves_notes = cleaning.footnotes and blocks.footnote != "keep"
     joiner = LineJoiner(
         (row.text for page in layout.pages for row in page.rows if row.role not in _NO_WORDS),
         cleaning.hyphens,
@@ -87,17 +95,21 @@ def _write_paragraphs(layout: Layout, cleaning: Cleaning, result: CleanText) -> 
     for number, page in enumerate(layout.pages):
         pages.append([])
         for role, rows in _blocks(page.rows, apart):
-            if role in dropped:
+            is_moved = role is Role.FOOTNOTE and moves_notes
+            if role not in not_sought and (is_moved or blocks.fate(role) == "drop"):
+                result.blocks[role] += 0 if is_moved else 1
                 continue
             if role in apart:
                 behind[last] += block_paragraphs(role, [row for _, row in rows], number + 1, joiner)
                 continue
             for index, row in rows:
                 last = (number, len(pages[-1]))
-                if cleaning.footnotes and (number, index) in layout.without_calls:
+                if role in not_sought:
+                    row = row._replace(role=Role.PROSE)
+                if moves_notes and (number, index) in layout.without_calls:
                     row = row._replace(text=layout.without_calls[number, index])
                 pages[-1].append(row)
-                for note in layout.notes.get((number, index), ()) if cleaning.footnotes else ():
+                for note in layout.notes.get((number, index), ()) if moves_notes else ():
                     text = joined_text(note.lines[0], note.lines[1:], joiner.join)
                     behind[last].append(Paragraph(text, number + 1, role=Role.FOOTNOTE))
     result.paragraphs += behind[0, -1]
@@ -110,6 +122,7 @@ def _write_paragraphs(layout: Layout, cleaning: Cleaning, result: CleanText) -> 
         result.paragraphs.append(Paragraph(text, first.page + 1, role=first.line.role))
         for line in lines:
             result.paragraphs += behind[line.page, line.index]
+    blocks.sift(result)
     result.num_footnotes = sum(map(len, layout.notes.values())) if cleaning.footnotes else 0
     rows_of_all = [row for page in layout.pages for row in page.rows]
     if cleaning.running_heads:

@@ -22,6 +22,9 @@ class Paragraph(NamedTuple):
     newlines: int = 2
     """Between it and the paragraph before: two make a blank line."""
     role: Role = Role.PROSE
+    level: int = 0
+    """Of a heading, from 1 for the highest, and of an item, by how many lists it is in; 0 where
+    nothing tells."""
 
 
 def lines_as_they_are(
@@ -95,6 +98,8 @@ class CleanText:
     """Pages of which something is left out that no one can read, counted from 1."""
     garbage_ratio: float = 0.0
     """Share of the characters that no one can read, before they were left out."""
+    blocks: Counter[Role] = field(default_factory=Counter)
+    """How many paragraphs of each role there were, before those of some roles were left out."""
     glued_ratio: float = 0.0
     """Share of the letters in words of more than 24: above 0.02, spaces were lost."""
 

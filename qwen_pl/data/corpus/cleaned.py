@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from qwen_pl.data.cleaning.block_policy import Blocks
 from qwen_pl.data.cleaning.clean_text import Cleaning, CleanText, Paragraph
 from qwen_pl.data.corpus.sources import SourceFile
 from qwen_pl.data.layout.roles import Role
@@ -33,7 +34,7 @@ class Cleaned(NamedTuple):
 
 
 def cleaned_pdf(
-    file: SourceFile, pdf: PdfText, cleaning: Cleaning, limits: PdfLimits
+    file: SourceFile, pdf: PdfText, cleaning: Cleaning, blocks: Blocks, limits: PdfLimits
 ) -> Iterator[Cleaned]:
     """Cleans the pages of a PDF, in one piece.
 
@@ -45,11 +46,11 @@ def cleaned_pdf(
     facts = {n: getattr(pdf, n) for n in ("status", "reason", "num_pages", "producer", "reader")}
     job = {"pdf": facts, "num_pages": len(pdf.sheets)}
     seconds = limits.page_seconds * (1 + len(pdf.sheets))
-    return _cleaned(file, job, pdf.sheets, cleaning, limits, seconds)
+    return _cleaned(file, job, pdf.sheets, cleaning, blocks, limits, seconds)
 
 
 def cleaned_text(
-    file: SourceFile, encoding: TextEncoding, cleaning: Cleaning, limits: PdfLimits
+    file: SourceFile, encoding: TextEncoding, cleaning: Cleaning, blocks: Blocks, limits: PdfLimits
 ) -> Iterator[Cleaned]:
     """Cleans a text file piece by piece, whatever its size.
 
@@ -62,7 +63,7 @@ def cleaned_text(
     text = TextJob(str(file.path.resolve()), file.suffix, encoding, CHUNK_CHARACTERS)
     job = {"pdf": None, "num_pages": 0, "text": text}
     seconds = limits.page_seconds * (1 + size // _PAGE_CHARACTERS)
-    return _cleaned(file, job, [], cleaning, limits, seconds)
+    return _cleaned(file, job, [], cleaning, blocks, limits, seconds)
 
 
 def start_cleaning(limits: PdfLimits) -> None:
@@ -111,6 +112,7 @@ def _cleaned(
     job: dict[str, Any],
     sheets: Sequence[Sheet],
     cleaning: Cleaning,
+    blocks: Blocks,
     limits: PdfLimits,
     seconds: float,
 ) -> Iterator[Cleaned]:
@@ -119,7 +121,8 @@ def _cleaned(
     may_go_on = False
     try:
         child = _Cleaner.at_work(limits.memory_mb).await_ready()
-        child.send(job | {"path": path, "cleaning": dataclasses.asdict(cleaning)})
+        ways = {"cleaning": dataclasses.asdict(cleaning), "blocks": dataclasses.asdict(blocks)}
+        child.send(job | ways | {"path": path})
         for sheet in sheets:
             child.send({"sheet": sheet})
         while True:
@@ -147,14 +150,17 @@ def _next_piece(
     parts: list[tuple[list[str], Paragraph]] = []
     characters = 0
     while (message := child.next_message(seconds, deadline))["type"] == "paragraphs":
-        for text, page, newlines, role, goes_on in message["paragraphs"]:
-            if not (type(text) is str and type(page) is type(newlines) is int and newlines > 0):
+        for text, page, newlines, role, level, goes_on in message["paragraphs"]:
+            numbers = (page, newlines, level)
+            if type(text) is not str or any(type(number) is not int for number in numbers):
+                raise ValueError
+            if newlines < 1 or not 0 <= level < 256:
                 raise ValueError
             characters += len(text) + newlines
             if goes_on:
                 parts[-1][0].append(text)
             else:
-                parts.append(([text], Paragraph("", page, newlines, Role(role))))
+                parts.append(([text], Paragraph("", page, newlines, Role(role), level)))
         if characters > limits.text_mb * 1e6:
             raise ChildStopped("timeout", f"gave more than {limits.text_mb} MB of text")
     return message, [paragraph._replace(text="".join(texts)) for texts, paragraph in parts]

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from qwen_pl.data.cleaning.block_policy import Blocks
 from qwen_pl.data.cleaning.clean import clean_sheets
 from qwen_pl.data.cleaning.clean_text import Cleaning, Paragraph
 from qwen_pl.data.page.line import sheet_of
@@ -73,25 +74,26 @@ def _answers(job: dict[str, Any], jobs: "queue.SimpleQueue[bytes]") -> Iterator[
 
 def _cleaned(job: dict[str, Any], pages: Sequence[Any]) -> Iterator[dict[str, Any]]:
     """What is told of each piece: its paragraphs, then the report on it."""
-    path, cleaning = Path(job["path"]), Cleaning(**job["cleaning"])
+    path, cleaning, blocks = Path(job["path"]), Cleaning(**job["cleaning"]), Blocks(**job["blocks"])
     if job["pdf"] is not None:
         pdf = PdfText(path, list(map(sheet_of, pages)), **job["pdf"])
-        clean = clean_sheets(pdf.sheets, cleaning)
+        clean = clean_sheets(pdf.sheets, cleaning, blocks)
         yield from _told(clean.paragraphs)
         yield {"type": "cleaned", "report": describe_file(path, "", pdf, clean).to_json()}
         return
     for clean in read_text_file(TextJob(*job["text"]), cleaning):
+        blocks.sift(clean)
         yield from _told(clean.paragraphs)
         yield {"type": "cleaned", "report": describe_file(path, "", None, clean).to_json()}
 
 
 def _told(paragraphs: Iterable[Paragraph]) -> Iterator[dict[str, Any]]:
-    """Paragraphs as ``[text, page, newlines, role, whether it is the rest of the one before]``."""
+    """Paragraphs as ``[text, ... level, whether it is the rest of the one before]``."""
     batch, size = [], 0
-    for text, page, newlines, role in paragraphs:
+    for text, *rest in paragraphs:
         for start in range(0, len(text), _CHARACTERS_AT_ONCE):
             part = text[start : start + _CHARACTERS_AT_ONCE]
-            batch.append([part, page, newlines, role, start > 0])
+            batch.append([part, *rest, start > 0])
             size += len(part) + 1
             if size >= _CHARACTERS_AT_ONCE:
                 yield {"type": "paragraphs", "paragraphs": batch}

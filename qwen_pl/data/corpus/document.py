@@ -13,14 +13,27 @@ import numpy as np
 
 from qwen_pl.data.cache_dir import TextEntry
 from qwen_pl.data.cleaning.clean_text import Paragraph
+from qwen_pl.data.layout.roles import Role
 from qwen_pl.files import whole_file
 from qwen_pl.seals import Seal
 
 PARAGRAPH_END = "\n\n"
 _WORD = re.compile(r"\w+")
 
-INDEX = np.dtype([("start", "<i8"), ("num_bytes", "<i8"), ("page", "<i4"), ("key", "<u8")])
-"""A paragraph: its first byte in the text file, its length, its page and its key."""
+INDEX = np.dtype(
+    [
+        ("start", "<i8"),
+        ("num_bytes", "<i8"),
+        ("page", "<i4"),
+        ("key", "<u8"),
+        ("role", "u1"),
+        ("level", "u1"),
+    ]
+)
+"""A paragraph: its first byte in the text file, its length, its page, its key, the number of its
+role among ``ROLES``, and its level."""
+
+ROLES = tuple(Role)
 
 ParagraphRange = tuple[int, int]
 """The number of a first paragraph and of the one behind the last."""
@@ -70,6 +83,18 @@ class SealedText(NamedTuple):
         rows = self.read_index(first, end + 1)
         gaps = rows["start"][1:] - rows["start"][:-1] - rows["num_bytes"][:-1]
         return [*("\n" * gap for gap in gaps.tolist()), PARAGRAPH_END][: end - first]
+
+    def read_paragraphs(self, at_once: int = 1000) -> Iterator[Paragraph]:
+        """The paragraphs with their roles, of which few are in memory at a time.
+
+        How many newlines were before each is not told.
+        """
+        index = self.read_index()
+        for first in range(0, len(index), at_once):
+            rows = index[first : first + at_once]
+            for text, row in zip(self.read_texts(rows), rows.tolist(), strict=True):
+                _, _, page, _, role, level = row
+                yield Paragraph(text, page, role=ROLES[role], level=level)
 
     def copy_to(self, out: IO[bytes]) -> None:
         """Writes all of the text."""
@@ -155,6 +180,7 @@ class DocumentWriter:
             start = self._position + len(separator)
             row["start"], row["num_bytes"], row["page"] = start, len(text), paragraph.page
             row["key"] = paragraph_key(paragraph.text)
+            row["role"], row["level"] = ROLES.index(paragraph.role), paragraph.level
             self._text.write(separator + text)
             self._position = start + len(text)
         self._index.write(rows.tobytes())

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
@@ -17,6 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from qwen_pl.data.cache_dir import CacheDir, TextEntry
+from qwen_pl.data.cleaning.block_policy import USUAL_BLOCKS, Blocks
 from qwen_pl.data.cleaning.clean import CLEANING_VERSION
 from qwen_pl.data.cleaning.clean_text import Cleaning, CleanText
 from qwen_pl.data.corpus.cleaned import (
@@ -56,7 +58,7 @@ _LASTING = ("ok", "empty", "corrupt")
 _COMPARED_CHARACTERS = 16 << 20  # of a document's beginning that is compared with others
 _KEPT = ("num_paragraphs", "num_bytes", "signature")  # of a ``FileText``, in its record
 _LONG_SECONDS = 30  # that the pictures of a file take: of less nothing is said
-_RECORD_VERSION = 2  # raised whenever the cache holds other things under the same names
+_RECORD_VERSION = 3  # raised whenever the cache holds other things under the same names
 
 
 @dataclass(frozen=True)
@@ -68,12 +70,13 @@ class ReadingSettings:
     password: str = ""
     reader: str = "pypdf"
     ocr: str = "auto"
+    blocks: Blocks = USUAL_BLOCKS
 
     def version(self, suffix: str) -> str:
         """Changes whenever a file with this suffix could give other text, limits left aside."""
         reader = reader_version(self.reader, self.ocr) if suffix == ".pdf" else suffix
-        cleaning = [CLEANING_VERSION, dataclasses.asdict(self.cleaning)]
-        return fingerprint([reader, *cleaning, MINHASH_VERSION, _RECORD_VERSION])
+        ways = [dataclasses.asdict(way) for way in (self.cleaning, self.blocks)]
+        return fingerprint([reader, CLEANING_VERSION, *ways, MINHASH_VERSION, _RECORD_VERSION])
 
     @property
     def conditions(self) -> str:
@@ -224,7 +227,7 @@ def _read_pdf_file(
     kept = _kept_pages(pages_file, settings)
     start_cleaning(settings.limits)
     pdf = kept or _fresh_pages(pages_file, file.path, settings, progress)
-    pieces = cleaned_pdf(file, pdf, settings.cleaning, settings.limits)
+    pieces = cleaned_pdf(file, pdf, settings.cleaning, settings.blocks, settings.limits)
     # What is described without the child is a file of which no page was cleaned.
     made = _write(entry, file, dataclasses.replace(pdf, sheets=[]), pieces)
     made.report.seconds = 0.0 if kept is None else kept.seconds  # which reading took at its time
@@ -234,7 +237,7 @@ def _read_pdf_file(
 def _read_text_file(file: SourceFile, settings: ReadingSettings, entry: TextEntry) -> FileText:
     with file.path.open("rb") as opened:
         encoding = find_encoding(opened)
-    pieces = cleaned_text(file, encoding, settings.cleaning, settings.limits)
+    pieces = cleaned_text(file, encoding, settings.cleaning, settings.blocks, settings.limits)
     made = _write(entry, file, None, pieces)
     if made.report.status in ("ok", "empty"):  # else a limit was met
         made.report.status = made.report.status if encoding.status == "ok" else encoding.status
@@ -273,6 +276,7 @@ def _sum(report: FileReport, more: FileReport) -> FileReport:
         setattr(report, name, mean / max(1, letters + added))
     for name in ("characters", "words", "words_dehyphenated"):
         setattr(report, name, getattr(report, name) + getattr(more, name))
+    report.blocks = dict(Counter(report.blocks) + Counter(more.blocks))
     report.pages = max(report.pages, more.pages)
     if report.status == "empty":
         report.status, report.reason = more.status, more.reason

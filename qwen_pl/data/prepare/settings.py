@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from qwen_pl.data.cleaning.block_policy import Blocks
 from qwen_pl.data.cleaning.clean_text import Cleaning
 from qwen_pl.data.corpus.duplicates import Duplicates
 from qwen_pl.data.corpus.reading import ReadingSettings
@@ -43,6 +44,7 @@ class DataSettings:
         password: For encrypted PDFs.
         strict: Whether to stop at a file that cannot be read as a whole, rather than name it.
         cleaning: Which cleaning steps are taken.
+        blocks: Which kinds of blocks go into the text: keep, drop or apart for each role.
         duplicates: What is done with text that is there more than once.
         limits: What a single PDF may cost before it is given up.
         reference_text: Text in the same forms as ``source`` that is measured at every validation,
@@ -76,6 +78,7 @@ class DataSettings:
         password: str = "",
         strict: bool = False,
         cleaning: Cleaning = Cleaning(),  # noqa: B008 (frozen)
+        blocks: Blocks = Blocks(),  # noqa: B008 (frozen)
         duplicates: Duplicates = Duplicates(),  # noqa: B008 (frozen)
         limits: PdfLimits = PdfLimits(),  # noqa: B008 (frozen)
         reference_text: str | list[str] | None = None,
@@ -90,7 +93,7 @@ class DataSettings:
             max_train_bytes=max_train_bytes,
             val_fraction=val_fraction,
             test_fraction=test_fraction,
-            reading=ReadingSettings(cleaning, limits, password, reader, ocr),
+            reading=ReadingSettings(cleaning, limits, password, reader, ocr, blocks),
             duplicates=duplicates,
             strict=strict,
         )

@@ -60,6 +60,8 @@ class FileReport:
     """Share of the characters that nobody could read, which were left out."""
     seconds: float
     """Time that reading and cleaning took."""
+    blocks: dict[str, int] = field(default_factory=dict)
+    """Paragraphs of each role that were found, be they kept or not."""
     lost_ratio: float = 0.0
     """Share of the letters read that are in no paragraph: heads, contents and what went wrong."""
     repeated_paragraphs: int = 0
@@ -153,6 +155,7 @@ def describe_file(path: Path, sha256: str, pdf: PdfText | None, clean: CleanText
         garbage_ratio=round(clean.garbage_ratio, 4),
         seconds=0.0,
         lost_ratio=round(sum(fate.letters_lost for fate in fates) / max(letters, 1), 4),
+        blocks={role.value: count for role, count in clean.blocks.most_common()},
         excerpts=worst_pages(fates, clean),
     )
 

@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from qwen_pl.data.cache_dir import CacheDir
+from qwen_pl.data.cleaning.block_policy import USUAL_BLOCKS
 from qwen_pl.data.cleaning.clean_text import EVERY_STEP, CleanText
 from qwen_pl.data.corpus import cleaned
 from qwen_pl.data.corpus.reading import FileText, ReadingSettings, read_file
@@ -42,7 +43,7 @@ def read(file: SourceFile, **limits: float) -> FileText:
 
 
 def clean(file: SourceFile, **limits: float) -> list[cleaned.Cleaned]:
-    return list(cleaned.cleaned_text(file, UTF8, EVERY_STEP, PdfLimits(**limits)))
+    return list(cleaned.cleaned_text(file, UTF8, EVERY_STEP, USUAL_BLOCKS, PdfLimits(**limits)))
 
 
 LIMITS = {
@@ -79,7 +80,9 @@ def test_a_pdf_that_meets_a_limit_in_cleaning_has_that_for_its_status(tmp_path: 
         PdfText(tmp_path / "x.pdf", list(map(Sheet, pages)), num_pages=4),
     )
     with pytest.raises(ChildStopped, match=r"cleaning: took more than 0\.0") as stopped:
-        list(cleaned.cleaned_pdf(file, pdf, EVERY_STEP, PdfLimits(page_seconds=0.001)))
+        list(
+            cleaned.cleaned_pdf(file, pdf, EVERY_STEP, USUAL_BLOCKS, PdfLimits(page_seconds=0.001))
+        )
     assert stopped.value.status == "timeout"
 
 
@@ -121,10 +124,16 @@ NONSENSE: dict[str, list[dict[str, Any]]] = {
     "no paragraphs": [{"type": "paragraphs"}],
     "paragraphs that are none": [{"type": "paragraphs", "paragraphs": 7}],
     "a paragraph without a page": [{"type": "paragraphs", "paragraphs": [["x"]]}],
-    "a text that is none": [{"type": "paragraphs", "paragraphs": [[None, 1, 2, False]]}],
-    "a page that is none": [{"type": "paragraphs", "paragraphs": [["x", "1", 2, False]]}],
-    "the rest of nothing": [{"type": "paragraphs", "paragraphs": [["x", 1, 2, True]]}],
-    "no newlines": [{"type": "paragraphs", "paragraphs": [["x", 1, 0, False]]}],
+    "a text that is none": [
+        {"type": "paragraphs", "paragraphs": [[None, 1, 2, "prose", 0, False]]}
+    ],
+    "a page that is none": [
+        {"type": "paragraphs", "paragraphs": [["x", "1", 2, "prose", 0, False]]}
+    ],
+    "the rest of nothing": [{"type": "paragraphs", "paragraphs": [["x", 1, 2, "prose", 0, True]]}],
+    "no newlines": [{"type": "paragraphs", "paragraphs": [["x", 1, 0, "prose", 0, False]]}],
+    "no role": [{"type": "paragraphs", "paragraphs": [["x", 1, 2, "hero", 0, False]]}],
+    "no level": [{"type": "paragraphs", "paragraphs": [["x", 1, 2, "item", 256, False]]}],
     "no report": [{"type": "cleaned"}],
     "a report that is none": [{"type": "cleaned", "report": []}],
     "a report without a field": [{"type": "cleaned", "report": {"status": "ok"}}],
