@@ -1,9 +1,11 @@
 """``locate``: leads from a training step to the pages it saw, and from a sentence to its page."""
 
+import contextlib
 import hashlib
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from qwen_pl.commands.options import VerbParser, checked_data_settings, data_settings_alone
 from qwen_pl.errors import InputError
@@ -13,6 +15,8 @@ from qwen_pl.terminal import show, tell
 if TYPE_CHECKING:
     from qwen_pl.data.tokens.token_file import TokenFile
     from qwen_pl.training.steps.ledger import Stretch
+
+Found = TypeVar("Found")
 
 HELP = """\
 Show the text that the model saw at a training step and the pages it comes from, or find the pages
@@ -70,8 +74,8 @@ def _show_step(folder: Path, step: int, only: int | None) -> None:
         raise InputError(
             f"--sample is {only}: step {step:,} has {len(samples):,} samples, counted from 0"
         )
-    tokens = _tokens(folder, stretch)
-    tokenizer = load_tokenizer(stretch.tokenizer)
+    tokens, tokenizer_folder = _made_of(folder, stretch)
+    tokenizer = load_tokenizer(tokenizer_folder)
     spans = with_gaps(tokens, stretch.seq_len)
     order = WindowOrder(spans, stretch.seq_len, stretch.stride, stretch.seed)
     for number in range(len(samples)) if only is None else [only]:
@@ -111,8 +115,12 @@ def _stretch(folder: Path, step: int) -> "Stretch":
     return stretch
 
 
-def _tokens(folder: Path, stretch: "Stretch") -> "TokenFile":
-    """The token file that a step was cut from, once its tokenizer is there too."""
+def _made_of(folder: Path, stretch: "Stretch") -> tuple["TokenFile", Path]:
+    """The token file that a step was cut from, and the folder of its tokenizer.
+
+    Where they were at the time, the same may be kept under another name: a later version, which
+    reads files in another way, has names of its own for what comes out the same.
+    """
     from qwen_pl.data.tokens.token_file import TokenFile
     from qwen_pl.run.saved_config import config_in_force
     from qwen_pl.seals import Damaged, read_bytes
@@ -120,20 +128,41 @@ def _tokens(folder: Path, stretch: "Stretch") -> "TokenFile":
     # A run that was resumed may have had other settings from there on, its cache among them.
     config = config_in_force(folder, stretch.from_step + 1) or folder / CONFIG
     again = f"python -m qwen_pl prepare --config {config} makes it again"
-    tokens, tokenizer = Path(stretch.tokens), Path(stretch.tokenizer) / "tokenizer.json"
-    found = TokenFile(tokens)
-    try:
-        digest = hashlib.sha256(read_bytes(tokenizer)).hexdigest()
+    tokens, tokenizer = Path(stretch.tokens), Path(stretch.tokenizer)
+
+    def token_file(place: Path) -> TokenFile:
+        found = TokenFile(place)
         found.check()
+        if found.fingerprint != stretch.tokens_fingerprint:
+            raise InputError(
+                f"{place} does not hold the tokens of the run any more: remove it, then {again}"
+            )
+        return found
+
+    def tokenizer_folder(place: Path) -> Path:
+        file = place / "tokenizer.json"
+        if hashlib.sha256(read_bytes(file)).hexdigest() != stretch.tokenizer_sha256:
+            raise InputError(f"{file} is not the tokenizer of the run any more: restore it")
+        return place
+
+    try:
+        there = _first_of(tokenizer_folder, tokenizer)
+        return _first_of(token_file, tokens), there
     except Damaged as damage:
         raise InputError(f"{damage}: {again}") from None
-    if found.fingerprint != stretch.tokens_fingerprint:
-        raise InputError(
-            f"{tokens} does not hold the tokens of the run any more: remove it, then {again}"
-        )
-    if digest != stretch.tokenizer_sha256:
-        raise InputError(f"{tokenizer} is not the tokenizer of the run any more: restore it")
-    return found
+
+
+def _first_of(opened: Callable[[Path], Found], place: Path) -> Found:
+    """What is at a place; or else, if it is not what it should be, at one beside it."""
+    from qwen_pl.seals import Damaged
+
+    try:
+        return opened(place)
+    except (Damaged, InputError):
+        for other in sorted(place.parent.iterdir()) if place.parent.is_dir() else []:
+            with contextlib.suppress(Damaged, InputError):
+                return opened(other)
+        raise
 
 
 def _pages(first: int, last: int) -> str:
