@@ -60,20 +60,22 @@ def ours(config: Qwen3Config, device: torch.device) -> tuple[nn.Module, LossOf]:
 
 def transformers(config: Qwen3Config, device: torch.device) -> tuple[nn.Module, LossOf]:
     """Transformers' network with the same weights."""
+    network = their_network(config, device)
+    network.load_state_dict(ours(config, device)[0].state_dict())
+    # Its own labels are shifted inside; these are shifted already.
+    return network, lambda ids, labels: network(ids, labels=labels, shift_labels=labels).loss
+
+
+def their_network(config: Qwen3Config, device: torch.device) -> nn.Module:
+    """Transformers' network of the same sizes."""
     from transformers import Qwen3Config as TheirConfig
     from transformers import Qwen3ForCausalLM as TheirNetwork
 
     sizes = {name: value for name, value in vars(config).items() if name != "rope_theta"}
-    del sizes["rope_scaling"]
+    sizes["rope_scaling"] = None
     rope = {"rope_type": "default", "rope_theta": config.rope_theta}
-    their_config = TheirConfig(
-        **sizes, rope_parameters=rope, use_cache=False, attn_implementation="sdpa"
-    )
     with device:
-        network = TheirNetwork(their_config).float().train()
-    network.load_state_dict(ours(config, device)[0].state_dict())
-    # Its own labels are shifted inside; these are shifted already.
-    return network, lambda ids, labels: network(ids, labels=labels, shift_labels=labels).loss
+        return TheirNetwork(TheirConfig(**sizes, rope_parameters=rope, use_cache=False)).train()
 
 
 WAYS = {"ours": ours, "transformers": transformers}

@@ -17,6 +17,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from benchmarks.contenders import their_network
 from qwen_pl.model.config import Qwen3Config
 from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 from qwen_pl.training.devices.layers import make_frugal
@@ -32,16 +33,9 @@ def ours(config: Qwen3Config, input_ids: Tensor, labels: Tensor) -> tuple[nn.Mod
 
 
 def transformers(config: Qwen3Config, input_ids: Tensor, labels: Tensor) -> tuple[nn.Module, Step]:
-    from transformers import Qwen3Config as TheirConfig
-    from transformers import Qwen3ForCausalLM as TheirNetwork
-
-    sizes = {name: value for name, value in vars(config).items() if name != "rope_theta"}
-    sizes["rope_scaling"] = None
-    rope = {"rope_type": "default", "rope_theta": config.rope_theta}
-    with torch.device(input_ids.device):
-        network = TheirNetwork(TheirConfig(**sizes, rope_parameters=rope, use_cache=False))
+    network = their_network(config, input_ids.device)
     # Their network shifts the labels itself: given the inputs, it predicts one token less.
-    return network.train(), lambda: network(input_ids, labels=input_ids).loss
+    return network, lambda: network(input_ids, labels=input_ids).loss
 
 
 WAYS = {"qwen_pl": ours, "transformers": transformers}

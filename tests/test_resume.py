@@ -48,6 +48,23 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, int
         signal.signal(number, handler)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not fork")
+def test_a_killed_run_goes_on_bit_for_bit_on_any_device(
+    config: Path, folder: Path, noted: Callable[[str], list[str]], on_device: list[str]
+) -> None:
+    options = ["fit", "--config", config, *on_device, "--trainer.deterministic", "true"]
+    options += ["--trainer.max_steps", 10]
+    kill = ["--trainer.callbacks.moment", "saving", "--trainer.callbacks.step", 5]
+    again = ["--ckpt_path", "last"]
+    commands = ([*noted("unbroken")], [*noted("killed"), *kill], [*noted("killed"), *again])
+    unbroken, killed, resumed = (
+        in_own_process([*options, *words], folder, name=f"fit-{number}")
+        for number, words in enumerate(commands)
+    )
+    assert [unbroken.code, killed.code, resumed.code] == [0, -signal.SIGKILL, 0], resumed.err
+    assert differing(folder, "unbroken", "killed", 10) == []
+
+
 def differing(folder: Path, one: str, other: str, step: int) -> list[str]:
     runs = (folder / "lightning_logs" / name for name in (one, other))
     return [f"{f.name}: {f.detail}" for f in compare_runs(*runs, step) if not f.is_same]

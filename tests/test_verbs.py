@@ -71,9 +71,7 @@ def test_a_run_is_measured_and_written_with_where_it_was_trained(
         },
         {"trainer.strategy": "ddp", "trainer.accumulate_grad_batches": 2},
     ],
-    ids=lambda changes: ", ".join(f"{name.split('.')[1]} {to}" for name, to in changes.items())[
-        :60
-    ],
+    ids=lambda changes: ", ".join(f"{name} {value}" for name, value in changes.items()),
 )
 def test_every_setting_trains_and_resumes_on_a_gpu(
     config: Path, folder: Path, changes: dict[str, object]
