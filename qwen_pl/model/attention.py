@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
 from qwen_pl.model.cache import KeyValueCache
+from qwen_pl.model.compilers import lacks_to_compile
 
 Mask = Tensor | BlockMask | None
 """None for plain causal attention, a table of who sees whom, or the blocks of it that are used."""
@@ -102,14 +103,14 @@ def document_mask(document_ids: Tensor, *, in_blocks: bool | None = None) -> Ten
     Args:
         document_ids: ``(B, T)`` int64; tokens of one document have one number.
         in_blocks: Whether to make a ``BlockMask`` for FlexAttention, which leaves out the work of
-            blocks in which nothing is seen; by default on CUDA. Otherwise a table
-            ``(B, 1, T, T)`` bool.
+            blocks in which nothing is seen; by default on CUDA, where that can be compiled.
+            Otherwise a table ``(B, 1, T, T)`` bool.
 
     >>> document_mask(torch.tensor([[0, 0, 1]]))[0, 0].int().tolist()
     [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
     """
     if in_blocks is None:
-        in_blocks = document_ids.is_cuda
+        in_blocks = document_ids.is_cuda and lacks_to_compile(document_ids.device) is None
     if in_blocks:
         return _document_blocks(document_starts(document_ids))
     same = document_ids.unsqueeze(1) == document_ids.unsqueeze(2)  # (B, T, T)

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from functools import lru_cache
-from importlib.util import find_spec
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from qwen_pl.model.compilers import lacks_to_compile
 
 IGNORE_INDEX = -100
 """A label that asks for no prediction."""
@@ -103,8 +104,10 @@ class _ChunkedLoss(torch.autograd.Function):
         loss = torch.zeros((), dtype=torch.float32, device=hidden.device)
         # One buffer for all chunks: fresh ones would cost page faults on a CPU.
         buffer = hidden.new_empty(min(chunk_size, len(hidden)), len(matrix))
-        is_large = hidden.is_cuda and len(hidden) * len(matrix) >= COMPILED_FROM
-        compare = _compiled_compare() if is_large else _compare_in_place
+        compare: Compare = _compare_in_place
+        is_large = len(hidden) * len(matrix) >= COMPILED_FROM
+        if is_large and hidden.is_cuda and lacks_to_compile(hidden.device) is None:
+            compare = _compiled_compare()
 
         for start in range(0, len(hidden), chunk_size):
             rows = slice(start, start + chunk_size)
@@ -186,6 +189,4 @@ def _compare(
 
 @lru_cache(maxsize=1)
 def _compiled_compare() -> Compare:
-    if find_spec("triton") is None:  # on Windows, say
-        return _compare_in_place
     return torch.compile(_compare, dynamic=False)

@@ -1,17 +1,15 @@
 """What is laid over the layers of a network to train it: less memory, float8, a compiler."""
 
 import logging
-import os
-import shutil
 
 import torch
 from torch import Tensor, nn
 
 from qwen_pl.errors import InputError
 from qwen_pl.model.by_hand import gated_product, is_plain
+from qwen_pl.model.compilers import lacks_to_compile
 from qwen_pl.model.qwen3 import MLP, Qwen3ForCausalLM
 
-COMPILERS = ("c++", "g++", "clang++", "cl")
 MULTIPLE = 16
 """Rows and columns of a matrix have to be a multiple of it to be multiplied in float8."""
 OLDEST_CAPABILITY = (8, 9)
@@ -106,12 +104,10 @@ def compile_layers(network: Qwen3ForCausalLM, device: torch.device) -> None:
     Raises:
         InputError: If there is nothing to compile with.
     """
-    if device.type == "cpu" and not any(
-        map(shutil.which, (os.environ.get("CXX", "c++"), *COMPILERS))
-    ):
+    if (missing := lacks_to_compile(device)) is not None:
         raise InputError(
-            "model.compile needs a C++ compiler where it trains on a CPU: install one (g++, clang "
-            "or Visual C++), or leave it out"
+            f"model.compile needs {missing} where it trains on {device.type}: install it (g++ or "
+            "clang are compilers, on Windows Visual C++), or leave model.compile out"
         )
     # Warns that nothing may change in place where activations are computed again: nothing does.
     logging.getLogger("torch._higher_order_ops.wrap").setLevel(logging.ERROR)
