@@ -5,7 +5,7 @@ import unicodedata
 from itertools import pairwise
 
 from qwen_pl.data.page.line import Line, Page
-from qwen_pl.data.page.scripts import CHINESE_AND_MARKS
+from qwen_pl.data.page.scripts import CHINESE_AND_MARKS, COMBINING
 
 _LIGATURES = {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"}
 _SPACES = "\t\n\v\f\r\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -20,7 +20,9 @@ _OF_WINDOWS = {
 # The shapes of Arabic letters within words, and radicals that look like Chinese characters: some
 # fonts name them instead of the letters and characters.
 _ARABIC_SHAPES = [chr(i) for i in [*range(0xFB50, 0xFBC2), *range(0xFBD3, 0xFD3E)]]
-_ARABIC_SHAPES += [chr(i) for i in [*range(0xFD50, 0xFDC8), *range(0xFE70, 0xFEFD)]]
+_ARABIC_SHAPES += [chr(i) for i in [*range(0xFD50, 0xFDC8), *range(0xFDF0, 0xFDFC)]]
+_ARABIC_SHAPES += [chr(i) for i in range(0xFE70, 0xFEFD)]
+_ARABIC_SHAPES += [chr(i) for i in range(0xFB20, 0xFB2A)]  # wide Hebrew letters
 _RADICALS = [chr(i) for i in [0x2E9F, 0x2EF3, *range(0x2F00, 0x2FD6)]]
 _RARE_RADICALS = "⻑⺠⻘⻝⻩⻁⻋⻅⻆⻉⻓⻔⻚⻛⻜⻢⻥⻦⻨⻬⻮⻰⻤⻣⻯⻲"
 _THEIR_CHARACTERS = "長民青食黄虎车见角贝长门页风飞马鱼鸟麦齐齿龙鬼骨竜亀"
@@ -46,12 +48,29 @@ _CHINESE_PAIR = re.compile(f"{_CHINESE}(?= ?{_CHINESE})")
 _LETTERSPACED = 0.25  # of the pairs of Chinese characters on a line have a space between them
 _FEWEST_LETTERSPACES = 3
 
+_HEBREW = "\u0590"
+# Accents of Latin letters are not among them: some fonts show them before their letters.
+_BEFORE_MARK = re.compile(f" +(?=[{''.join(mark for mark in COMBINING if mark > _HEBREW)}])")
 _MOST_MARKS = 30  # on one letter
 _MAYBE_MANY_MARKS = re.compile(rf"[^\w\s\x00-\x7f]{{{_MOST_MARKS}}}")
 _COMBINING = "\u0301\u0300\u0308\u0302\u0303\u030b\u030c\u0306\u0304\u030a\u0307"
 _ACCENTS = dict(zip("´`¨ˆ˜˝ˇ˘¯˚˙", _COMBINING, strict=True))
 # A ` only inside a word: before one it is a quotation mark.
 _LOOSE_ACCENT = re.compile(r"([´¨ˆ˜˝ˇ˘¯˚˙]|(?<=[^\W\d_])`) ?([^\W\d_])")
+
+# Of Devanagari, Bengali, Gurmukhi, Gujarati, Oriya, Tamil, Malayalam and Sinhala.
+_SIGNS_BEFORE = "\u093f\u09bf\u09c7\u09c8\u0a3f\u0abf\u0b47\u0bc6-\u0bc8\u0d46-\u0d48\u0dd9-\u0ddb"
+_CONSONANT = "[\u0915-\u0939\u0958-\u095f\u0995-\u09b9\u09dc-\u09df\u0a15-\u0a39\u0a95-\u0ab9"
+_CONSONANT += (
+    "\u0b15-\u0b39\u0b95-\u0bb9\u0d15-\u0d39\u0d9a-\u0dc6][\u093c\u09bc\u0a3c\u0abc\u0b3c]?"
+)
+_JOINED = (
+    "[\u094d\u09cd\u0a4d\u0acd\u0b4d\u0d4d\u0dca]\u200d?"  # by a sign that takes the vowel away
+)
+_SEEN_BEFORE = re.compile(f"[{_SIGNS_BEFORE}]")
+_BEGINS_WORD = re.compile(rf"(?:^|(?<=[\s(“‘\"'«-]))[{_SIGNS_BEFORE}]")
+_BEFORE_CONSONANT = re.compile(f"([{_SIGNS_BEFORE}])({_CONSONANT}(?:{_JOINED}{_CONSONANT})*)")
+_BEGINNING_SHARE = 0.05
 
 _T1 = {
     **dict(zip(range(0x00, 0x0D), "`´ˆ˜¨˝˚ˇ˘¯˙¸˛", strict=True)),
@@ -99,7 +118,7 @@ def fix_characters(line: str) -> str:
     line = _LOOSE_ACCENT.sub(_compose, line)
     line = re.sub(" {2,}", " ", line).strip()
     line = re.sub("(?<=[“„]) (?=[‘‚])|(?<=’) (?=”)|(?<=[‘‚]) (?=[“„])|(?<=”) (?=’)", "", line)
-    line = re.sub(" +(?=[\u0591-\u05c7\u064b-\u065f\u0670])", "", line)  # vowel signs
+    line = _BEFORE_MARK.sub("", line)
     line = _close_up(line)
     line = line.replace("c©", "©")  # TeX draws the sign as a letter in a circle
     return re.sub("\u00ad(?!$)", "", line)  # at the line's end a soft hyphen breaks a word
@@ -152,6 +171,29 @@ def _compose(match: re.Match[str]) -> str:
     accent, letter = match.groups()
     composed = unicodedata.normalize("NFC", letter.replace("ı", "i") + _ACCENTS[accent])
     return composed if len(composed) == 1 else match[0]
+
+
+def in_logical_order(pages: list[Page]) -> list[Page]:
+    """Vowel signs that stand before their consonant in print, behind it, as Unicode has them.
+
+    Some fonts of the scripts of India tell glyphs in the order in which they are seen. Then vowel
+    signs begin words, as they never do otherwise.
+
+    >>> from qwen_pl.data.page.line import Line
+    >>> [[line]] = in_logical_order([[Line("िहन्दी िकसान", 0, 0, 9)]])
+    >>> line.text
+    'हिन्दी किसान'
+    """
+    lines = [line.text for page in pages for line in page if not line.text.isascii()]
+    seen = sum(len(_SEEN_BEFORE.findall(text)) for text in lines)
+    begin_words = sum(len(_BEGINS_WORD.findall(text)) for text in lines) if seen else 0
+    if begin_words < max(1, _BEGINNING_SHARE * seen):
+        return pages
+
+    def turned(line: Line) -> Line:
+        return line._replace(text=_BEFORE_CONSONANT.sub(r"\2\1", line.text))
+
+    return [[turned(line) for line in page] for page in pages]
 
 
 def read_tex_codes(pages: list[Page]) -> list[Page]:

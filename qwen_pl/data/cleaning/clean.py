@@ -7,7 +7,13 @@ from itertools import pairwise
 
 from qwen_pl.data.cleaning.block_policy import USUAL_BLOCKS, Blocks
 from qwen_pl.data.cleaning.blocks import APART, block_paragraphs, formula_text
-from qwen_pl.data.cleaning.characters import fix_characters, fix_code, on_one_line, read_tex_codes
+from qwen_pl.data.cleaning.characters import (
+    fix_characters,
+    fix_code,
+    in_logical_order,
+    on_one_line,
+    read_tex_codes,
+)
 from qwen_pl.data.cleaning.clean_text import EVERY_STEP, Cleaning, CleanText, Paragraph
 from qwen_pl.data.cleaning.hyphens import LineJoiner, join_initial, joined_text
 from qwen_pl.data.cleaning.paragraphs import group_paragraphs
@@ -20,7 +26,7 @@ from qwen_pl.data.layout.row import Row
 from qwen_pl.data.page.fonts import is_monospaced
 from qwen_pl.data.page.line import LineIndex, Page, Sheet
 
-CLEANING_VERSION = 4
+CLEANING_VERSION = 5
 """Changes whenever the same pages could give other paragraphs."""
 
 _NO_WORDS = (Role.MARGIN, Role.RUNNING_HEAD, Role.CONTENTS, Role.FIGURE)
@@ -37,7 +43,8 @@ def clean_sheets(
     result = CleanText()
     pages = [sheet.lines for sheet in sheets]
     if cleaning.characters:
-        pages = [[with_bullets(line) for line in page] for page in read_tex_codes(pages)]
+        pages = in_logical_order(read_tex_codes(pages))
+        pages = [[with_bullets(line) for line in page] for page in pages]
     if cleaning.garbage_pages:
         pages, result.garbage_pages, result.garbage_ratio = without_unreadable(pages)
     pages = _fixed(pages, cleaning)

@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import TypeVar
 
-from qwen_pl.data.page.scripts import UNSPACED_AND_MARKS
+from qwen_pl.data.page.scripts import COMBINING, HANGUL, UNSPACED_AND_MARKS
 
 Item = TypeVar("Item")
 
@@ -18,8 +18,20 @@ _LONGEST_WORD = 200  # characters; what is longer is no word that a line could b
 _HYPHENS = "-\u2010\u00ad"  # hyphen-minus, hyphen, and soft hyphen
 _LETTER = r"[^\W\d_]"
 _WORD = re.compile(rf"{_LETTER}+(?:[’'\-‐]{_LETTER}+)*")
+# Python counts vowel signs of India, Thai and Hebrew, and joiners, to no word.
+_MARK = re.compile(f"[{COMBINING}]")
+_MARKED_LETTER = f"(?:{_LETTER}|[{COMBINING}\u200c\u200d])"
+_MARKED_WORD = re.compile(rf"{_MARKED_LETTER}+(?:[’'\-‐]{_MARKED_LETTER}+)*")
 # "Ein- und Ausgang": the hyphen stands for what follows later.
-_CONJUNCTIONS = {"und", "oder", "bzw", "and", "or", "et", "ou", "og", "och", "en", "y", "e", "и"}
+_CONJUNCTIONS = {"und", "oder", "bzw", "sowie", "and", "or", "et", "ou", "og", "eller", "och", "en"}
+_CONJUNCTIONS |= {"y", "e", "и", "или", "або", "oraz", "lub", "nebo", "és", "vagy", "veya", "και"}
+# What French sets behind a verb with a hyphen, and what is a word of no other language.
+_BEHIND_VERB = {"il", "elle", "ils", "elles", "je", "tu", "nous", "vous", "moi", "toi", "lui"}
+_BEHIND_VERB |= {"leur", "t-il", "t-elle", "t-on"}
+# French and Italian words that lose their last letter before the next word, without a space.
+_ELIDED = re.compile(
+    r"(?:^|[\s«(])(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|dell|nell|all|un)[’']$", re.I
+)
 _ONE_LETTER_WORDS = "AIOYÀÓÚАВИКОСУЯΗΟ"
 _ARTICLES = "AIΗΟ"  # and the like, which begin a text more often than other words of one letter
 _OFTEN = 0.004  # of all words
@@ -27,8 +39,12 @@ _RARE = 2
 _FEWEST_LINES = 100  # of a document, for it to show whether it breaks words
 _FEW_HYPHENS = 0.01  # of the lines
 _FIRST_PART = re.compile(rf"{_LETTER}+[’'\-‐]?")
-_URL = re.compile("https?://|www")
+_URL = re.compile(r"https?://|www|\b10\.\d{4,9}/")
+_ADDRESS = re.compile(
+    r"https?:|www\.|\b10\.\d{4,9}/|doi:|@|\w/\w|\w_\w|\w\.\w+/|[\w-]\.[a-z]{2,4}$"
+)
 _URL_GOES_ON = re.compile(r"[a-z0-9/_]")
+_HANGUL_END, _HANGUL_START = re.compile(f"[{HANGUL}]+$"), re.compile(f"[{HANGUL}]+")
 _LATIN, _UNSPACED = "[a-zA-Z0-9]", f"[{UNSPACED_AND_MARKS}]"
 _UNSPACED_MARK = re.compile("[\u3000-\u3020\uff00-\uff0f\uff1a-\uff20\uff3b-\uff65]")  # 、。（）：
 _LATIN_CLOSE = re.compile(f"{_LATIN}(?={_UNSPACED})|{_UNSPACED}(?={_LATIN})")
@@ -45,9 +61,11 @@ class LineJoiner:
         lines = list(lines)
         self.dehyphenate = dehyphenate
         self.num_dehyphenated = 0
-        self._vocabulary = _count_words(lines)
-        self._num_words = self._vocabulary.total()
         text = "\n".join(lines)
+        self._word = _MARKED_WORD if _MARK.search(text) else _WORD
+        self._vocabulary = _count_words(lines, self._word)
+        self._num_words = self._vocabulary.total()
+        self._hangul = _HangulWords(lines)
         self._has_breaking_hyphen = _has_breaking_hyphen(text)
         self._breaks_words = self._may_break_words(lines)
         open_up, closed = len(_LATIN_APART.findall(text)), len(_LATIN_CLOSE.findall(text))
@@ -66,13 +84,15 @@ class LineJoiner:
         >>> joiner.join("天地玄", "黄"), joiner.join("1939–", "1945"), joiner.join("one", "line")
         ('天地玄黄', '1939–1945', 'one line')
         """
+        if before[-1] == "\u200c":  # within a Persian word
+            return before + after
         if before[-1] in _HYPHENS and self.dehyphenate:
             return self._join_hyphen(before, after)
         return before + self._separator(before, after) + after
 
     def counts(self, word: str) -> int:
         """How often the document has a word, in any case, unbroken by a line's end."""
-        return self._vocabulary[word.lower()]
+        return self._vocabulary[_small(word)]
 
     def counts_beginning(self, letters: str) -> int:
         """How many different words of the document begin with some letters, in any case."""
@@ -91,6 +111,8 @@ class LineJoiner:
             return ""
         if _UNSPACED_MARK.match(before[-1]) or _UNSPACED_MARK.match(after[0]):
             return ""
+        if self._hangul.goes_on(before, after) or _ELIDED.search(before[-8:]):
+            return ""
         if _ends_opening(before) or (_ends_in_url(before) and _URL_GOES_ON.match(after)):
             return ""
         if before[-1] == "–" and before[-2:-1].isdigit() and after[0].isdigit():
@@ -105,7 +127,10 @@ class LineJoiner:
         return " "
 
     def _join_hyphen(self, before: str, after: str) -> str:
-        first, second = _last_word(before), _WORD.match(after)
+        first, second = _last_word(before, self._word), self._word.match(after)
+        is_repeated = first and after[0] in _HYPHENS and after[1:2].isalpha()
+        if is_repeated and second is None:  # as Polish and Portuguese show a hyphen of the word
+            return before + after[1:]
         if before[-1] == "\u00ad":  # a soft hyphen is only ever seen where a word is broken
             is_broken = True
         elif self._has_breaking_hyphen and first:
@@ -113,12 +138,22 @@ class LineJoiner:
         elif not first or second is None:
             # "-5", "x86-\n64", but a lone dash keeps its spaces
             return before + ("" if before[-2:-1].isalnum() else " ") + after
+        elif before[-1] != "\u00ad" and _ADDRESS.search(before[:-1].rsplit(maxsplit=1)[-1]):
+            is_broken = False
         elif self._is_conjunction(second[0]) and not self.counts(first + second[0]):
             return before + " " + after
         else:
             is_broken = self._breaks_words and self._is_broken(first, second[0])
         self.num_dehyphenated += is_broken
+        if is_broken and self._is_german_ck(first, second):
+            return before[:-2] + "c" + after
         return before[:-1] + after if is_broken else before + after
+
+    def _is_german_ck(self, first: str, second: "re.Match[str] | None") -> bool:
+        """Whether "Zuk-ker" is "Zucker", as old German breaks it."""
+        if second is None or not (first.endswith("k") and second[0][0] == "k"):
+            return False
+        return self.counts(first[:-1] + "c" + second[0]) > self.counts(first + second[0])
 
     def _is_conjunction(self, word: str) -> bool:
         """Whether it is one in the language of the document: "et" may end "closet"."""
@@ -132,7 +167,7 @@ class LineJoiner:
             return True
         broken = whole = 0
         for before, after in ends:
-            first, second = _last_word(before), _WORD.match(after)
+            first, second = _last_word(before, self._word), self._word.match(after)
             if first and second:
                 broken += self.counts(first + second[0]) > 0
                 whole += self.counts(f"{first}-{second[0]}") > 0
@@ -147,12 +182,56 @@ class LineJoiner:
         hyphenated = self.counts(f"{first}-{second}") or self.counts(f"{first}-{stem}")
         if joined or hyphenated:
             return joined >= hyphenated
+        if min(len(first), len(second)) == 1 and first.isalpha():
+            return False  # x-ray, e-mail: no language breaks off a single letter
+        if second.lower() in _BEHIND_VERB and self.counts(first):
+            return False  # viendra-t-il
         left, right = re.split("[-‐]", first)[-1], re.split("[-‐]", second)[0]
         both = min(self.counts(left), self.counts(right))
         if (left, right) != (first, second) and both:
             return False  # three-and-twenty
         is_compound = both >= _RARE and min(len(left), len(right)) > 2
         return not is_compound
+
+
+class _HangulWords:
+    """Whether Korean words go on over the ends of lines, as they do where any syllable may end one.
+
+    Korean has spaces between its words, and no hyphen shows where a line breaks one: the words
+    within lines tell.
+    """
+
+    def __init__(self, lines: list[str]) -> None:
+        self._inner: Counter[str] = Counter()
+        """Words with other words on both sides."""
+        ends = [(a, b) for a, b in pairwise(lines) if _hangul_ends(a, b)]
+        if not ends:
+            return
+        for line in lines:
+            self._inner.update(line.split()[1:-1])
+        whole = sum(self._tells(*pair) for pair in ends)
+        self._breaks_words = whole > 0
+
+    def goes_on(self, before: str, after: str) -> bool:
+        """Whether a word that a line ends in goes on in the next."""
+        if not (self._inner and _hangul_ends(before, after)):
+            return False
+        told = self._tells(before, after)
+        return told > 0 or (told == 0 and self._breaks_words and not self._is_known(before, after))
+
+    def _tells(self, before: str, after: str) -> int:
+        """1 if the document has the word that two parts make; -1 if it has both parts."""
+        first, second = before.split()[-1], after.split()[0]
+        if self._inner[first + second]:
+            return 1
+        return -1 if self._inner[first] and self._inner[second] else 0
+
+    def _is_known(self, before: str, after: str) -> bool:
+        return self._inner[before.split()[-1]] > 0
+
+
+def _hangul_ends(before: str, after: str) -> bool:
+    return bool(_HANGUL_END.search(before[-1:]) and _HANGUL_START.match(after))
 
 
 def joined_text(first: str, more: Iterable[Item], join: Callable[[str, Item], str]) -> str:
@@ -170,12 +249,17 @@ def joined_text(first: str, more: Iterable[Item], join: Callable[[str, Item], st
     return "".join([*parts, end])
 
 
-def _last_word(text: str) -> str:
+def _small(word: str) -> str:
+    """In small letters; Turkish has a capital for its i with a dot."""
+    return word.replace("İ", "i").lower()
+
+
+def _last_word(text: str, word_pattern: re.Pattern[str]) -> str:
     """The word, maybe with hyphens in it, before the hyphen that a text ends in; "" if none is.
 
     It is looked for from the end: every part of a row of short words may begin one.
     """
-    found = _WORD.match(text[-2 : -2 - _LONGEST_WORD : -1])
+    found = word_pattern.match(text[-2 : -2 - _LONGEST_WORD : -1])
     if found is None or found.end() == _LONGEST_WORD:
         return ""
     word, before = found[0][::-1], text[-2 - found.end() : -1 - found.end()]
@@ -209,7 +293,7 @@ def _has_breaking_hyphen(text: str) -> bool:
     return at_ends >= _RARE and at_ends > text.count("-\n") and text.count("‐") == at_ends
 
 
-def _count_words(lines: list[str]) -> Counter[str]:
+def _count_words(lines: list[str], word_pattern: re.Pattern[str]) -> Counter[str]:
     """Words in lower case and the parts of hyphenated ones; those broken between lines are out."""
     words: Counter[str] = Counter()
     broken = False
@@ -217,7 +301,7 @@ def _count_words(lines: list[str]) -> Counter[str]:
         if not line:
             broken = False
             continue
-        found = [word.lower() for word in _WORD.findall(line)]
+        found = [_small(word) for word in word_pattern.findall(line)]
         if broken:
             found = found[1:]
         broken = line.endswith(tuple(_HYPHENS))

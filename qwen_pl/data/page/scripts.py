@@ -1,6 +1,7 @@
 """What sets scripts apart: some run from right to left, some have no spaces between words."""
 
 import re
+import unicodedata
 
 UNSPACED_CHINESE = r"\u3040-\u30ff\u3400-\u9fff"
 """Kana and Chinese characters; like all of these for use within ``[]`` of a regular expression."""
@@ -11,8 +12,14 @@ Korean is not among them: Hangul has spaces between words.
 """
 CHINESE_AND_MARKS = r"\u2e80-\u312f\u3190-\u9fff\uf900-\ufaff\uff00-\uffef"
 """Kana and Chinese characters with their rarer forms, their punctuation and full-width signs."""
-UNSPACED_AND_MARKS = UNSPACED + CHINESE_AND_MARKS
+UNSPACED_AND_MARKS = UNSPACED + CHINESE_AND_MARKS + "\U00020000-\U0003ffff"
 """All that stands beside a line's end in such a script."""
+
+COMBINING = "".join(
+    chr(code) for code in range(0x300, 0x1100) if unicodedata.category(chr(code))[0] == "M"
+)
+"""Accents, vowel signs and the like, of Latin to Burmese: each belongs to the letter before."""
+HANGUL = r"\u1100-\u11ff\u3130-\u318f\ua960-\ua97f\uac00-\ud7ff"
 
 _RIGHT_TO_LEFT = "\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc"
 _LETTER = re.compile(f"[{_RIGHT_TO_LEFT}]")

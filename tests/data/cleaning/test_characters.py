@@ -1,10 +1,13 @@
 """Characters and codes of TeX become what was meant, and no others change."""
 
+import unicodedata
+
 import pytest
 from line_maker import set_lines
 
-from qwen_pl.data.cleaning.characters import fix_characters, read_tex_codes
+from qwen_pl.data.cleaning.characters import fix_characters, in_logical_order, read_tex_codes
 from qwen_pl.data.cleaning.clean import clean_pages
+from qwen_pl.data.page.line import Line
 
 
 @pytest.mark.parametrize(
@@ -88,3 +91,38 @@ def test_the_text_of_a_document_is_that_of_its_codes() -> None:
 def test_text_in_another_script_keeps_its_characters() -> None:
     coded = ["\x10صفحة\x11 \x10كتاب\x11 \x1cهذا كلام", "نص آخر من الكتاب"]
     assert read(*coded) == coded
+
+
+@pytest.mark.parametrize(
+    ("line", "fixed"),
+    [
+        ("ﺍﻟﺴﻼﻡ ﻋﻠﻴﻜﻢ", "السلام عليكم"),
+        ("ﻻ ﷲ", "لا الله"),
+        ("שׁלום ﬨ", "שׁלום ת"),
+        ("le mot\u202f: «\xa0oui\u2009»\u202f!", "le mot : « oui » !"),
+        ("Straße, Maß, GROẞ", "Straße, Maß, GROẞ"),
+        ("Isının İstanbul'da", "Isının İstanbul'da"),
+        ("ह िन्दी क ा", "हिन्दी का"),
+        ("ภาษ ี", "ภาษี"),
+        ("த ொடர்", "தொடர்"),
+        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("“It\x92s” \x93a\x94", "“It’s” “a”"),
+        ("\uf8eba\uf8f6", "⎛a⎞"),
+    ],
+)
+def test_languages_keep_their_letters(line: str, fixed: str) -> None:
+    assert fix_characters(line) == unicodedata.normalize("NFC", fixed)
+
+
+@pytest.mark.parametrize(
+    ("seen", "meant"),
+    [
+        ("िहन्दी भाषा में िलखी गई यह कहानी िकसान", "हिन्दी भाषा में लिखी गई यह कहानी किसान"),
+        ("ெசய்தி ேவைல ெகாடு", "செய்தி வேலை கொடு"),
+        ("েকান িদন", "কোন দিন"),
+        ("किसान ने लिखा", "किसान ने लिखा"),
+    ],
+)
+def test_vowel_signs_stand_behind_their_consonants(seen: str, meant: str) -> None:
+    [[line]] = in_logical_order([[Line(seen, 0, 0, 9)]])
+    assert fix_characters(line.text) == unicodedata.normalize("NFC", meant)
