@@ -95,7 +95,7 @@ class CleanText:
     num_dehyphenated: int = 0
     """Words made whole."""
     garbage_pages: list[int] = field(default_factory=list)
-    """Pages of which something is left out that no one can read, counted from 1."""
+    """Pages of which text is left out that no one can read, counted from 1."""
     garbage_ratio: float = 0.0
     """Share of the characters that no one can read, before they were left out."""
     blocks: Counter[Role] = field(default_factory=Counter)

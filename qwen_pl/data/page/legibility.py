@@ -38,7 +38,7 @@ _NEAREST = 2  # languages of each script
 # Names of glyphs and numbers of their codes, controls, private codes and those of no character.
 _UNKNOWN = re.compile(
     r"\(cid:\d+\)|(?<!\w)/(?:g|G|glyph|uni|cid|C)\d+\b|(?<!\w)/\w+(?:slant|display|big{1,2}|Big{1,2})\b"
-    "|[\x00-\x08\x0e-\x1f\x81\x8d\x8f\x90\x9d\ue000-\uf8ff\ufdd0-\ufdef\ufff0-\ufff8\ufffd-\uffff"
+    "|[\x00-\x08\x0e-\x1f\x81\x8d\x8f\x90\x9d\ue000-\uf8e4\uf8ff\ufdd0-\ufdef\ufff0-\ufff8\ufffd-\uffff"
     "\U000e0080-\U000e00ff\U000f0000-\U0010ffff]"
 )
 _WORD = re.compile(r"[^\W\d_]+")
@@ -47,15 +47,21 @@ _LONGEST_WORD = 24
 _FEWEST_LETTERS = 200
 
 
+def with_unknown_marked(text: str) -> str:
+    """A text with U+FFFD in the place of each character that a font's map did not tell."""
+    if text.isascii() and text.isprintable() and "/" not in text and "(cid:" not in text:
+        return text
+    return _UNKNOWN.sub("\ufffd", text)
+
+
 def unknown_characters(text: str) -> int:
     """How many characters of a text stand for what a font's map did not tell.
 
-    >>> unknown_characters("a \ufffd (cid:12) /g3 b\x00c")
-    12
+    >>> unknown_characters("a (cid:12) /g3 b")
+    11
     """
-    if text.isascii() and text.isprintable() and "/" not in text and "(cid:" not in text:
-        return 0
-    return sum(map(len, _UNKNOWN.findall(text)))
+    marked = with_unknown_marked(text)
+    return len(text) - len(marked) + marked.count("\ufffd")
 
 
 def is_private(character: str) -> bool:
