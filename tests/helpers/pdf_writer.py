@@ -76,8 +76,61 @@ def write_raw_pdf(path: Path, contents: Sequence[bytes], font: str = HELVETICA) 
             f" /Resources << /Font << /F1 {font_id} 0 R >> >> /Contents {page_id + 1} 0 R >>"
         )
         objects.append(page.encode())
-        objects.append(b"<< /Length %d >>\nstream\n%b\nendstream" % (len(content), content))
+        objects.append(stream(content))
     path.write_bytes(_file(objects))
+
+
+class KindPage(NamedTuple):
+    """A page of its own kind, as `write_kinds` takes it."""
+
+    content: bytes
+    resources: str = ""
+    """Entries of its resources beside the font F1, with `{name}` for the number of an object."""
+    entries: str = ""
+    """Entries of the page itself, likewise."""
+
+
+def write_kinds(
+    path: Path, pages: Sequence[KindPage], objects: dict[str, str | bytes], catalog: str = ""
+) -> None:
+    """Writes one file of many kinds of pages, with the objects that they share.
+
+    Args:
+        objects: By a name; other objects tell ``{name} 0 R`` where they mean one.
+        catalog: Entries of the catalog.
+    """
+    numbers = {name: 4 + index for index, name in enumerate(objects)}
+    first = 4 + len(objects)
+    kids = " ".join(f"{first + 2 * index} 0 R" for index in range(len(pages)))
+    made = [
+        f"<< /Type /Catalog /Pages 2 0 R {catalog.format_map(numbers)} >>".encode(),
+        f"<< /Type /Pages /Count {len(pages)} /Kids [{kids}] >>".encode(),
+        HELVETICA.encode(),
+    ]
+    made += [
+        body if isinstance(body, bytes) else body.format_map(numbers).encode()
+        for body in objects.values()
+    ]
+    for index, page in enumerate(pages):
+        entries = page.entries.format_map(numbers)
+        box = "" if "/MediaBox" in entries else f"/MediaBox [0 0 {PAGE_WIDTH} {PAGE_HEIGHT}]"
+        own = page.resources.format_map(numbers)
+        fonts = "" if "/Font" in own else "/Font << /F1 3 0 R >>"
+        made.append(
+            f"<< /Type /Page /Parent 2 0 R {box} {entries} /Resources << {fonts} {own} >>"
+            f" /Contents {first + 2 * index + 1} 0 R >>".encode()
+        )
+        made.append(stream(page.content))
+    path.write_bytes(_file(made))
+
+
+def stream(content: bytes, entries: str = "") -> bytes:
+    """A stream with more entries in its dictionary."""
+    return b"<< /Length %d %b >>\nstream\n%b\nendstream" % (
+        len(content),
+        entries.encode(),
+        content,
+    )
 
 
 def _show(line: PlacedLine) -> bytes:
