@@ -51,7 +51,7 @@ test-oldest: .venv-oldest/.installed
 # Some gigabytes: what a package index has of older versions of PyTorch may be for GPUs alone.
 .venv-oldest/.installed: pyproject.toml tests/oldest.py
 	$(PYTHON) -m venv .venv-oldest
-	$(PYTHON) tests/oldest.py pdfium ocr hf gguf serve > .venv-oldest/requirements.txt
+	$(PYTHON) tests/oldest.py ocr hf gguf serve > .venv-oldest/requirements.txt
 	$(subst .venv,.venv-oldest,$(BIN))/python -m pip install --disable-pip-version-check -q -r .venv-oldest/requirements.txt pytest pytest-xdist hypothesis httpx openai
 	@touch $@
 

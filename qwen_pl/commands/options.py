@@ -55,7 +55,7 @@ def add_corpus_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source", nargs="+", metavar="SRC", help="a file, a folder or a pattern in quotes"
     )
-    parser.add_argument("--reader", default="pypdf", help="pypdf, pdfium or auto")
+    parser.add_argument("--reader", default="auto", help="pypdf, pdfium or auto")
     parser.add_argument(
         "--ocr",
         default="auto",

@@ -23,6 +23,7 @@ from qwen_pl.data.texts.text_encoding import CHUNK_CHARACTERS, TextEncoding
 from qwen_pl.data.texts.text_file import TextJob
 
 _START_SECONDS = 60.0
+_FACTS = ("status", "reason", "num_pages", "producer", "reader", "compared")
 _PAGE_CHARACTERS = 100_000  # of a text file, that may take as long as a page
 
 
@@ -43,7 +44,7 @@ def cleaned_pdf(
     Raises:
         ChildStopped: If it meets a limit.
     """
-    facts = {n: getattr(pdf, n) for n in ("status", "reason", "num_pages", "producer", "reader")}
+    facts = {name: getattr(pdf, name) for name in _FACTS}
     job = {"pdf": facts, "num_pages": len(pdf.sheets)}
     seconds = limits.page_seconds * (1 + len(pdf.sheets))
     return _cleaned(file, job, pdf.sheets, cleaning, blocks, limits, seconds)

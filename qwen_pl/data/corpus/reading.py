@@ -68,7 +68,7 @@ class ReadingSettings:
     cleaning: Cleaning = dataclasses.field(default_factory=Cleaning)
     limits: PdfLimits = dataclasses.field(default_factory=PdfLimits)
     password: str = ""
-    reader: str = "pypdf"
+    reader: str = "auto"
     ocr: str = "auto"
     blocks: Blocks = USUAL_BLOCKS
 

@@ -6,7 +6,6 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from qwen_pl.data.page.legibility import MAYBE_GLUED, glued_ratio
 from qwen_pl.data.page.line import Page, Sheet
 from qwen_pl.data.pdf.child import ChildStopped, Status
 from qwen_pl.data.pdf.messages import Opened, PageRead, messages
@@ -18,13 +17,21 @@ from qwen_pl.data.pdf.readers import (
     has_ocr,
     installed_version,
 )
+from qwen_pl.data.pdf.second_reader import (
+    DISAGREEMENT,
+    better_pages,
+    difference,
+    doubtful_pages,
+    is_better_file,
+    said,
+    sampled_pages,
+)
 from qwen_pl.errors import InputError
 
 MAX_LOST_PAGES = 3
 """Pages that may end the child process before the rest of the file is given up."""
 
-_CLEARLY_MORE = 1.005  # times the letters
-_FIRST_SHARE = 0.75  # of the time, where two readers share it: pdfium needs a tenth of pypdf's
+_FIRST_SHARE = 0.25  # of the time, where two readers share it: pdfium needs a third of pypdf's
 _MOST_LINES = 3_000_000  # of a file; each takes memory, however short it is
 
 OnPage = Callable[[int, int], None]
@@ -80,6 +87,10 @@ class PdfText:
     """Time that reading took."""
     reader: str = ""
     """The program that read it, with its version."""
+    lost_pages: list[int] = field(default_factory=list)
+    """Pages that were lost or cut for reasons of their own, counted from 1."""
+    compared: str = ""
+    """What came of pages that two readers have read, if they differ."""
     ocr_pages: list[int] = field(default_factory=list)
     """Pages whose text was read in their picture, counted from 1."""
 
@@ -108,8 +119,8 @@ def read_pdf(
     Args:
         password: Opens an encrypted file; many need none although they are encrypted.
         limits: What reading may cost; with ``auto``, what the two readers may together.
-        reader: ``pypdf``; ``pdfium``, which is fast; or ``auto``: pypdf, then pdfium where that
-            loses pages or the spaces between words, and the better of both.
+        reader: ``pypdf``; ``pdfium``, which is fast; or ``auto``: pdfium, and pypdf for pages that
+            pdfium seems to read badly, and for a few others; of each the better reading.
         ocr: Which pages are read as pictures, afterwards: ``auto`` for those without legible text,
             if what that needs is installed; ``never``; or ``always``.
         on_page: Called after each page with the number of pages read and that of those to read; a
@@ -143,22 +154,73 @@ def _read_text(
     path: Path, reader: str, password: str, limits: PdfLimits, on_page: OnPage | None
 ) -> PdfText:
     """What the pages say themselves, by one reader or the better of two."""
-    started = time.monotonic()
     if reader != "auto":
         return _read(path, reader, password, limits, on_page)
-    first = _read(path, "pypdf", password, _shared(limits, _FIRST_SHARE), on_page)
-    if not _is_doubtful(first):
-        return first
     if not installed_version("pdfium"):
-        hint = "pdfium could be tried too: pip install pypdfium2"
-        first.reason = f"{first.reason}; {hint}" if first.reason else hint
+        pdf = _read(path, "pypdf", password, limits, on_page)
+        if pdf.status not in ("ok", "encrypted"):
+            hint = "pdfium could be tried too: pip install pypdfium2"
+            pdf.reason = f"{pdf.reason}; {hint}" if pdf.reason else hint
+        return pdf
+    first = _read(path, "pdfium", password, _shared(limits, _FIRST_SHARE), on_page)
+    if first.status == "encrypted":
         return first
-    left = limits.file_seconds - (time.monotonic() - started)
-    rest = replace(_shared(limits, 1 - _FIRST_SHARE), file_seconds=left)
-    second = _read(path, "pdfium", password, rest, on_page)
-    better = second if _is_better(second, first) else first
+    rest = _shared(limits, 1 - _FIRST_SHARE)
+    rest = replace(rest, file_seconds=limits.file_seconds - first.seconds)
+    is_all_there = first.num_pages == len(first.sheets) and (
+        first.status in ("ok", "empty") or first.lost_pages
+    )
+    if is_all_there and _compare(first, password, rest, on_page):
+        return first
+    second = _read(path, "pypdf", password, rest, on_page)
+    is_better = is_better_file(second.pages, first.pages, second.status == "ok")
+    better = second if is_better else first
     better.seconds = first.seconds + second.seconds
     return better
+
+
+def _compare(pdf: PdfText, password: str, limits: PdfLimits, on_page: OnPage | None) -> bool:
+    """Puts pages as pypdf reads them in the place of those that pdfium reads worse.
+
+    Doubtful pages are compared, and a few others; all of them where these differ much.
+
+    Returns:
+        False if the readers do not find the same pages in the file.
+    """
+    doubtful = doubtful_pages(pdf.pages, [number - 1 for number in pdf.lost_pages])
+    sample = sampled_pages(pdf.num_pages, doubtful)
+    second: dict[int, Sheet] = {}
+    wanted = sorted(doubtful | sample)
+    lost: set[int] = set()
+    while wanted:
+        read = _read(pdf.path, "pypdf", password, limits, on_page, wanted)
+        if read.num_pages not in (0, pdf.num_pages):
+            return False
+        second |= dict(zip(wanted, read.sheets, strict=False))
+        lost |= {number - 1 for number in read.lost_pages}
+        pdf.seconds += read.seconds
+        limits = replace(limits, file_seconds=limits.file_seconds - read.seconds)
+        others = set(range(pdf.num_pages)) - second.keys()
+        seen = sample & second.keys() - lost
+        share = difference([pdf.pages[at] for at in seen], [second[at].lines for at in seen])
+        is_over = read.status not in ("ok", "empty") or limits.file_seconds <= 0
+        wanted = sorted(others) if share > DISAGREEMENT and not is_over else []
+    compared = second.keys() - lost
+    if not compared:
+        return True
+    by_pypdf = {index: second[index].lines for index in compared}
+    share = difference([pdf.pages[at] for at in compared], by_pypdf.values())
+    taken = better_pages(pdf.pages, by_pypdf, doubtful)
+    program = f"pypdf {installed_version('pypdf')}"
+    for index in taken:
+        pdf.sheets[index] = second[index]
+    if taken or share:
+        pdf.compared = said(compared, taken, share, "pypdf")
+    if taken:
+        pdf.reader += f" and {program}"
+    if pdf.lost_pages and not {number - 1 for number in pdf.lost_pages} - {*taken}:
+        pdf.status, pdf.reason, pdf.lost_pages = "ok", "", []
+    return True
 
 
 def _read_pictures(
@@ -219,31 +281,6 @@ def _read(
         _PageCollector(result, reader, password, limits, deadline, on_page, wanted).collect()
     result.seconds = time.monotonic() - started
     return result
-
-
-def _is_doubtful(pdf: PdfText) -> bool:
-    """Whether another reader may find more in a file."""
-    if pdf.status == "ok":
-        return glued_ratio(_joined(pdf)) > MAYBE_GLUED
-    return pdf.status != "encrypted"
-
-
-def _is_better(second: PdfText, first: PdfText) -> bool:
-    """Whether a second reading found clearly more words, or as many and lost fewer pages."""
-    more, fewer = _letters_in_words(second), _letters_in_words(first)
-    if more > _CLEARLY_MORE * fewer:
-        return True
-    return first.status != "ok" and second.status == "ok" and _CLEARLY_MORE * more >= fewer
-
-
-def _letters_in_words(pdf: PdfText) -> float:
-    """The letters that do not stand in words glued together."""
-    text = _joined(pdf)
-    return sum(map(str.isalpha, text)) * (1 - glued_ratio(text))
-
-
-def _joined(pdf: PdfText) -> str:
-    return "\n".join(line.text for page in pdf.pages for line in page)
 
 
 @dataclass
@@ -345,6 +382,8 @@ class _PageCollector:
         if self.damage:
             causes.insert(0, ChildStopped("corrupt", self.damage))
         has_text = any(result.pages)
+        if not (self.damage or stopped):
+            result.lost_pages = [number for number, _ in self.lost]
         if not causes:
             result.reason = self.caveat
             if not has_text:

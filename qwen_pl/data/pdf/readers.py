@@ -6,11 +6,11 @@ from importlib.metadata import PackageNotFoundError, version
 from qwen_pl.errors import InputError
 
 READERS = ("pypdf", "pdfium", "auto")
-"""``auto`` is pypdf, and pdfium for what pypdf does not read well."""
+"""``auto`` is pdfium, and pypdf for pages that pdfium does not read well."""
 
 OCR = ("auto", "never", "always")
 """Which pages are read as pictures: those without legible text, none, or all."""
-OCR_INSTALL = "pip install rapidocr onnxruntime pypdfium2"
+OCR_INSTALL = "pip install rapidocr onnxruntime"
 
 _PACKAGES = {
     "pypdf": "pypdf",

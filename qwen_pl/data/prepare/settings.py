@@ -21,8 +21,8 @@ class DataSettings:
     Args:
         source: PDF, text or Markdown files, folders of them, or glob patterns.
         cache_dir: Where text, tokenizers and token files are kept. May be deleted at any time.
-        reader: What reads PDFs: pypdf; pdfium, which is faster and needs pypdfium2; or auto, which
-            takes pdfium where pypdf fails.
+        reader: What reads PDFs: pdfium; pypdf, which is slower; or auto, which takes pdfium, and
+            pypdf for pages that pdfium does not read well.
         ocr: Which pages of PDFs are read as pictures, by OCR: auto for those without legible text,
             if rapidocr is installed; never; or always for all.
         vocab_size: Ids of the tokenizer that is trained, special tokens included.
@@ -61,7 +61,7 @@ class DataSettings:
         self,
         source: str | list[str] = "data/book.pdf",
         cache_dir: str = "data/cache",
-        reader: str = "pypdf",
+        reader: str = "auto",
         ocr: str = "auto",
         vocab_size: int = 4096,
         tokenizer: str | None = None,

@@ -68,6 +68,8 @@ class FileReport:
     """Paragraphs dropped since an earlier file has them."""
     duplicate_of: str = ""
     """The earlier file with the same text."""
+    compared: str = ""
+    """What came of pages that two readers have read, if they differ."""
     excerpts: list[Excerpt] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
@@ -154,6 +156,7 @@ def describe_file(path: Path, sha256: str, pdf: PdfText | None, clean: CleanText
         glued_ratio=round(clean.glued_ratio, 4),
         garbage_ratio=round(clean.garbage_ratio, 4),
         seconds=0.0,
+        compared=pdf.compared if pdf is not None else "",
         lost_ratio=round(sum(fate.letters_lost for fate in fates) / max(letters, 1), 4),
         blocks={role.value: count for role, count in clean.blocks.most_common()},
         excerpts=worst_pages(fates, clean),

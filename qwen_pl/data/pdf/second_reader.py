@@ -1,0 +1,124 @@
+"""Which pages a second reader is asked for, and which of two readings of a page is taken."""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from qwen_pl.data.page.legibility import MAYBE_GLUED, garbage_ratio, glued_ratio
+from qwen_pl.data.page.line import Page
+
+DISAGREEMENT = 0.05
+"""Share of the words of the pages compared above which all others are compared too."""
+
+_CLEARLY_MORE = 1.005  # times the letters
+_MUCH_MORE = 1.05  # times the letters, of a page that nothing is wrong with
+_MOST_COMPARED = 3  # pages of a file that are not doubtful
+_PAGES_FOR_EACH = 20  # so that a page and the start of a process take little beside them
+_SHORT_FILE = 5  # pages: of less, a page is compared as well
+_LISTED = 5
+_WORD = re.compile(r"[^\W\d_]{3,}")
+
+
+def doubtful_pages(pages: Sequence[Page], lost: Collection[int] = ()) -> set[int]:
+    """Pages, counted from 0, of which another reader may tell more: those ``lost``, and others."""
+    glued = {
+        index for index, page in enumerate(pages) if page and glued_ratio(_text(page)) > MAYBE_GLUED
+    }
+    empty = {index for index, page in enumerate(pages) if not page}
+    return {*lost, *glued, *empty, *_unreadable(pages)}
+
+
+def sampled_pages(num_pages: int, doubtful: Collection[int]) -> set[int]:
+    """Pages, counted from 0, that are compared although nothing is wrong with them.
+
+    >>> sampled_pages(100, doubtful=[50]), sampled_pages(10, doubtful=[])
+    ({16, 83}, set())
+    """
+    number = min(_MOST_COMPARED, num_pages // _PAGES_FOR_EACH or int(num_pages < _SHORT_FILE))
+    return {num_pages * (2 * at + 1) // (2 * number) for at in range(number)} - set(doubtful)
+
+
+def better_pages(
+    first: Sequence[Page], second: Mapping[int, Page], doubtful: Collection[int]
+) -> list[int]:
+    """The pages, counted from 0, whose second reading is clearly the better one.
+
+    Args:
+        first: All pages.
+        second: Some of them, as the second reader gives them.
+        doubtful: Those of which the first reading is doubted.
+    """
+    mixed = [second.get(index, page) for index, page in enumerate(first)]
+    wrong = _unreadable(first) if doubtful else set()
+    still_wrong = _unreadable(mixed) if doubtful else set()
+    better = []
+    for index, page in second.items():
+        fewer, more = _worth(first[index]), _worth(page)
+        if index in wrong and index not in still_wrong:
+            is_better = 2 * more >= fewer
+        elif index in still_wrong and index not in wrong:
+            is_better = False
+        else:
+            is_better = more > (_CLEARLY_MORE if index in doubtful else _MUCH_MORE) * fewer
+        if is_better:
+            better.append(index)
+    return better
+
+
+def is_better_file(second: Sequence[Page], first: Sequence[Page], is_whole: bool) -> bool:
+    """Whether a second reading of a file found clearly more, or as much, and alone all pages."""
+    more, fewer = sum(map(_worth, second)), sum(map(_worth, first))
+    return more > _CLEARLY_MORE * fewer or (is_whole and _CLEARLY_MORE * more >= fewer)
+
+
+def difference(first: Iterable[Page], second: Iterable[Page]) -> float:
+    """Share of the words that one of two readings has and the other has not, in whatever order.
+
+    >>> from qwen_pl.data.page.line import Line
+    >>> difference([[Line("one two six ten", 0, 0, 9)]], [[Line("ten six two", 0, 0, 9)]])
+    0.25
+    """
+    words, others = _words(first), _words(second)
+    return 1 - (words & others).total() / max(1, words.total(), others.total())
+
+
+def said(compared: Collection[int], taken: Collection[int], share: float, reader: str) -> str:
+    """One line on what a comparison came to.
+
+    >>> said([4, 9], [9], 0.031, "pypdf")
+    'pages 5, 10 were read by pypdf too, 3.1% of the words differ; page 10 is as pypdf reads it'
+    """
+    line = f"{_listed(compared)} read by {reader} too, {share:.1%} of the words differ"
+    line = line.replace(" read by", " was read by" if len(compared) == 1 else " were read by", 1)
+    if taken:
+        verb = "is" if len(taken) == 1 else "are"
+        line += f"; {_listed(taken)} {verb} as {reader} reads {'it' if verb == 'is' else 'them'}"
+    return line
+
+
+def _listed(pages: Collection[int]) -> str:
+    if len(pages) == 1:
+        return f"page {min(pages) + 1}"
+    if len(pages) > _LISTED:
+        return f"{len(pages):,} pages"
+    return "pages " + ", ".join(str(page + 1) for page in sorted(pages))
+
+
+def _worth(page: Page) -> float:
+    """The letters that do not stand in words glued together, less what stands for others."""
+    text = _text(page)
+    return sum(map(str.isalpha, text)) * (1 - glued_ratio(text)) - 2 * len(text) * garbage_ratio(
+        text
+    )
+
+
+def _unreadable(pages: Sequence[Page]) -> set[int]:
+    return {index for index, page in enumerate(pages) if garbage_ratio(_text(page)) > 0}
+
+
+def _words(pages: Iterable[Page]) -> Counter[str]:
+    return Counter(word for page in pages for word in _WORD.findall(_text(page)))
+
+
+def _text(page: Page) -> str:
+    return "\n".join(line.text for line in page)
