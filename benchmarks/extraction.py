@@ -1,17 +1,18 @@
 """How fast, and in how much memory, are PDFs read? Each reader beside bare pypdf.
 
-    python -m benchmarks.extraction FILE.pdf [--pages 400] [--rounds 3]
+    python -m benchmarks.extraction FILE.pdf ... [--pages 400] [--rounds 3] [--out RESULTS.json]
 
-Times are CPU seconds of the reading process, the least of several rounds that take turns, with what
-the start of a child process costs shown apart. Memory is the peak of parent and child while the
-whole file is read.
+Times are seconds of the processor, the least of several rounds that take turns. Those of a reader
+are of the reading process, without its start; those of the default are of all that makes text of a
+file, two processes and their starts included: reading, the comparison of two readers, layout and
+cleaning. Memory is the peak of parent and child while the whole file is read.
 """
 
 import argparse
 import json
+import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from qwen_pl.data.pdf.readers import installed_version
@@ -61,46 +62,74 @@ print(json.dumps([pdf.status, len(pdf.pages), seconds, peak("self"), peaks.get("
 """
 
 
+_DEFAULT = """
+import json, resource, sys
+from pathlib import Path
+from qwen_pl.data.cleaning.clean_text import Cleaning
+from qwen_pl.data.corpus.cleaned import cleaned_pdf, end_cleaning
+from qwen_pl.data.corpus.reading import ReadingSettings
+from qwen_pl.data.corpus.sources import SourceFile
+from qwen_pl.data.pdf.read import PdfLimits, read_pdf
+def seconds():
+    kinds = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
+    return sum(use.ru_utime + use.ru_stime for use in map(resource.getrusage, kinds))
+started = seconds()
+pdf = read_pdf(Path(sys.argv[1]), reader=ReadingSettings().reader, ocr="never")
+pieces = list(cleaned_pdf(SourceFile(Path(sys.argv[1]), "0" * 64), pdf, Cleaning(), PdfLimits()))
+end_cleaning()
+print(json.dumps(seconds() - started))
+"""
+
+
 def _measure(code: str, *args: str) -> object:
     """What a program prints, run in a Python of its own."""
     command = [sys.executable, "-c", code, *args]
     return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
 
 
-def _start_seconds(reader: str, path: Path) -> float:
-    """Time from nothing to the first page of a small file, less that of the page: the start."""
-    started = time.monotonic()
-    _measure(_OURS, str(path), "0", reader)
-    return time.monotonic() - started
+def _seconds_of(path: Path, pages: int, rounds: int) -> dict[str, float]:
+    """Seconds of each program for one file."""
+    readers = [name for name in ("pypdf", "pdfium") if installed_version(name)]
+    programs = {"bare pypdf": (_BARE, ()), **{name: (_OURS, (name,)) for name in readers}}
+    programs["default"] = (_DEFAULT, ())
+    seconds: dict[str, float] = {}
+    for _ in range(rounds):
+        for name, (code, more) in programs.items():
+            took = _measure(code, str(path), str(pages), *more)
+            seconds[name] = min(took, seconds.get(name, took))
+    return seconds
 
 
 def main() -> None:
-    """Prints milliseconds a page, ratios of one run, and memory."""
+    """Prints ratios to bare pypdf for each file, their medians, and memory."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--pages", type=int, default=400, help="to time, from the first")
+    parser.add_argument("files", type=Path, nargs="+")
+    parser.add_argument("--pages", type=int, default=10**6, help="to time a reader for")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--memory", action="store_true", help="measure memory as well")
+    parser.add_argument("--out", type=Path, help="write the seconds there, as JSON")
     args = parser.parse_args()
-    readers = [name for name in ("pypdf", "pdfium") if installed_version(name)]
-    programs = {"bare pypdf": (_BARE, ()), **{name: (_OURS, (name,)) for name in readers}}
-    seconds: dict[str, float] = {}
-    for _ in range(args.rounds):
-        for name, (code, more) in programs.items():
-            took = _measure(code, str(args.file), str(args.pages), *more)
-            seconds[name] = min(took, seconds.get(name, took))
-    print(f"{'':12} {'ms a page':>10} {'to bare pypdf':>14} {'start':>8}")
-    for name, took in seconds.items():
-        start = "" if name == "bare pypdf" else f"{_start_seconds(name, args.file):6.2f} s"
-        ratio = took / seconds["bare pypdf"]
-        print(f"{name:12} {1000 * took / args.pages:10.2f} {ratio:14.3f} {start:>8}")
-    if "pdfium" in seconds:
-        print(f"pdfium is {seconds['pypdf'] / seconds['pdfium']:.1f} times as fast as pypdf here")
-    for name in readers:
-        status, pages, took, parent, child = _measure(_WHOLE, str(args.file), name)
-        print(
-            f"{name}: {status}, {pages} pages in {took:.1f} s,"
-            f" peak {parent:.0f} MB in the parent, {child:.0f} MB in the child"
-        )
+    found = {path.stem: _seconds_of(path, args.pages, args.rounds) for path in args.files}
+    names = list(next(iter(found.values())))
+    print(f"{'seconds to those of bare pypdf':32}" + "".join(f"{name:>12}" for name in names[1:]))
+    ratios = {
+        file: {name: seconds[name] / seconds["bare pypdf"] for name in names[1:]}
+        for file, seconds in found.items()
+    }
+    for file, of_file in ratios.items():
+        bare = f"{file[:20]} ({found[file]['bare pypdf']:.2f} s)"
+        print(f"{bare:32}" + "".join(f"{ratio:12.2f}" for ratio in of_file.values()))
+    medians = {name: statistics.median(r[name] for r in ratios.values()) for name in names[1:]}
+    print(f"{'median':32}" + "".join(f"{ratio:12.2f}" for ratio in medians.values()))
+    if args.out:
+        args.out.write_text(json.dumps({"seconds": found, "medians": medians}, indent=1) + "\n")
+    for path in args.files if args.memory else []:
+        for reader in names[1:-1]:
+            status, pages, took, parent, child = _measure(_WHOLE, str(path), reader)
+            print(
+                f"{path.stem}, {reader}: {status}, {pages} pages in {took:.1f} s,"
+                f" peak {parent:.0f} MB in the parent, {child:.0f} MB in the child"
+            )
 
 
 if __name__ == "__main__":

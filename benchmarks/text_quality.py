@@ -103,7 +103,7 @@ def main() -> None:
     """Prints a table, one row for each pair in the folder."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path, help="with pairs of NAME.pdf and NAME.txt")
-    parser.add_argument("--reader", default="pypdf", choices=READERS)
+    parser.add_argument("--reader", default="auto", choices=READERS)
     args = parser.parse_args()
     folder = args.folder
     pairs = [path for path in sorted(folder.glob("*.pdf")) if path.with_suffix(".txt").exists()]

@@ -15,6 +15,8 @@ FARTHEST = 1e6
 """Points from the corner of a page within which a place can be meant."""
 MOST_DRAWN = 2_000
 """Rulings of a page that are told of, and pictures likewise."""
+FORM_FONT = "@form"
+"""In the place of a font's name for what is written into a form, or as a note on a page."""
 MOST_PAGES = 1_000_000
 """Pages of a file that is read."""
 _STEEPEST = 0.2  # climb of text that is not turned
@@ -33,6 +35,8 @@ class OpenFile(NamedTuple):
     """The program that wrote the file, as far as the file says."""
     sheet: Callable[[int], tuple[Sheet, str]]
     """A page, counted from 0, and what is left out of it; it may raise anything."""
+    hides_layers: bool = False
+    """Whether layers of it are switched off, as far as this reader tells."""
     caveat: str = ""
     """What must be said of text read this way."""
 

@@ -17,12 +17,16 @@ _DEEPEST = 8  # forms in forms
 _THIN = 2.5  # points: what is thinner is a line
 _LOWEST = 6.0  # points: what is lower cannot have a line of text in it
 _SHORTEST = 3.0  # points of a ruling
+_SIDES = 4
+_EVEN = 0.5  # points that the ends of an upright line may be off each other
+_MOST_OUTLINES = 400  # of a page that are looked at; what has more is a drawing
 _WHOLE = 0.9  # of the page: what covers it is its background
 _WHITE = 250  # of 255
 _MOST_MARKS = 8  # of an object
 _MOST_CLIPS = 8  # of an object
 _NOT_PAINTED = (3, 7)  # render modes
 
+_BEZIER = pdfium.FPDF_SEGMENT_BEZIERTO
 _TEXT, _PATH, _IMAGE, _SHADING, _FORM = 1, 2, 3, 4, 5
 
 _Matrix = tuple[float, float, float, float, float, float]
@@ -68,9 +72,11 @@ class Looked:
         self.texts: dict[int, _Matrix] = {}
         """The text objects by their addresses, with what places the form that they are in."""
         self.has_layers = False
-        """Whether any text belongs to a layer, which may be switched off."""
+        """Whether anything may belong to a layer, which may be switched off."""
         self._pictures: list[Box] = []
         self._frame = frame
+        self._is_plain, self._corner = not frame.quarters, frame.box[:2]
+        self._num_outlines = 0
         self.page = frame.shown
         """The page as it is shown."""
         _, _, self._width, self._height = frame.shown
@@ -92,7 +98,7 @@ class Looked:
     @property
     def pictures(self) -> list[Box]:
         """Images, and drawings that are more than rulings; those that touch are one."""
-        return merged(self._pictures, self.page)
+        return list(map(rounded, merged(self._pictures, self.page)))
 
     def start(self, text: int) -> tuple[float, float]:
         """Where a text object begins, as it is shown."""
@@ -120,6 +126,7 @@ class Looked:
                     self.unclear.add(seen)
             return
         if kind == _FORM:
+            self.has_layers = True  # pdfium does not tell of the layer of a form
             if depth < _DEEPEST and _matrix(seen, self._six):
                 inner = _product(tuple(self._six), matrix)
                 for index in range(min(_num_in_form(seen), self._left_to_see)):
@@ -168,6 +175,11 @@ class Looked:
     def _framed(self, box: tuple[float, ...], matrix: _Matrix) -> Box | None:
         """A rectangle as it is shown; None if it is not one of this page."""
         left, lower, right, upper = box
+        if matrix is _PLAIN and self._is_plain:
+            if not (-FARTHEST < left <= right < FARTHEST and -FARTHEST < lower <= upper < FARTHEST):
+                return None
+            x, y = self._corner
+            return left - x, lower - y, right - x, upper - y
         if matrix is not _PLAIN:
             corners = [_moved(x, y, matrix) for x in (left, right) for y in (lower, upper)]
             left, right = min(x for x, _ in corners), max(x for x, _ in corners)
@@ -189,10 +201,11 @@ class Looked:
             return
         if wide * high > _WHOLE * self._width * self._height:
             return
-        if min(wide, high) < _LOWEST:
+        self._num_outlines += 1
+        if min(wide, high) < _LOWEST or self._num_outlines > _MOST_OUTLINES:
             self._pictures.append(box)
             return
-        sides = self._sides(seen, matrix, clip)
+        sides = self._sides(seen, box, matrix, clip)
         if sides is None:
             self._pictures.append(box)
             return
@@ -205,17 +218,25 @@ class Looked:
         if max(right - left, upper - lower) < _SHORTEST or len(self.rulings) >= MOST_DRAWN:
             return
         if right - left >= upper - lower:
-            lower = upper = round((lower + upper) / 2, 2)
+            lower = upper = (lower + upper) / 2
         else:
-            left = right = round((left + right) / 2, 2)
-        self.rulings.append((left, lower, right, upper))
+            left = right = (left + right) / 2
+        self.rulings.append(rounded((left, lower, right, upper)))
 
-    def _sides(self, seen: int, matrix: _Matrix, clip: Box) -> list[Box] | None:
+    def _sides(self, seen: int, box: Box, matrix: _Matrix, clip: Box) -> list[Box] | None:
         """The lines of a path if all of them run across or down, otherwise None."""
         number = _num_segments(seen)
         if not 0 < number <= _MOST_SEGMENTS or not _matrix(seen, self._six):
             return None
         matrix = _product(tuple(self._six), matrix)
+        if number <= _SIDES + 1 and self._is_rectangle(seen, number, matrix):
+            left, lower, right, upper = box
+            return [
+                (left, lower, right, lower),
+                (left, upper, right, upper),
+                (left, lower, left, upper),
+                (right, lower, right, upper),
+            ]
         sides: list[Box] = []
         start = before = (0.0, 0.0)
         for index in range(number):
@@ -230,8 +251,8 @@ class Looked:
                 for (x, y), (to_x, to_y) in ends:
                     if min(abs(to_x - x), abs(to_y - y)) > _THIN:
                         return None
-                    box = (min(x, to_x), min(y, to_y), max(x, to_x), max(y, to_y))
-                    side = self._framed(box, _PLAIN)
+                    line = (min(x, to_x), min(y, to_y), max(x, to_x), max(y, to_y))
+                    side = self._framed(line, _PLAIN)
                     side = side and _common(side, clip)
                     if side is not None:
                         sides.append(side)
@@ -239,6 +260,20 @@ class Looked:
                 return None
             before = point
         return sides
+
+    def _is_rectangle(self, seen: int, number: int, matrix: _Matrix) -> bool:
+        """Whether a path of four or five points is a rectangle that stands upright."""
+        segments = [_segment(seen, index) for index in range(number)]
+        if number < _SIDES or _BEZIER in map(_segment_type, segments):
+            return False
+        points = []
+        for segment in segments[:3]:
+            _point(segment, self._addresses[0], self._addresses[1])
+            points.append(_moved(self._four[0], self._four[1], matrix))
+        (x, y), (next_x, next_y), (last_x, last_y) = points
+        if abs(next_x - x) < _EVEN:
+            return abs(last_y - next_y) < _EVEN
+        return abs(next_y - y) < _EVEN and abs(last_x - next_x) < _EVEN
 
     def _is_white(self, seen: int) -> bool:
         if not _fill_color(seen, *self._color_addresses):
@@ -277,3 +312,9 @@ def _product(first: Any, second: _Matrix) -> _Matrix:
 def _moved(x: float, y: float, matrix: _Matrix) -> tuple[float, float]:
     a, b, c, d, e, f = matrix
     return a * x + c * y + e, b * x + d * y + f
+
+
+def rounded(box: Box) -> Box:
+    """In hundredths of a point."""
+    left, lower, right, upper = box
+    return round(left, 2), round(lower, 2), round(right, 2), round(upper, 2)

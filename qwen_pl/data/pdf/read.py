@@ -182,7 +182,8 @@ def _read_text(
 def _compare(pdf: PdfText, password: str, limits: PdfLimits, on_page: OnPage | None) -> bool:
     """Puts pages as pypdf reads them in the place of those that pdfium reads worse.
 
-    Doubtful pages are compared, and a few others; all of them where these differ much.
+    Doubtful pages are compared, and a few others; all of them where these differ much. Where one
+    that seemed empty has text, all that do are.
 
     Returns:
         False if the readers do not find the same pages in the file.
@@ -203,8 +204,11 @@ def _compare(pdf: PdfText, password: str, limits: PdfLimits, on_page: OnPage | N
         others = set(range(pdf.num_pages)) - second.keys()
         seen = sample & second.keys() - lost
         share = difference([pdf.pages[at] for at in seen], [second[at].lines for at in seen])
+        if share <= DISAGREEMENT:
+            empty = {at for at, page in enumerate(pdf.pages) if not page}
+            others &= empty if any(second[at].lines for at in empty & second.keys()) else set()
         is_over = read.status not in ("ok", "empty") or limits.file_seconds <= 0
-        wanted = sorted(others) if share > DISAGREEMENT and not is_over else []
+        wanted = [] if is_over else sorted(others)
     compared = second.keys() - lost
     if not compared:
         return True
@@ -218,7 +222,8 @@ def _compare(pdf: PdfText, password: str, limits: PdfLimits, on_page: OnPage | N
         pdf.compared = said(compared, taken, share, "pypdf")
     if taken:
         pdf.reader += f" and {program}"
-    if pdf.lost_pages and not {number - 1 for number in pdf.lost_pages} - {*taken}:
+    has_text = pdf.status == "empty" and taken
+    if has_text or (pdf.lost_pages and not {number - 1 for number in pdf.lost_pages} - {*taken}):
         pdf.status, pdf.reason, pdf.lost_pages = "ok", "", []
     return True
 

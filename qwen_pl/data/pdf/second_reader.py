@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from qwen_pl.data.page.legibility import MAYBE_GLUED, garbage_ratio, glued_ratio
+from qwen_pl.data.page.legibility import SURELY_GLUED, garbage_ratio, glued_ratio
 from qwen_pl.data.page.line import Page
 
 DISAGREEMENT = 0.05
@@ -20,12 +20,18 @@ _WORD = re.compile(r"[^\W\d_]{3,}")
 
 
 def doubtful_pages(pages: Sequence[Page], lost: Collection[int] = ()) -> set[int]:
-    """Pages, counted from 0, of which another reader may tell more: those ``lost``, and others."""
+    """Pages, counted from 0, of which another reader may tell more: those ``lost``, and others.
+
+    Of empty pages, which most often are blank or scanned, only some are named.
+    """
     glued = {
-        index for index, page in enumerate(pages) if page and glued_ratio(_text(page)) > MAYBE_GLUED
+        index
+        for index, page in enumerate(pages)
+        if page and glued_ratio(_text(page)) > SURELY_GLUED
     }
-    empty = {index for index, page in enumerate(pages) if not page}
-    return {*lost, *glued, *empty, *_unreadable(pages)}
+    empty = [index for index, page in enumerate(pages) if not page]
+    some = {empty[at] for at in (0, len(empty) // 2, -1)} if empty else set()
+    return {*lost, *glued, *some, *_unreadable(pages)}
 
 
 def sampled_pages(num_pages: int, doubtful: Collection[int]) -> set[int]:
@@ -79,7 +85,8 @@ def difference(first: Iterable[Page], second: Iterable[Page]) -> float:
     0.25
     """
     words, others = _words(first), _words(second)
-    return 1 - (words & others).total() / max(1, words.total(), others.total())
+    most = max(words.total(), others.total())
+    return 1 - (words & others).total() / most if most else 0.0
 
 
 def said(compared: Collection[int], taken: Collection[int], share: float, reader: str) -> str:

@@ -17,6 +17,7 @@ from qwen_pl.errors import InputError
 
 GOOD = "It is a truth universally acknowledged that a single man wants a wife. " * 5
 GLUED = GOOD.replace(" ", "")
+UNTOLD = GOOD.replace("i", "\ufffd")
 
 
 @pytest.fixture
