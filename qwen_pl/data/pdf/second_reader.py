@@ -4,7 +4,12 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from qwen_pl.data.page.legibility import SURELY_GLUED, garbage_ratio, glued_ratio
+from qwen_pl.data.page.legibility import (
+    SURELY_GLUED,
+    glued_ratio,
+    unknown_characters,
+    unreadable_shares,
+)
 from qwen_pl.data.page.line import Page
 
 DISAGREEMENT = 0.05
@@ -114,13 +119,12 @@ def _listed(pages: Collection[int]) -> str:
 def _worth(page: Page) -> float:
     """The letters that do not stand in words glued together, less what stands for others."""
     text = _text(page)
-    return sum(map(str.isalpha, text)) * (1 - glued_ratio(text)) - 2 * len(text) * garbage_ratio(
-        text
-    )
+    letters = sum(map(str.isalpha, text)) * (1 - glued_ratio(text))
+    return letters - 2 * unknown_characters(text)
 
 
 def _unreadable(pages: Sequence[Page]) -> set[int]:
-    return {index for index, page in enumerate(pages) if garbage_ratio(_text(page)) > 0}
+    return {index for index, share in enumerate(unreadable_shares(pages)) if share > 0}
 
 
 def _words(pages: Iterable[Page]) -> Counter[str]:
