@@ -56,10 +56,12 @@ def open_file(source: str | bytes, password: str) -> OpenFile:
     reader = pypdf.PdfReader(content, strict=False)
     if reader.is_encrypted and not reader.decrypt(password):
         raise NeedsPassword
+    pages = _Pages(reader)
     return OpenFile(
         num_pages=len(reader.pages),
         producer=valid_unicode(_producer(reader)),
-        sheet=_Pages(reader).sheet,
+        sheet=pages.sheet,
+        hides_layers=pages.layers.hide_any,
     )
 
 
@@ -80,20 +82,20 @@ class _Pages:
         self._reader = reader
         self._fonts = KnownFonts()
         catalog = entry(reader.trailer, "/Root")
-        self._layers = Layers(catalog)
+        self.layers = Layers(catalog)
         self._form = entry(catalog, "/AcroForm")
 
     def sheet(self, index: int) -> tuple[Sheet, str]:
         """A page, and what is left out of it."""
         page = self._reader.pages[index]
         frame = _frame(page)
-        content = PageContent(frame, self._fonts, self._layers)
+        content = PageContent(frame, self._fonts, self.layers)
         _unpacking.reason = ""
         content.follow(entry(page, "/Contents"), _inherited(page, "/Resources"))
         damage = content.left_out or _unpacking.reason
         pictures = content.drawn.pictures()
         lines = on_page(lines_of(_seen(content, pictures)), frame.shown)
-        lines += form_lines(page, self._form, frame, self._fonts, self._layers)
+        lines += form_lines(page, self._form, frame, self._fonts, self.layers)
         return Sheet(lines, frame.shown, content.drawn.rulings, pictures), damage
 
 

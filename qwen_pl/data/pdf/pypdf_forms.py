@@ -10,13 +10,12 @@ from typing import Any
 from pypdf.generic import DictionaryObject, StreamObject, TextStringObject
 
 from qwen_pl.data.page.line import Line
-from qwen_pl.data.pdf.open_file import Frame
+from qwen_pl.data.pdf.open_file import FORM_FONT, Frame
 from qwen_pl.data.pdf.pieces import lines_of
 from qwen_pl.data.pdf.pypdf_fonts import KnownFonts, entry, number, numbers
 from qwen_pl.data.pdf.pypdf_layers import Layers
 from qwen_pl.data.pdf.pypdf_page import PageContent
 
-FORM = "@form"
 _MOST = 5_000  # annotations of a page
 _DEEPEST = 100  # fields in one another
 _LONGEST = 100_000  # characters of a value
@@ -41,7 +40,7 @@ def form_lines(page: Any, form: Any, frame: Frame, fonts: KnownFonts, layers: La
         drawn = "".join("".join(line.text.split()) for line in shown)
         if drawn != "".join(text.split()):
             shown = list(_written(text, annotation, frame))
-        lines += [line._replace(font=FORM) for line in shown]
+        lines += [line._replace(font=FORM_FONT) for line in shown]
     return lines
 
 

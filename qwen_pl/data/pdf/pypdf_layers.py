@@ -29,6 +29,9 @@ class Layers:
                     if entry(entry(entry(layer, "/Usage"), "/View"), "/ViewState") == "/OFF"
                 }
 
+        self.hide_any = not all(map(self._is_shown, _items(entry(properties, "/OCGs"))))
+        """Whether any layer is not shown."""
+
     def is_hidden(self, content: Any) -> bool:
         """Whether what belongs to a layer, or to several, is not shown."""
         content = content.get_object() if hasattr(content, "get_object") else content

@@ -98,7 +98,7 @@ class PageContent:
         self._open_forms: set[int] = set()
         self._points: list[list[tuple[float, float]]] = []
         self._num_points = 0
-        self._is_curved = False
+        self._is_curved = self._is_clip = False
         self._rectangles: list[tuple[float, float, float, float]] = []
 
     def follow(self, contents: Any, resources: Any) -> None:
@@ -480,7 +480,17 @@ class PageContent:
                     self.drawn.path(moved, is_stroked, self._is_curved, is_seen)
         self._end_path([])
 
+    def _clip(self, operands: list[Any]) -> None:
+        self._is_clip = True
+
     def _end_path(self, operands: list[Any]) -> None:
+        if self._is_clip and not self._is_curved:
+            points = [point for points in self._points for point in points]
+            points += [(at[0], at[1]) for at in self._rectangles]
+            points += [(at[2], at[3]) for at in self._rectangles]
+            if points:
+                self._state.clip = _within(self._box(*box_of(points)), self._state.clip)
+        self._is_clip = False
         self._points, self._rectangles = [], []
         self._num_points, self._is_curved = 0, False
 
@@ -526,6 +536,7 @@ _HANDLERS: dict[bytes, Callable[[PageContent, list[Any]], None]] = {
     **dict.fromkeys([b"S", b"s", b"B", b"B*", b"b", b"b*"], PageContent._stroke),
     **dict.fromkeys([b"f", b"F", b"f*"], PageContent._fill),
     b"n": PageContent._end_path,
+    **dict.fromkeys([b"W", b"W*"], PageContent._clip),
 }
 
 

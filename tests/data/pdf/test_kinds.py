@@ -167,9 +167,6 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-WAITING = pytest.mark.xfail(strict=False, reason="pypdf's part is to come")
-
-
 @pytest.fixture(scope="module", params=["pypdf", "pdfium"])
 def pages(request: pytest.FixtureRequest, written: Path) -> dict[str, Page]:
     """The lines of each kind, by one of the readers."""
@@ -178,25 +175,21 @@ def pages(request: pytest.FixtureRequest, written: Path) -> dict[str, Page]:
     return dict(zip(KINDS, pdf.pages, strict=True))
 
 
-@WAITING
 @pytest.mark.parametrize("name", KINDS)
 def test_a_page_gives_the_lines_that_it_shows(pages: dict[str, Page], name: str) -> None:
     assert [line.text for line in pages[name]] == KINDS[name].lines
 
 
-@WAITING
 def test_text_that_is_turned_is_told_apart(pages: dict[str, Page]) -> None:
     assert [line.turn for line in pages["a stamp in the margin"]] == [0, 90, 0]
     assert {line.turn for line in pages["outside a page that is turned"]} == {270}
 
 
-@WAITING
 def test_places_are_those_on_the_page_as_it_is_shown(pages: dict[str, Page]) -> None:
     line, _ = pages["outside the crop box"]
     assert line[1:4] == pytest.approx((22, 670, 11))
 
 
-@WAITING
 def test_what_a_form_holds_is_told_apart(pages: dict[str, Page]) -> None:
     fonts = [line.font for line in pages["values of a form"]]
     assert fonts == ["Helvetica"] * 4 + ["@form"] * 2
