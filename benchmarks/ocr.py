@@ -34,6 +34,7 @@ _LIMITS = PdfLimits(ocr_page_seconds=300, ocr_file_seconds=36_000)
 
 Picture = np.ndarray
 """A page in grey, ``(H, W)`` uint8."""
+Damage = Callable[[Picture, np.random.Generator], Picture]
 
 
 def clean(picture: Picture, random: np.random.Generator) -> Picture:
@@ -64,21 +65,21 @@ def grey(picture: Picture, random: np.random.Generator) -> Picture:
     return (_INK + picture / 255 * (_PAPER - _INK)).astype(np.uint8)
 
 
-def all_of_it(picture: Picture, random: np.random.Generator) -> Picture:
-    return noisy(grey(skewed(picture, random), random), random)
+def skewed_noisy(picture: Picture, random: np.random.Generator) -> Picture:
+    return noisy(skewed(picture, random), random)
 
 
-DAMAGES: dict[str, Callable[[Picture, np.random.Generator], Picture]] = {
+DAMAGES: dict[str, Damage] = {
     "clean": clean,
     "skewed": skewed,
     "noisy": noisy,
     "grey": grey,
-    "all": all_of_it,
+    "skewed_noisy": skewed_noisy,
 }
 
 
-def write_scan(path: Path, source: Path, pages: range, damage: str, dpi: int) -> None:
-    """Writes pages of a PDF as a PDF of pictures, one on each page."""
+def write_scan(path: Path, source: Path, pages: range, damage: Damage, dpi: int) -> None:
+    """Writes pages of a PDF as a PDF of pictures, one on each page of the same size."""
     random = np.random.default_rng(0)
     document = pypdfium2.PdfDocument(source)
     objects = [b"<< /Type /Catalog /Pages 2 0 R >>", b""]
@@ -86,9 +87,10 @@ def write_scan(path: Path, source: Path, pages: range, damage: str, dpi: int) ->
     for index in pages:
         page = document[index]
         width, height = page.get_size()
-        drawn = page.render(scale=dpi / 72, grayscale=True).to_numpy().reshape(-1)
-        shape = page.render(scale=dpi / 72, grayscale=True).to_numpy().shape[:2]
-        picture = DAMAGES[damage](drawn.reshape(shape), random)
+        drawn = page.render(scale=dpi / 72, grayscale=True).to_numpy()
+        picture = damage(drawn.reshape(drawn.shape[:2]), random)
+        if (picture.shape[0] > picture.shape[1]) != (height > width):
+            width, height = height, width
         pixels, content = (
             zlib.compress(picture.tobytes()),
             b"%f 0 0 %f 0 0 cm /I Do" % (width, height),
@@ -121,7 +123,7 @@ def measure(source: Path, pages: range, damage: str, dpi: int) -> dict[str, floa
     truth = _paragraphs(read_pdf(source, reader="pdfium").pages[pages.start : pages.stop])
     with tempfile.TemporaryDirectory() as folder:
         scan = Path(folder) / "scan.pdf"
-        write_scan(scan, source, pages, damage, dpi)
+        write_scan(scan, source, pages, DAMAGES[damage], dpi)
         started = time.perf_counter()
         read = read_pdf(scan, ocr="auto", limits=_LIMITS)
         seconds = time.perf_counter() - started
@@ -156,7 +158,7 @@ def main() -> None:
     results = json.loads(args.to.read_text()) if args.to.exists() else {}
     each = args.pages // len(args.files)
     print(
-        f"{'':12} {'pages':>6} {'words':>7} {'errors':>12} {'but for quotes':>15} {'s a page':>9}"
+        f"{'':16} {'pages':>6} {'words':>7} {'errors':>12} {'but for quotes':>15} {'s a page':>9}"
     )
     for cell in args.cells:
         damage, dpi = cell.rsplit("-", 1)
@@ -170,7 +172,7 @@ def main() -> None:
         )
         per_page = total["seconds"] / total["pages"]
         print(
-            f"{cell:12} {total['pages']:6} {total['words']:7} {rate:12.2%} {but_for_quotes:15.2%}"
+            f"{cell:16} {total['pages']:6} {total['words']:7} {rate:12.2%} {but_for_quotes:15.2%}"
             f" {per_page:9.1f}",
             flush=True,
         )

@@ -23,7 +23,7 @@ from qwen_pl.data.texts.text_encoding import CHUNK_CHARACTERS, TextEncoding
 from qwen_pl.data.texts.text_file import TextJob
 
 _START_SECONDS = 60.0
-_FACTS = ("status", "reason", "num_pages", "producer", "reader", "compared")
+_FACTS = ("status", "reason", "num_pages", "producer", "reader", "compared", "ocr_pages")
 _PAGE_CHARACTERS = 100_000  # of a text file, that may take as long as a page
 
 

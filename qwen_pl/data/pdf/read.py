@@ -140,12 +140,12 @@ def read_pdf(
         raise InputError(f"no such file: {path}")
     pdf = _read_text(path, reader, password, limits, on_page)
     has_ended = pdf.status in ("ok", "partial", "empty")  # else it has cost enough
-    wanted = pages_to_read(pdf.pages, ocr) if has_ended else []
+    wanted = pages_to_read(pdf.sheets, ocr) if has_ended else []
     if wanted and has_ocr():
         if on_ocr is not None:
             on_ocr(len(wanted))
         _read_pictures(pdf, wanted, password, limits, on_page)
-    elif wanted and pdf.status == "empty" and ocr != "never":
+    elif pdf.status == "empty" and wanted:
         pdf.reason += f": {OCR_INSTALL}"
     return pdf
 
@@ -246,15 +246,19 @@ def _read_pictures(
     pdf.ocr_pages = [index + 1 for index in read]
     pdf.seconds += seen.seconds
     said = ["" if pdf.status == "empty" else pdf.reason]
+    is_unread = seen.status not in ("ok", "empty")
     if read:
         pdf.reader += f" and {seen.reader}"
         pdf.status = "ok" if pdf.status == "empty" else pdf.status
         said.append(f"{len(read):,} of {pdf.num_pages:,} pages read by OCR")
     elif pdf.status == "empty":
-        said.append("no text on any page, and OCR finds none in their pictures")
-    if seen.status not in ("ok", "empty"):
-        if pdf.status in ("ok", "empty"):
-            pdf.status = "partial" if any(pdf.pages) else seen.status
+        none_read = "" if is_unread else ", and OCR reads none in their pictures"
+        said.append("no text on any page" + none_read)
+    if is_unread:
+        if pdf.status == "ok":
+            pdf.status = "partial"
+        elif pdf.status == "empty" and seen.status in ("timeout", "crashed"):
+            pdf.status = seen.status
         said.append(f"OCR: {seen.reason}")
     pdf.reason = "; ".join(filter(None, said))
 

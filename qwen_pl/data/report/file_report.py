@@ -64,6 +64,8 @@ class FileReport:
     """Paragraphs of each role that were found, be they kept or not."""
     lost_ratio: float = 0.0
     """Share of the letters read that are in no paragraph: heads, contents and what went wrong."""
+    ocr_pages: int = 0
+    """Pages whose text was read in their picture."""
     repeated_paragraphs: int = 0
     """Paragraphs dropped since an earlier file has them."""
     duplicate_of: str = ""
@@ -159,6 +161,7 @@ def describe_file(path: Path, sha256: str, pdf: PdfText | None, clean: CleanText
         compared=pdf.compared if pdf is not None else "",
         lost_ratio=round(sum(fate.letters_lost for fate in fates) / max(letters, 1), 4),
         blocks={role.value: count for role, count in clean.blocks.most_common()},
+        ocr_pages=len(pdf.ocr_pages) if pdf is not None else 0,
         excerpts=worst_pages(fates, clean),
     )
 

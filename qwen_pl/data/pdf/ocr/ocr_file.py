@@ -15,7 +15,7 @@ import numpy as np
 import pypdfium2
 
 from qwen_pl.data.page.line import Sheet
-from qwen_pl.data.pdf.ocr.page_lines import ReadBox, page_lines, read_box
+from qwen_pl.data.pdf.ocr.page_lines import ReadBox, page_lines, read_box, without_neighbours
 from qwen_pl.data.pdf.ocr.page_picture import (
     is_blank,
     levelled,
@@ -24,17 +24,21 @@ from qwen_pl.data.pdf.ocr.page_picture import (
     slope,
     turned_by,
     upright_boxes,
+    without_specks,
 )
 from qwen_pl.data.pdf.open_file import OpenFile
 from qwen_pl.data.pdf.pdfium_file import open_document, producer
 
 _FINDS_LINES, _READS_LINES = "PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx"
-_SEEN_SIDE = 1280  # pixels of the longer side of the picture in which lines are looked for
+_SEEN_DPI = 90  # of the picture in which lines are looked for
+_SEEN_SIDES = 960, 2000  # pixels of its longer side, at least and at most
 _LIKELY = 0.3  # of a box: what is no text is told when it is read
 _LEVEL = math.radians(0.05)
 _STEEP = math.radians(2)  # steeper lines are looked for again in the levelled picture
 _SURE = 0.8  # mean score of lines that are the right way up
-_BELIEVED = 0.5  # score of a line
+_WIDE = 5.0  # sizes: a line of text, and not a letter in a picture
+_KNOWN = "OCR knows printed Latin, Chinese and Japanese letters"
+_FEW = 4  # of so many lines one may be unread, and nothing is said
 _TRIED = 8  # lines, the widest, that tell whether a page is upside down
 _MOST_BOXES = 2000  # of a page
 
@@ -45,7 +49,7 @@ def open_file(source: str | bytes, password: str) -> OpenFile:
     return OpenFile(
         num_pages=len(document),
         producer=producer(document),
-        sheet=lambda index: (_sheet(document, index), ""),
+        sheet=lambda index: _sheet(document, index),
     )
 
 
@@ -62,7 +66,7 @@ def _engine() -> Callable[..., Any]:
             "Rec.model_path": str(models / _READS_LINES),
             "Det.limit_type": "max",
             "Det.box_thresh": _LIKELY,
-            "Det.limit_side_len": _SEEN_SIDE,
+            "Det.limit_side_len": _SEEN_SIDES[1],
             "Global.use_cls": False,  # which turns lines that are upright
             "Global.use_preprocess_img": False,
             "Global.use_vertical_padding": False,
@@ -73,44 +77,61 @@ def _engine() -> Callable[..., Any]:
     )
 
 
-def _sheet(document: pypdfium2.PdfDocument, index: int) -> Sheet:
-    """A page as its picture shows it, turned upright, with its lines from the top down."""
+def _sheet(document: pypdfium2.PdfDocument, index: int) -> tuple[Sheet, str]:
+    """A page as its picture shows it, turned upright, with its lines from the top down.
+
+    And what is left out of it, if that is more than a line or two.
+    """
     picture, scale = rendered(document, index)
     if is_blank(picture):
-        return Sheet([])
-    boxes = _found(picture)
+        return Sheet([]), ""
+    picture = without_specks(picture)
+    boxes = _found(picture, scale)
     if len(boxes) and run_up_or_down(boxes):
         picture = turned_by(picture, 1)
-        boxes = _found(picture)
+        boxes = _found(picture, scale)
+    height, width = picture.shape
     angle = slope(boxes) if len(boxes) else 0.0
     if abs(angle) > _LEVEL:
         picture, boxes = levelled(picture, boxes, angle)
-        boxes = _found(picture) if abs(angle) > _STEEP else boxes
+        boxes = _found(picture, scale) if abs(angle) > _STEEP else boxes
     if not len(boxes):
-        return Sheet([])
+        return Sheet([]), ""
     widest = boxes[np.argsort(boxes[:, 0, 0] - boxes[:, 1, 0], kind="stable")[:_TRIED]]
     if _score(_read(picture, widest)) < _SURE:
         other = turned_by(picture, 2)
         shape = np.array(picture.shape[::-1])
         if _score(_read(other, shape - widest)) > _SURE:
             picture, boxes = other, shape - boxes
-    read = [box for box in _read(picture, boxes) if box.score >= _BELIEVED]
-    height, width = picture.shape
-    return Sheet(page_lines(read, height, scale), (0.0, 0.0, width / scale, height / scale))
+    read = _read(picture, boxes)
+    wide = [box for box in read if box.ems > _WIDE]
+    num_unread = sum(not box.is_believed for box in wide)
+    left_out = ""
+    if num_unread > max(1, len(wide) / _FEW):
+        left_out = f"cannot read {num_unread} of {len(wide)} lines: {_KNOWN}"
+    if num_unread > len(wide) / 2:
+        return Sheet([]), left_out  # what seems legible there is chance
+    grown = (picture.shape[1] - width) / 2, (picture.shape[0] - height) / 2  # when it was levelled
+    lines = page_lines([box.moved(*grown) for box in read if box.is_believed], height, scale)
+    return Sheet(lines, (0.0, 0.0, width / scale, height / scale)), left_out
 
 
-def _found(picture: np.ndarray) -> np.ndarray:
-    """The boxes of lines in a picture, ``(N, 4, 2)``."""
-    found = _engine()(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR), use_det=True, use_rec=False)
+def _found(picture: np.ndarray, scale: float) -> np.ndarray:
+    """The boxes of lines in a picture of ``scale`` pixels for each point, ``(N, 4, 2)``."""
+    longest = max(picture.shape)
+    side = min(max(_SEEN_DPI / 72 * longest / scale, _SEEN_SIDES[0]), _SEEN_SIDES[1])
+    shrunk = min(1.0, side / longest)
+    seen = cv2.resize(picture, None, fx=shrunk, fy=shrunk, interpolation=cv2.INTER_AREA)
+    found = _engine()(cv2.cvtColor(seen, cv2.COLOR_GRAY2BGR), use_det=True, use_rec=False)
     boxes = [] if found.boxes is None else found.boxes
-    return np.asarray(boxes, dtype=np.float64).reshape(-1, 4, 2)[:_MOST_BOXES]
+    return np.asarray(boxes, dtype=np.float64).reshape(-1, 4, 2)[:_MOST_BOXES] / shrunk
 
 
 def _read(picture: np.ndarray, boxes: np.ndarray) -> list[ReadBox]:
     """What stands in each box of a level picture; boxes without text are left out."""
     read = []
     for left, top, right, bottom in upright_boxes(picture, boxes):
-        crop = picture[top:bottom, left:right]
+        crop = without_neighbours(picture[top:bottom, left:right])
         result = _engine()(cv2.cvtColor(crop, cv2.COLOR_GRAY2BGR), use_det=False, use_rec=True)
         if text := result.txts[0].strip():
             read.append(read_box(text, float(result.scores[0]), crop, left, top))

@@ -3,6 +3,7 @@
 from itertools import pairwise
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 from qwen_pl.data.page.line import Line, is_large_initial, parted
@@ -12,6 +13,8 @@ _X_HEIGHT, _CAPITAL_HEIGHT = 0.45, 0.69  # of the font size, in most fonts
 _ALIKE = 0.12  # of a size: what differs less is one size, seen a little differently
 _SAME_ROW = 0.35  # of the size, between two baselines
 _ONE_LINE = 1.2  # of the size: the widest gap within a line
+_SURE = 0.5  # score of a line that is believed
+_FEWEST = 0.5  # characters for each size that a line is wide: Chinese has one, Latin two
 _NO_SPACE = 0.12  # of the size
 
 
@@ -25,6 +28,24 @@ class ReadBox(NamedTuple):
     right: float
     baseline: float
     size: float
+
+    def moved(self, left: float, up: float) -> "ReadBox":
+        return self._replace(
+            left=self.left - left, right=self.right - left, baseline=self.baseline - up
+        )
+
+    @property
+    def ems(self) -> float:
+        """How wide it is, in sizes."""
+        return (self.right - self.left) / max(1.0, self.size)
+
+    @property
+    def is_believed(self) -> bool:
+        """Whether the network is sure, and has seen about as many characters as there is room for.
+
+        Of a script that it does not know it reads the points and commas.
+        """
+        return self.score >= _SURE and len("".join(self.text.split())) >= _FEWEST * self.ems
 
 
 def read_box(text: str, score: float, crop: np.ndarray, x: int, y: int) -> ReadBox:
@@ -41,6 +62,24 @@ def read_box(text: str, score: float, crop: np.ndarray, x: int, y: int) -> ReadB
     is_low = 2 * sum(c.islower() for c in letters) > len(letters)
     size = (bottom - top) / (_X_HEIGHT if is_low else _CAPITAL_HEIGHT)
     return ReadBox(text, score, x + left, x + right, y + bottom, size)
+
+
+def without_neighbours(crop: np.ndarray) -> np.ndarray:
+    """A line without what reaches into its box from the lines above and below.
+
+    That is cut off by the upper or lower end of the box, and stays clear of the line's own body.
+    """
+    inked = ink(crop)
+    top, bottom = _body(inked.sum(axis=1, dtype=np.float64), crop.shape[0])
+    _, labels, shapes, _ = cv2.connectedComponentsWithStats(inked.astype(np.uint8))
+    first = shapes[:, cv2.CC_STAT_TOP]
+    last = first + shapes[:, cv2.CC_STAT_HEIGHT]
+    is_foreign = ((first == 0) & (last <= top)) | ((last == crop.shape[0]) & (first >= bottom))
+    is_foreign[0] = False  # the paper
+    if not is_foreign.any():
+        return crop
+    gone = cv2.dilate(is_foreign[labels].astype(np.uint8), np.ones((3, 3), np.uint8))
+    return np.where(gone, np.uint8(np.median(crop)), crop)
 
 
 def _body(rows: np.ndarray, height: int) -> tuple[int, int]:

@@ -19,7 +19,11 @@ _TALL = 1.5  # times as high as wide
 _SMALLEST = 4  # pixels of a box
 _LARGE = 1.6  # times the usual height: a box that may begin with a large initial
 _LONG = 3.0  # times as wide as high: a line
-_MARGIN = 0.2  # of a box's height, above its letters
+_MARGIN = 0.33  # of a box's height, above and below its small letters
+_BODY = 0.4  # of the ink in the fullest row: between baseline and height of small letters is more
+_FLATTEST = 0.15  # of a box's height: the height of small letters
+_SPECK = 5  # pixels
+_MANY_SPECKS = 0.1  # for each letter or other shape
 
 Rectangle = tuple[int, int, int, int]
 """Left, top, right and bottom, in pixels."""
@@ -103,29 +107,73 @@ def upright_boxes(picture: np.ndarray, boxes: np.ndarray) -> list[Rectangle]:
     height, width = picture.shape
     lower = np.maximum(np.floor(boxes.min(axis=1)), 0).astype(int)
     upper = np.minimum(np.ceil(boxes.max(axis=1)), (width, height)).astype(int)
-    usual = float(np.median(upper[:, 1] - lower[:, 1]))
-    found = []
-    for (left, top), (right, bottom) in zip(lower.tolist(), upper.tolist(), strict=True):
-        if min(right - left, bottom - top) >= _SMALLEST:
-            found += _without_initial(picture, (left, top, right, bottom), usual)
-    return found
+    found = np.hstack([lower, upper])[((upper - lower) >= _SMALLEST).all(axis=1)]
+    if not len(found):
+        return []
+    heights, widths = found[:, 3] - found[:, 1], found[:, 2] - found[:, 0]
+    usual = float(np.median(heights))
+    is_tall = (heights > _LARGE * usual) & (widths > _LONG * heights)
+    lines: list[Rectangle] = [tuple(box) for box in found[~is_tall].tolist()]
+    for box in found[is_tall].tolist():
+        parts = _parted(picture, tuple(box), usual)
+        lines += [part for part in parts if len(parts) == 1 or not _is_read(part, lines)]
+    return lines
 
 
-def _without_initial(picture: np.ndarray, box: Rectangle, usual: float) -> list[Rectangle]:
-    """A box; two if a letter larger than a line of the usual height stands at its left end."""
+def _parted(picture: np.ndarray, box: Rectangle, usual: float) -> list[Rectangle]:
+    """A large initial at the left end of a box and the lines beside it; the box if there is none.
+
+    The initial is a letter that is higher than a line of the ``usual`` height.
+    """
     left, top, right, bottom = box
-    if bottom - top < _LARGE * usual or right - left < _LONG * (bottom - top):
-        return [box]
     beginning = ink(picture[top:bottom, left : left + int(_LONG * (bottom - top))])
     _, _, shapes, _ = cv2.connectedComponentsWithStats(beginning.astype(np.uint8))
-    large = [s for s in shapes[1:].tolist() if s[cv2.CC_STAT_HEIGHT] > usual]
+    large = [shape for shape in shapes[1:].tolist() if shape[cv2.CC_STAT_HEIGHT] > usual]
     if not large:
         return [box]
     x, y, width, height, _ = min(large)
-    initial = left + x - 2, top + y - 2, left + x + width + 2, top + y + height + 2
+    end = left + x + width
+    rows = ink(picture[top:bottom, end:right]).sum(axis=1)
+    bodies = np.flatnonzero(np.diff(rows > _BODY * rows.max(), prepend=False, append=False))
     margin = int(_MARGIN * usual)
-    line = initial[2] - 1, max(0, initial[1] - margin), right, int(initial[1] + usual - margin)
-    return [initial, line]
+    return [(left + x - 2, top + y - 2, end + 2, top + y + height + 2)] + [
+        (end - 1, max(0, top + first - margin), right, top + last + margin)
+        for first, last in zip(bodies[::2].tolist(), bodies[1::2].tolist(), strict=True)
+        if last - first > _FLATTEST * usual
+    ]
+
+
+def _is_read(part: Rectangle, lines: list[Rectangle]) -> bool:
+    """Whether one of the lines found already runs through the middle of a part."""
+    left, top, right, bottom = part
+    middle, half = (top + bottom) / 2, (right - left) / 2
+    return any(
+        line[1] < middle < line[3] and min(right, line[2]) - max(left, line[0]) > half
+        for line in lines
+    )
+
+
+def without_specks(picture: np.ndarray) -> np.ndarray:
+    """A picture without its specks, if it has many: they are read as points, commas and accents.
+
+    A speck is smaller than a point of the smallest print, and apart from what is larger.
+    """
+    level, _ = cv2.threshold(
+        cv2.GaussianBlur(picture, (0, 0), 0.6), 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU
+    )
+    dark = (picture <= level).astype(np.uint8)
+    _, labels, shapes, _ = cv2.connectedComponentsWithStats(dark)
+    is_small = shapes[:, cv2.CC_STAT_AREA] <= _SPECK
+    is_small[0] = False  # the paper
+    small = is_small[labels]
+    beside = cv2.dilate(dark & ~small, np.ones((5, 5), np.uint8)).astype(bool)
+    specks = (small & ~beside).astype(np.uint8)
+    num_specks = cv2.connectedComponents(specks)[0] - 1
+    if num_specks < _MANY_SPECKS * (len(shapes) - np.count_nonzero(is_small)):
+        return picture
+    clean = picture.copy()
+    clean[cv2.dilate(specks, np.ones((3, 3), np.uint8)).astype(bool) & ~beside] = np.median(picture)
+    return clean
 
 
 def ink(crop: np.ndarray) -> np.ndarray:

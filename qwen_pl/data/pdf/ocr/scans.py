@@ -4,31 +4,50 @@ import re
 from collections.abc import Sequence
 
 from qwen_pl.data.page.legibility import unreadable_shares
-from qwen_pl.data.page.line import Page, Sheet
+from qwen_pl.data.page.line import Sheet
 
 SECONDS_A_PAGE = 3
 """Of one core of a machine of 2020, for a page of 400 words; less where there is less text."""
 
 _UNREADABLE = 0.2  # share of the characters of a page that no font explains rightly
-_LEAST_CURLED = 0.05  # share of a file's opening quotes that are seen as curled ones
-# Networks see few of the curled quotes as what they are, but no straight one as curled.
+_STAMP = 200  # characters of a page that may be no more than a stamp
+_WHOLE = 0.9  # of the page, that its picture covers
+_LEAST_CURLED = 0.02  # share of a file's opening quotes that are seen as curled ones
+# Of curled quotes the network sees some as what they are, and of straight ones none as curled.
 _CURLED_OPENING = re.compile(r"(?:(?<=\s)|^)“(?=\w)", re.MULTILINE)
 _STRAIGHT_OPENING = re.compile(r"(?:(?<=\s)|^)\"(?=\w)", re.MULTILINE)
 _BEGINS = re.compile(r"(?:(?<=[\s(\[—–-])|^)([\"'])(?=[\w“‘\"'])", re.MULTILINE)
 _OPENING, _CLOSING = {'"': "“", "'": "‘"}, {'"': "”", "'": "’"}
 
 
-def pages_to_read(pages: Sequence[Page], ocr: str) -> list[int]:
+def pages_to_read(sheets: Sequence[Sheet], ocr: str) -> list[int]:
     """The indices of pages that are read as pictures: with ``auto`` those without legible text."""
     if ocr == "always":
-        return [*range(len(pages))]
+        return [*range(len(sheets))]
     if ocr == "never":
         return []
+    shares = unreadable_shares([sheet.lines for sheet in sheets])
     return [
         index
-        for index, (page, share) in enumerate(zip(pages, unreadable_shares(pages), strict=True))
-        if share > _UNREADABLE or not any(line.text.strip() for line in page)
+        for index, (sheet, share) in enumerate(zip(sheets, shares, strict=True))
+        if share > _UNREADABLE or not _has_text(sheet) or _is_stamped(sheet)
     ]
+
+
+def _has_text(sheet: Sheet) -> bool:
+    return any(line.text.strip() for line in sheet.lines)
+
+
+def _is_stamped(sheet: Sheet) -> bool:
+    """Whether a page is a picture with a line or two put upon it, such as where it comes from."""
+    if sum(len(line.text) for line in sheet.lines) > _STAMP:
+        return False
+    left, lower, right, upper = sheet.box
+    area = (right - left) * (upper - lower)
+    return any(
+        (right - left) * (upper - lower) > _WHOLE * area > 0
+        for left, lower, right, upper in sheet.pictures
+    )
 
 
 def with_true_quotes(sheets: Sequence[Sheet]) -> list[Sheet]:
