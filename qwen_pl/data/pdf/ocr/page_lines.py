@@ -15,6 +15,7 @@ _SAME_ROW = 0.35  # of the size, between two baselines
 _ONE_LINE = 1.2  # of the size: the widest gap within a line
 _SURE = 0.5  # score of a line that is believed
 _FEWEST = 0.5  # characters for each size that a line is wide: Chinese has one, Latin two
+_REACH = 0.3  # of the height of small letters: as far as a neighbour's letters reach into a box
 _NO_SPACE = 0.12  # of the size
 
 
@@ -67,7 +68,7 @@ def read_box(text: str, score: float, crop: np.ndarray, x: int, y: int) -> ReadB
 def without_neighbours(crop: np.ndarray) -> np.ndarray:
     """A line without what reaches into its box from the lines above and below.
 
-    That is cut off by the upper or lower end of the box, and stays clear of the line's own body.
+    That is little, cut off by the upper or lower end of the box, and clear of the line's own body.
     """
     inked = ink(crop)
     top, bottom = _body(inked.sum(axis=1, dtype=np.float64), crop.shape[0])
@@ -75,6 +76,7 @@ def without_neighbours(crop: np.ndarray) -> np.ndarray:
     first = shapes[:, cv2.CC_STAT_TOP]
     last = first + shapes[:, cv2.CC_STAT_HEIGHT]
     is_foreign = ((first == 0) & (last <= top)) | ((last == crop.shape[0]) & (first >= bottom))
+    is_foreign &= last - first <= _REACH * (bottom - top)
     is_foreign[0] = False  # the paper
     if not is_foreign.any():
         return crop
