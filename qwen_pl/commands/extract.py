@@ -1,12 +1,13 @@
 """``extract``: turns PDFs into clean text."""
 
 import sys
+from argparse import Namespace
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from qwen_pl.commands.options import VerbParser, add_corpus_options, corpus_of
+from qwen_pl.commands.options import VerbParser, add_corpus_options, corpus_of, reading_of
 from qwen_pl.errors import InputError
 from qwen_pl.files import check_place, whole_file
 from qwen_pl.terminal import tell
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 SINGLE = (".txt", ".md")
 _LISTED = 20
+_VIEWS = "pages.html"
+_LINK_TO_VIEWS = b'<p><a href="pages.html">Pages and their blocks</a></p>\n'
 
 
 def main(args: list[str]) -> None:
@@ -39,6 +42,11 @@ def main(args: list[str]) -> None:
         default="text",
         help="markdown marks headings, lists, code and tables",
     )
+    parser.add_argument(
+        "--debug-pages",
+        metavar="PAGES",
+        help="show what is seen on pages such as 3-5 of each PDF, beside the report",
+    )
     options = parser.parse_args(args)
 
     from qwen_pl.data.cache_dir import CorpusEntry
@@ -47,6 +55,7 @@ def main(args: list[str]) -> None:
     from qwen_pl.data.corpus.sources import find_sources
     from qwen_pl.data.report.file_report import status_table
 
+    pages = _pages_to_show(options.debug_pages, options.out)
     sources = find_sources(options.source)
     targets = dict(
         zip(map(str, sources), _targets(sources, options.out, options.format), strict=True)
@@ -64,12 +73,58 @@ def main(args: list[str]) -> None:
         folder = options.out if options.out.is_dir() else options.out.parent
         entry = CorpusEntry(corpus.folder)
         for report in (entry.report_json, entry.report_html):
+            content = report.read_bytes()
+            if pages and report == entry.report_html:
+                content = content.replace(b"<h1>", _LINK_TO_VIEWS + b"<h1>", 1)
             with whole_file(folder / report.name) as file:
-                file.write(report.read_bytes())
+                file.write(content)
+        if pages:
+            _show_pages(corpus.documents, pages, options, folder / _VIEWS)
         tell(folder / corpus.report_file.name)
     elif problems := [line for line in map(problem, corpus.reports) if line]:
         tell(*problems[:_LISTED], file=sys.stderr)
     tell(*status_table(corpus.reports), file=sys.stderr)
+
+
+def _pages_to_show(pages: str | None, out: Path | None) -> list[int]:
+    """The pages that ``--debug-pages`` names, once they can be shown."""
+    if pages is None:
+        return []
+    from qwen_pl.data.corpus.page_views import check_can_render, page_numbers
+
+    numbers = page_numbers(pages)
+    if out is None:
+        raise InputError("--debug-pages needs --out: the pictures are written beside the report")
+    check_can_render()
+    return numbers
+
+
+def _show_pages(
+    documents: Iterable["Document"], pages: Sequence[int], options: Namespace, out: Path
+) -> None:
+    """Writes the pictures of some pages of each PDF, and tells why there are none of one."""
+    from qwen_pl.data.cache_dir import CacheDir
+    from qwen_pl.data.corpus.page_views import page_views, write_views
+    from qwen_pl.data.corpus.reading import read_pages
+    from qwen_pl.data.corpus.sources import SourceFile
+    from qwen_pl.data.pdf.child import ChildStopped
+
+    settings, views = reading_of(options), []
+    for document in documents:
+        if not document.source.lower().endswith(".pdf"):
+            continue
+        file = SourceFile(Path(document.source), document.sha256)
+        pdf, _ = read_pages(file, settings, CacheDir(options.cache_dir))
+        try:
+            shown = page_views(pdf, pages, settings)
+        except ChildStopped as stopped:
+            tell(f"{document.source}: no page is shown: {stopped}", file=sys.stderr)
+            continue
+        if not shown:
+            tell(f"{document.source} has {len(pdf.sheets):,} pages", file=sys.stderr)
+        views.append((document.source, shown))
+    write_views(out, views)
+    tell(out)
 
 
 def _join(documents: Iterable["Document"], form: str, out: IO[bytes]) -> None:

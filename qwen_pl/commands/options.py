@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from qwen_pl.data.corpus.corpus import Corpus
     from qwen_pl.data.corpus.duplicates import Duplicates
+    from qwen_pl.data.corpus.reading import ReadingSettings
     from qwen_pl.data.prepare.settings import DataSettings
     from qwen_pl.model.qwen3 import Qwen3ForCausalLM
 
@@ -67,10 +68,16 @@ def add_corpus_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cache_dir", type=Path, default=Path("data/cache"), help="kept texts")
 
 
+def reading_of(options: argparse.Namespace) -> "ReadingSettings":
+    """How ``add_corpus_options`` say that files are read."""
+    from qwen_pl.data.corpus.reading import ReadingSettings
+
+    return ReadingSettings(password=options.password, reader=options.reader, ocr=options.ocr)
+
+
 def corpus_of(options: argparse.Namespace, duplicates: "Duplicates") -> "Corpus":
     """The corpus that ``add_corpus_options`` describe, read or found in the cache."""
     from qwen_pl.data.corpus.corpus import read_corpus
-    from qwen_pl.data.corpus.reading import ReadingSettings
     from qwen_pl.data.pdf.readers import check_ocr, check_reader
     from qwen_pl.data.processes import available_cores
 
@@ -81,7 +88,7 @@ def corpus_of(options: argparse.Namespace, duplicates: "Duplicates") -> "Corpus"
         raise InputError(f"--num_proc is {num_proc}: it has to be at least 1")
     return read_corpus(
         options.source,
-        ReadingSettings(password=options.password, reader=options.reader, ocr=options.ocr),
+        reading_of(options),
         options.cache_dir,
         duplicates=duplicates,
         strict=options.strict,

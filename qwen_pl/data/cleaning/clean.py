@@ -41,6 +41,12 @@ def clean_sheets(
     It needs all pages, in order, since what repeats tells head from text.
     """
     result = CleanText()
+    _write_paragraphs(laid_out(sheets, cleaning, result), cleaning, blocks, result)
+    return result
+
+
+def laid_out(sheets: Sequence[Sheet], cleaning: Cleaning, result: CleanText) -> Layout:
+    """The layout of a document whose characters are right; ``result`` says what was unreadable."""
     pages = [sheet.lines for sheet in sheets]
     if cleaning.characters:
         pages = in_logical_order(read_tex_codes(pages))
@@ -49,9 +55,7 @@ def clean_sheets(
         pages, result.garbage_pages, result.garbage_ratio = without_unreadable(pages)
     pages = _fixed(pages, cleaning)
     pages = [[line for line in page if line.text] for page in pages]
-    layout = lay_out([s._replace(lines=page) for s, page in zip(sheets, pages, strict=True)])
-    _write_paragraphs(layout, cleaning, blocks, result)
-    return result
+    return lay_out([s._replace(lines=page) for s, page in zip(sheets, pages, strict=True)])
 
 
 def _fixed(pages: Sequence[Page], cleaning: Cleaning) -> list[Page]:

@@ -223,14 +223,12 @@ def _text_of(file: SourceFile, settings: ReadingSettings, cache: CacheDir) -> Te
 def _read_pdf_file(
     file: SourceFile, settings: ReadingSettings, cache: CacheDir, entry: TextEntry, progress: bool
 ) -> FileText:
-    pages_file = cache.pages(file.sha256, reader_version(settings.reader, settings.ocr))
-    kept = _kept_pages(pages_file, settings)
     start_cleaning(settings.limits)
-    pdf = kept or _fresh_pages(pages_file, file.path, settings, progress)
+    pdf, were_kept = read_pages(file, settings, cache, progress=progress)
     pieces = cleaned_pdf(file, pdf, settings.cleaning, settings.blocks, settings.limits)
     # What is described without the child is a file of which no page was cleaned.
     made = _write(entry, file, dataclasses.replace(pdf, sheets=[]), pieces)
-    made.report.seconds = 0.0 if kept is None else kept.seconds  # which reading took at its time
+    made.report.seconds = pdf.seconds if were_kept else 0.0  # which reading took at its time
     return made
 
 
@@ -345,6 +343,15 @@ def _tell_of_ocr(path: Path, num_pages: int) -> None:
             f"{SECONDS_A_PAGE} s each, {length} in all (ocr: never leaves them out)",
             file=sys.stderr,
         )
+
+
+def read_pages(
+    file: SourceFile, settings: ReadingSettings, cache: CacheDir, *, progress: bool = False
+) -> tuple[PdfText, bool]:
+    """The pages of a PDF as a reader has given them, and whether they were in the cache."""
+    pages_file = cache.pages(file.sha256, reader_version(settings.reader, settings.ocr))
+    kept = _kept_pages(pages_file, settings)
+    return kept or _fresh_pages(pages_file, file.path, settings, progress), kept is not None
 
 
 def _kept_pages(pages_file: Path, settings: ReadingSettings) -> PdfText | None:

@@ -91,8 +91,8 @@ def _page(message: dict[str, Any]) -> PageRead:
     lines, box, rulings, pictures = sheet
     if not len(rulings) <= MOST_DRAWN >= len(pictures):
         raise ValueError
-    drawn = [tuple(_box(*drawn) for drawn in each) for each in (rulings, pictures)]
-    return PageRead(Sheet([_line(*line) for line in lines], _box(*box), *drawn), note(error))
+    drawn = [tuple(box_of(*drawn) for drawn in each) for each in (rulings, pictures)]
+    return PageRead(Sheet([_line(*line) for line in lines], box_of(*box), *drawn), note(error))
 
 
 def _line(text: str, x: float, y: float, size: float, end: float, font: str, turn: int) -> Line:
@@ -102,7 +102,8 @@ def _line(text: str, x: float, y: float, size: float, end: float, font: str, tur
     return Line(valid_unicode(text), x, y, size, end, note(font), int(turn))
 
 
-def _box(left: float, lower: float, right: float, upper: float) -> Box:
+def box_of(left: float, lower: float, right: float, upper: float) -> Box:
+    """A box that a child tells of; a ``TypeError`` or ``ValueError`` if it cannot be meant."""
     left, lower, right, upper = _numbers(left, lower, right, upper)
     return left, lower, right, upper
 

@@ -63,7 +63,7 @@ def _html(reports: Sequence[FileReport], facts: Mapping[str, str]) -> str:
         detailed = [r for r in reports if r.characters and r.status != "duplicate"]
         others = detailed[MOST_DETAILED:]
         rows = {"duplicates": duplicates, "without_text": without_text, "others": others}
-    return _template().render(
+    return template("report.html.j2").render(
         title=f"What reading {_counted(len(reports), 'file')} came to",
         facts=facts,
         totals=totals(reports),
@@ -81,7 +81,8 @@ def _section(report: FileReport) -> str:
 
 
 @cache
-def _template() -> "Template":
+def template(name: str) -> "Template":
+    """A page of this room, in which whatever stands in a file is shown and never markup."""
     # Imported here, since most runs find the report of their corpus written.
     from jinja2 import Environment, FileSystemLoader
 
@@ -106,7 +107,7 @@ def _template() -> "Template":
         "rows_unfolded": 30,
         "suspicious": MAYBE_GLUED,  # and as good for what cannot be read or was removed
     }
-    return environment.get_template("report.html.j2")
+    return environment.get_template(name)
 
 
 def _shown(value: Any) -> Any:
