@@ -39,7 +39,7 @@ def _block(paragraph: Paragraph) -> str:
     text = paragraph.text
     if paragraph.role is Role.HEADING:
         level = min(paragraph.level or _USUAL_LEVEL, _DEEPEST)
-        return "#" * level + " " + _plain(" ".join(text.split()))
+        return "#" * level + " " + _inline(" ".join(text.split()))
     if paragraph.role is Role.CODE:
         return fenced(text)
     if paragraph.role is Role.TABLE:
@@ -49,13 +49,17 @@ def _block(paragraph: Paragraph) -> str:
     return "  \n".join(map(_plain, text.split("\n")))  # two spaces keep the end of a line
 
 
+def _inline(text: str) -> str:
+    return _MARK.sub(r"\\\1", text.strip())
+
+
 def _plain(text: str) -> str:
     """A line that shows what it is, whatever signs are in it.
 
     >>> _plain("1. a_b is *not* <b>"), _plain("# x"), _plain("snake_case")
     ('1\\\\. a_b is \\\\*not\\\\* \\\\<b>', '\\\\# x', 'snake_case')
     """
-    text = _MARK.sub(r"\\\1", text.strip())
+    text = _inline(text)
     if _OPENING.match(text):
         return "\\" + text
     if number := _NUMBERED.match(text):
@@ -76,7 +80,7 @@ def _item(text: str, level: int) -> str:
 
 def _table(text: str) -> str:
     """A table, whose first row is taken for its head, since Markdown wants one."""
-    rows = [[_plain(cell) for cell in line.split(" | ")] for line in text.split("\n")]
+    rows = [[_inline(cell) for cell in line.split(" | ")] for line in text.split("\n")]
     width = max(map(len, rows))
     rows = [row + [""] * (width - len(row)) for row in rows]
     head, *others = ["| " + " | ".join(row) + " |" for row in rows]
