@@ -31,6 +31,7 @@ text in a language of the table is above -8.8, other letters in their places bel
 _MARGIN = 5.0  # by the square root of the number of pairs: what few pairs may be off by chance
 _LEAST_EVIDENCE = 60.0  # bits, of lines that are looked at closely
 _FEWEST_PAIRS = 80
+_LEAST_WORDS = 0.5  # of the signs of a text are in words of three letters and more
 _SURE = 15.0  # bits, for a line to be in a language
 _FEWEST_SURE = 3000  # pairs of such lines that say how the document is
 _SAMPLE = 1000  # lines that tell a document's languages
@@ -160,13 +161,19 @@ class _Evidence:
     def is_wrong(self, run: Sequence[LineIndex]) -> bool:
         """Whether the lines are in no language, nor like the rest of the document."""
         texts = [self._text[place] for place in run]
-        words = {word for text in texts for word in words_of(text)}  # each once, as in a table
-        counts = Counter(letter_pairs(words))
+        words = [word for text in texts for word in words_of(text)]
+        counts = Counter(letter_pairs(set(words)))  # each once, as names stand often in a table
         found = [sign for text in texts for sign in signs(text)]
         total = counts.total() * self._languages.usualness(counts, [self._rest])
         rare = sum(sign not in self._languages.common_signs for sign in found)
         total += COMMON_SIGN * (len(found) - rare) + RARE_SIGN * rare
         number = counts.total() + len(found)
+        letters, all_signs = (
+            sum(map(len, words)) + len(found),
+            sum(map(len, "".join(texts).split())),
+        )
+        if letters < _LEAST_WORDS * all_signs:
+            return False  # formulas
         return number >= _FEWEST_PAIRS and total / number < _BORDER - _MARGIN / number**0.5
 
     def is_sure(self, place: LineIndex) -> bool:
