@@ -61,15 +61,15 @@ def sections(device: str) -> Iterator[list[Section]]:
         return
     tests = [*MODULE, "pytest", "-vv", "-m", "gpu", "-n", "12", "--dist", "worksteal"]
     tests += ["--durations", "15", "-p", "no:cacheprovider", "--no-header", *test_files()]
-    yield [Section("tests", [tests], 180), Section("verbs", verbs, 180)]
+    yield [Section("tests", [tests], 170), Section("verbs", verbs, 170)]
 
-    yield [Section("ceilings", [[*MODULE, "benchmarks.ceilings"]], 40)]
+    yield [Section("ceilings", [[*MODULE, "benchmarks.ceilings"]], 25)]
     contenders = [*MODULE, "benchmarks.contenders", "--device", "cuda", "--steps", "6"]
     ours, theirs = ["--ways", "ours"], ["--ways", "transformers"]
     large = [*contenders, "--shape", "qwen3-0.6b", "--tokens", "4096", "--batch_size", "2"]
     # Of 8 windows, Transformers' logits alone would not fit.
     both = [[*large, "8", *ours], [*large, "4", *theirs]]
-    yield [Section("qwen3-0.6b, windows of 4,096", both, 140)]
+    yield [Section("qwen3-0.6b, windows of 4,096", both, 120)]
     config = ["--config", str(REPOSITORY / "configs/qwen3_0_6b.yaml"), "--data.source", BOOK]
     changes = {
         "data.seq_len": 4096,
@@ -84,9 +84,9 @@ def sections(device: str) -> Iterator[list[Section]]:
     words = [word for name, value in changes.items() for word in (f"--{name}", str(value))]
     fit = [[*QWEN_PL, "fit", *config, *words]]
     fit += [[*MODULE, "benchmarks.gpu_check", "--curves", "lightning_logs/qwen3_0_6b"]]
-    yield [Section("fit, qwen3-0.6b, 8 windows of 4,096", fit, 110)]
+    yield [Section("fit, qwen3-0.6b, 8 windows of 4,096", fit, 95)]
     scratch = [*contenders, "--shape", "qwen_scratch", "--tokens", "1024", "--batch_size", "1"]
-    yield [Section("qwen_scratch, windows of 1,024", [[*scratch, "16"]], 90)]
+    yield [Section("qwen_scratch, windows of 1,024", [[*scratch, "16"]], 65)]
 
 
 def test_files() -> list[str]:

@@ -105,6 +105,8 @@ class _ChunkedLoss(torch.autograd.Function):
         # One buffer for all chunks: fresh ones would cost page faults on a CPU.
         buffer = hidden.new_empty(min(chunk_size, len(hidden)), len(matrix))
         compare: Compare = _compare_in_place
+        # Products of 16 bits can be added up in float32 while they are computed.
+        sums_in_float32 = hidden.is_cuda and hidden.itemsize == 2 and torch.version.hip is None
         is_large = len(hidden) * len(matrix) >= COMPILED_FROM
         if is_large and hidden.is_cuda and lacks_to_compile(hidden.device) is None:
             compare = _compiled_compare()
@@ -122,8 +124,7 @@ class _ChunkedLoss(torch.autograd.Function):
                 torch.mm(logits_grad, matrix, out=hidden_grad[rows])
             if weight_grad is not None and hidden.dtype == torch.float32:
                 weight_grad.addmm_(logits_grad.T, chunk)
-            elif weight_grad is not None and hidden.is_cuda:
-                # The product is added as it is summed, in float32.
+            elif weight_grad is not None and sums_in_float32:
                 torch.addmm(
                     weight_grad, logits_grad.T, chunk, out_dtype=torch.float32, out=weight_grad
                 )
