@@ -57,7 +57,7 @@ from qwen_pl.terminal import tell
 _LASTING = ("ok", "empty", "corrupt")
 _COMPARED_CHARACTERS = 16 << 20  # of a document's beginning that is compared with others
 _KEPT = ("num_paragraphs", "num_bytes", "signature")  # of a ``FileText``, in its record
-_LONG_SECONDS = 30  # that the pictures of a file take: of less nothing is said
+_LONG_SECONDS = 10  # that the pictures of a file take: of less nothing is said
 _RECORD_VERSION = 3  # raised whenever the cache holds other things under the same names
 
 

@@ -32,6 +32,7 @@ MAX_LOST_PAGES = 3
 """Pages that may end the child process before the rest of the file is given up."""
 
 _FIRST_SHARE = 0.25  # of the time, where two readers share it: pdfium needs a third of pypdf's
+_MANY_BLANK = 0.1  # share of the pages: a book has a few that are blank
 _MOST_LINES = 3_000_000  # of a file; each takes memory, however short it is
 
 OnPage = Callable[[int, int], None]
@@ -53,7 +54,7 @@ class PdfLimits:
     text_mb: int = 256
     """Millions of characters that one file may give; a small file can unpack to any amount."""
     ocr_page_seconds: float = 60
-    """Seconds for one page that is read as a picture, which takes some 3; its process has
+    """Seconds for one page that is read as a picture, which takes some 4; its process has
     ``memory_mb`` for itself."""
     ocr_file_seconds: float = 3600
     """Seconds for all such pages of a file, on top of ``file_seconds``."""
@@ -147,6 +148,9 @@ def read_pdf(
         _read_pictures(pdf, wanted, password, limits, on_page)
     elif pdf.status == "empty" and wanted:
         pdf.reason += f": {OCR_INSTALL}"
+    elif len(wanted) > _MANY_BLANK * pdf.num_pages:
+        hint = f"{len(wanted):,} of {pdf.num_pages:,} pages need OCR: {OCR_INSTALL}"
+        pdf.reason = f"{pdf.reason}; {hint}" if pdf.reason else hint
     return pdf
 
 

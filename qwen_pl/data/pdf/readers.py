@@ -10,7 +10,7 @@ READERS = ("pypdf", "pdfium", "auto")
 
 OCR = ("auto", "never", "always")
 """Which pages are read as pictures: those without legible text, none, or all."""
-OCR_INSTALL = "pip install rapidocr onnxruntime"
+OCR_INSTALL = 'pip install "rapidocr>=3.10,<3.11" onnxruntime'
 
 _PACKAGES = {
     "pypdf": "pypdf",

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from qwen_pl.data.page.legibility import unreadable_shares
 from qwen_pl.data.page.line import Sheet
 
-SECONDS_A_PAGE = 3
-"""Of one core of a machine of 2020, for a page of 400 words; less where there is less text."""
+SECONDS_A_PAGE = 4
+"""Of one core, for a page of some 350 words; a blank one takes none."""
 
 _UNREADABLE = 0.2  # share of the characters of a page that no font explains rightly
 _STAMP = 200  # characters of a page that may be no more than a stamp
