@@ -41,6 +41,13 @@ def reading_order(
     return rows
 
 
+def level_rows(lines: Sequence[Line]) -> list[Row]:
+    """Rows of lines that are in no column, from the top down."""
+    pieces = [_Piece(line, end_of(line), number) for number, line in enumerate(lines)]
+    pieces.sort(key=lambda piece: -piece.line.y)
+    return _put_together(pieces, 0.0, 0.0)
+
+
 class _Piece(NamedTuple):
     line: Line
     end: float

@@ -1,11 +1,11 @@
 """Gives every line of a document its role, and each page its lines in the order of reading."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from qwen_pl.data.layout.captions import find_captions
 from qwen_pl.data.layout.code import find_code
-from qwen_pl.data.layout.columns import reading_order
+from qwen_pl.data.layout.columns import level_rows, reading_order
 from qwen_pl.data.layout.contents import find_contents
 from qwen_pl.data.layout.drop_caps import place_drop_caps
 from qwen_pl.data.layout.figures import find_figures
@@ -20,6 +20,8 @@ from qwen_pl.data.layout.running_heads import find_running_heads
 from qwen_pl.data.layout.tables import find_tables
 from qwen_pl.data.page.line import Line, LineIndex, Sheet
 
+FORM_FONT = "@form"
+"""Where a reader says that a line has been filled into a form, or written upon the page."""
 IN_TEXT = (Role.HEADING, Role.PROSE, Role.ITEM, Role.FORMULA, Role.BIBLIOGRAPHY)
 """Roles of rows that paragraphs are made of, one after another."""
 
@@ -42,19 +44,20 @@ def lay_out(sheets: Sequence[Sheet]) -> Layout:
     and not empty. Heads come before the columns of their page, feet and what is beside the columns
     behind them.
     """
-    figures = find_figures(sheets)
-    drawn = [_figure_rows(n, sheet, figures) for n, sheet in enumerate(sheets)]
-    sheets = [
-        sheet._replace(lines=[each for i, each in enumerate(sheet.lines) if (n, i) not in figures])
+    forms = {
+        (n, i): i
         for n, sheet in enumerate(sheets)
-    ]
+        for i, line in enumerate(sheet.lines)
+        if line.font == FORM_FONT
+    }
+    sheets, filled_in = _without(sheets, forms, Role.FORM)
+    sheets, drawn = _without(sheets, find_figures(sheets), Role.FIGURE)
     sheets, margins = _without_margins(sheets)
     lines = [sheet.lines for sheet in sheets]
     size = usual_size(lines)
-    aside: dict[LineIndex, Role] = {}
     heads = find_running_heads(lines) - find_note_beginnings(lines, size)
-    aside.update(dict.fromkeys(heads, Role.RUNNING_HEAD))
-    pages = [_laid(n, sheet, drawn[n] + margins[n], aside) for n, sheet in enumerate(sheets)]
+    below = [[*each[0], *each[1], *each[2]] for each in zip(drawn, margins, filled_in, strict=True)]
+    pages = [_laid(n, sheet, below[n], heads) for n, sheet in enumerate(sheets)]
     layout = Layout(pages)
     _give(pages, Role.CONTENTS, dict.fromkeys(find_contents([page.rows for page in pages]), 0))
     _give(pages, Role.TABLE, find_tables(pages))
@@ -73,10 +76,22 @@ def _give(pages: list[LaidPage], role: Role, blocks: Mapping[LineIndex, int]) ->
             rows[index] = rows[index]._replace(role=role, block=block)
 
 
-def _figure_rows(number: int, sheet: Sheet, figures: Mapping[LineIndex, int]) -> list[Row]:
-    """The lines of a page that belong to drawings."""
-    rows = [(figures.get((number, i)), row_of([line])) for i, line in enumerate(sheet.lines)]
-    return [row._replace(role=Role.FIGURE, block=b) for b, row in rows if b is not None]
+def _without(
+    sheets: Sequence[Sheet], blocks: Mapping[LineIndex, int], role: Role
+) -> tuple[list[Sheet], list[list[Row]]]:
+    """Pages without lines whose role is known, and rows of these, numbered by their blocks."""
+    left: list[Sheet] = []
+    taken: list[list[Row]] = []
+    for number, sheet in enumerate(sheets):
+        left.append(sheet._replace(lines=[]))
+        taken.append([])
+        for index, line in enumerate(sheet.lines):
+            block = blocks.get((number, index))
+            if block is None:
+                left[-1].lines.append(line)
+            else:
+                taken[-1].append(row_of([line])._replace(role=role, block=block))
+    return left, taken
 
 
 def _without_margins(sheets: Sequence[Sheet]) -> tuple[list[Sheet], list[list[Row]]]:
@@ -93,20 +108,21 @@ def _without_margins(sheets: Sequence[Sheet]) -> tuple[list[Sheet], list[list[Ro
     return left, [[row_of([line])._replace(role=Role.MARGIN) for line in part[1]] for part in parts]
 
 
-def _laid(number: int, sheet: Sheet, below: list[Row], aside: Mapping[LineIndex, Role]) -> LaidPage:
-    """A page in the order of reading; what some lines are is known already."""
+def _laid(
+    number: int, sheet: Sheet, below: list[Row], running_heads: Container[LineIndex]
+) -> LaidPage:
+    """A page in the order of reading, with what comes ``below`` the columns."""
     text: list[Line] = []
-    above: list[Row] = []
+    heads: dict[bool, list[Line]] = {True: [], False: []}  # by whether they are above the text
     height = sheet.lines[len(sheet.lines) // 2].y if sheet.lines else 0.0
     for index, line in enumerate(sheet.lines):
-        role = aside.get((number, index))
-        if role is None:
-            text.append(line)
-        else:
-            row = row_of([line])._replace(role=role)
-            (above if line.y > height else below).append(row)
+        (heads[line.y > height] if (number, index) in running_heads else text).append(line)
+    above, feet = (
+        [row._replace(role=Role.RUNNING_HEAD) for row in level_rows(heads[is_above])]
+        for is_above in (True, False)
+    )
     areas = ruled_areas(sheet._replace(lines=text))
-    rows = [*above, *place_drop_caps(reading_order(text, sheet.rulings, areas)), *below]
+    rows = [*above, *place_drop_caps(reading_order(text, sheet.rulings, areas)), *feet, *below]
     return LaidPage(rows, sheet.box, sheet.rulings, sheet.pictures)
 
 
