@@ -50,6 +50,7 @@ class Blocks:
     def sift(self, clean: CleanText) -> None:
         """Counts the paragraphs of each role, and leaves out those of roles that are dropped."""
         clean.blocks.update(paragraph.role for paragraph in clean.paragraphs)
+        clean.left_out = {role for role in clean.blocks if self.fate(role) == "drop"}
         clean.paragraphs = list(self._kept(clean.paragraphs))
 
     def _kept(self, paragraphs: Iterable[Paragraph]) -> Iterator[Paragraph]:

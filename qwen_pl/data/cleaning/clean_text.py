@@ -100,6 +100,7 @@ class CleanText:
     """Share of the characters that no one can read, before they were left out."""
     blocks: Counter[Role] = field(default_factory=Counter)
     """How many paragraphs of each role there were, before those of some roles were left out."""
+    left_out: set[Role] = field(default_factory=set)
     glued_ratio: float = 0.0
     """Share of the letters in words of more than 24: above 0.02, spaces were lost."""
 

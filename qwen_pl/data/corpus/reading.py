@@ -274,6 +274,7 @@ def _sum(report: FileReport, more: FileReport) -> FileReport:
         setattr(report, name, mean / max(1, letters + added))
     for name in ("characters", "words", "words_dehyphenated"):
         setattr(report, name, getattr(report, name) + getattr(more, name))
+    report.blocks_left_out = sorted({*report.blocks_left_out, *more.blocks_left_out})
     report.blocks = dict(Counter(report.blocks) + Counter(more.blocks))
     report.pages = max(report.pages, more.pages)
     if report.status == "empty":

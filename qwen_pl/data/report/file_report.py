@@ -62,6 +62,8 @@ class FileReport:
     """Time that reading and cleaning took."""
     blocks: dict[str, int] = field(default_factory=dict)
     """Paragraphs of each role that were found, be they kept or not."""
+    blocks_left_out: list[str] = field(default_factory=list)
+    """Those of these roles that are not in the text."""
     lost_ratio: float = 0.0
     """Share of the letters read that are in no paragraph: heads, contents and what went wrong."""
     ocr_pages: int = 0
@@ -160,6 +162,7 @@ def describe_file(path: Path, sha256: str, pdf: PdfText | None, clean: CleanText
         seconds=0.0,
         compared=pdf.compared if pdf is not None else "",
         lost_ratio=round(sum(fate.letters_lost for fate in fates) / max(letters, 1), 4),
+        blocks_left_out=sorted(role.value for role in clean.left_out),
         blocks={role.value: count for role, count in clean.blocks.most_common()},
         ocr_pages=len(pdf.ocr_pages) if pdf is not None else 0,
         excerpts=worst_pages(fates, clean),

@@ -19,7 +19,7 @@ def test_what_is_dropped_is_counted_and_leaves_the_space_it_had(role: Role) -> N
     clean = CleanText([before, Paragraph("Two.", 1, 3, role), Paragraph("Three.", 2, 1, other)])
     Blocks(**{role.value: "drop"}).sift(clean)
     assert clean.paragraphs == [before, Paragraph("Three.", 2, 3, other)]
-    assert clean.blocks == {other: 2, role: 1}
+    assert (clean.blocks, clean.left_out) == ({other: 2, role: 1}, {role})
 
 
 def test_what_is_no_fate_is_answered_with_those_there_are() -> None:
