@@ -17,7 +17,7 @@ COMMON_SIGN, RARE_SIGN = -8.0, -13.0
 """The same for a Chinese character or Korean syllable, which are looked at one by one."""
 
 SCRIPTS = {
-    "latin": "a-z\u00b5-\u024f\u1e00-\u1eff",
+    "latin": "a-z\u00b5\u00c0-\u024f\u1e00-\u1eff",
     "greek": "\u0370-\u03ff\u1f00-\u1fff",
     "cyrillic": "\u0400-\u052f",
     "hebrew": "\u0590-\u05ff",
@@ -31,7 +31,7 @@ SCRIPTS = {
 """Letters and marks of the scripts whose pairs are known; for use within ``[]``."""
 _SIGNS = "\uac00-\ud7a3\u3400-\u9fff\uf900-\ufaff"
 # What Windows' Western encoding has in the place of letters of other encodings.
-_MISREAD = "\u0080-\u00b4€‚ƒ„†‡ˆ‰‹›˜™"
+_MISREAD = "\u0080-\u009f\u00a1-\u00aa\u00ac\u00ae-\u00b4\u00b6-\u00ba\u00bc-\u00bf€‚ƒ„†‡ˆ‰‹›˜™"
 _TABLE = Path(__file__).with_name("letter_pairs.txt")
 _LETTERS = "".join(SCRIPTS.values()) + _MISREAD
 _WORD = re.compile(

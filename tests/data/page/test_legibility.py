@@ -39,7 +39,11 @@ GOOD = {
         "濁っていた。春になると粉屋は朝早く水門を開け、最初の荷車が橋を渡る前に、谷じゅうの",
         "人が車輪の回り始める音を聞いた。鉄道が来ると荷車は少なくなり、粉屋は馬を二頭売った。",
     ],
-    "ko": ["대한민국의 모든 권력은 국민으로부터 나온다. 국민의 자유와 권리는 존중되어야 한다."] * 3,
+    "ko": [
+        "대한민국의 모든 권력은 국민으로부터 나온다. 국민의 자유와 권리는 존중되어야 한다.",
+        "물방앗간은 강이 굽이치는 곳에 서 있었고 물은 오리나무 아래로 천천히 흘렀다.",
+        "봄이 되면 방앗간 주인은 일찍 수문을 열었고 온 골짜기가 바퀴 도는 소리를 들었다.",
+    ],
     "sw": [
         "Watu wote wamezaliwa huru, hadhi na haki zao ni sawa. Wote wamejaliwa akili na",
         "dhamiri, hivyo yapasa watendeane kindugu. Kila mtu anastahili kuwa na haki zote",
