@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from qwen_pl.data.page.fonts import is_monospaced
 from qwen_pl.data.page.line import Line, is_large_initial, parted
-from qwen_pl.data.page.scripts import is_right_to_left
+from qwen_pl.data.page.scripts import COMBINING, is_right_to_left
 from qwen_pl.data.pdf.open_file import raise_number, valid_unicode
 from qwen_pl.data.pdf.pdfium_characters import HYPHEN, Characters
 from qwen_pl.data.pdf.pdfium_objects import Looked
@@ -28,6 +28,7 @@ _FEW = 4  # letters of a text in which spaces may be hidden
 _TIGHT_WORD_GAP = 0.1  # of the size
 _WORD_GAP_SHARE = 0.6  # of the space between other words of the line
 _SPACES = re.compile("  +")
+_WORD_ENDS = re.compile(rf"[\w{COMBINING}]")
 _SPACE = re.compile(r"(?<=[^\W\d_]) (?=[^\W\d_])")
 _PAIR = re.compile(r"[^\s(“‘](?=[^\s.,;:!?)’”])")  # between which a space may be
 _NARROW = 0.15  # of the size: a narrower gap is none between words
@@ -294,7 +295,7 @@ def _is_apart(characters: Characters, before: _Run, run: _Run) -> bool:
 
     Single letters apart may be those of one letterspaced word.
     """
-    is_glued = before.text[-1:].isalnum() and run.text[:1].isalnum()
+    is_glued = _WORD_ENDS.match(before.text[-1:]) and run.text[:1].isalnum()
     if not is_glued or min(len(before.text), len(run.text)) < 2 or before.size != run.size:
         return False
     gap = (run.x - before.end) / (run.size or 1.0)

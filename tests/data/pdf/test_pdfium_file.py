@@ -152,3 +152,14 @@ def test_codes_without_a_map_are_never_given_as_text(path: Path) -> None:
     font = HELVETICA.replace("/WinAnsiEncoding", "<< /Differences [65 /T_h /g12 /greekfree] >>")
     write_raw_pdf(path, [b"BT /F1 12 Tf 72 720 Td (A B C e) Tj ET"], font)
     assert texts(read(path)) == [["\ufffd \ufffd \ufffd e"]]
+
+
+def test_a_word_that_ends_in_a_vowel_sign_is_apart_from_the_next(path: Path) -> None:
+    def shown(text: str, x: float) -> bytes:
+        told = text.encode("utf-16-be").hex().encode()
+        span = b"/Span << /ActualText <FEFF%b> >> BDC" % told
+        return b"BT /F1 12 Tf %g 720 Td %b (ab) Tj EMC ET\n" % (x, span)
+
+    words = ["में", "लिखी", "से", "गाँव"]
+    write_raw_pdf(path, [b"".join(shown(word, 72 + 16.9 * i) for i, word in enumerate(words))])
+    assert texts(read(path)) == [[" ".join(words)]]
