@@ -106,6 +106,18 @@ def wrong_lines(pages: Sequence[Page]) -> set[LineIndex]:
     return found
 
 
+class _WordBits(dict[str, float]):
+    """How much more unusual words are than wrong ones must be, in bits; most come many times."""
+
+    def __init__(self, pairs: PairTable) -> None:
+        self._pairs = pairs
+
+    def __missing__(self, word: str) -> float:
+        pairs = letter_pairs([word])
+        self[word] = bits = _BORDER * len(pairs) - sum(map(self._pairs.__getitem__, pairs))
+        return bits
+
+
 class _Evidence:
     """What speaks for and against the lines of a document being in a language."""
 
@@ -120,13 +132,12 @@ class _Evidence:
         counts = Counter(
             pair for place in sample for pair in letter_pairs(words_of(self._text[place]))
         )
-        self._nearest = self._languages.nearest(counts, _NEAREST)
+        self._bits = _WordBits(self._languages.nearest(counts, _NEAREST))
         self._against = {place: self._evidence(self._text[place]) for place in self._lines}
 
     def _evidence(self, text: str) -> float:
         """How much more unusual a line is than wrong text must be, in bits; negative if less."""
-        pairs = letter_pairs(words_of(text))
-        bits = _BORDER * len(pairs) - sum(map(self._nearest.__getitem__, pairs))
+        bits = sum(map(self._bits.__getitem__, words_of(text)))
         if not text.isascii():
             common = self._languages.common_signs
             for sign in signs(text):
