@@ -78,15 +78,15 @@ def operations(data: bytes, wanted: Collection[bytes]) -> Iterator[tuple[bytes, 
             kind = match.lastindex
             if kind == _OPERATOR:
                 operator = match[_OPERATOR]
+                if operator == b"BI":
+                    yield operator, []
+                    at = _image_end(data, match.end())
+                    break
                 if operator in wanted:
                     if match[1]:
                         operands.extend(map(_number, match[1].split()))
                     yield operator, operands
                     operands = []
-                elif operator == b"BI":
-                    yield operator, []
-                    at = _image_end(data, match.end())
-                    break
                 elif operands:
                     operands = []
             elif kind == _ARRAY:

@@ -28,7 +28,7 @@ _WIDEST_GAP_INSIDE = 0.13  # no wider gap is inside a word
 _NARROWEST_GAP = 0.08  # no narrower one is between two
 _WIDEST = 10.0  # that can be meant
 _USUAL_HEIGHT = 1.15  # of the box around all glyphs
-_LEAST_HEIGHT, _MOST_HEIGHT = 0.4, 3.0  # of that box, where sizes mean what they say
+_LEAST_MEANT, _MOST_MEANT = 0.4, 3.0  # of it or of the widest, where sizes mean what they say
 _MOST_FONTS = 64
 
 
@@ -68,7 +68,10 @@ class ShownFont:
             width_of = self._simple_width(font)
             if subtype == "/Type3":
                 self.scale, width_of = _type3(font)
-        self._widths = _Table(width_of)
+        if self._is_composite:
+            self._widths = _Table(lambda code: width_of(self._codes.cid(code)))
+        else:
+            self._widths = _Table(width_of)
         is_blank = not self._is_composite and self._texts[32] == " "
         self._blank_width = self._widths[32] if is_blank else 0.0
         usual = self._blank_width / 2 or _WIDEST_GAP_INSIDE
@@ -245,12 +248,13 @@ def _type3(font: DictionaryObject) -> tuple[float, Callable[[int], float]]:
     """
     matrix = numbers(entry(font, "/FontMatrix"), 6) or (0.001, 0.0, 0.0, 0.001, 0.0, 0.0)
     across = matrix[0] or abs(matrix[1])
-    box = numbers(entry(font, "/FontBBox"), 4) or (0.0, 0.0, 0.0, 0.0)
-    height = abs(box[3] - box[1]) * math.hypot(matrix[2], matrix[3])
-    is_meant = not height or _LEAST_HEIGHT < height < _MOST_HEIGHT
-    scale = 1.0 if is_meant else height / _USUAL_HEIGHT
     first = int(number(entry(font, "/FirstChar"), 0.0)) & 0xFFFF
     widths = entry(font, "/Widths")
     values = zip(range(first, 256), widths if isinstance(widths, ArrayObject) else (), strict=False)
     known = {code: number(width, 0.0) * across for code, width in values}
+    box = numbers(entry(font, "/FontBBox"), 4) or (0.0, 0.0, 0.0, 0.0)
+    height = abs(box[3] - box[1]) * math.hypot(matrix[2], matrix[3])
+    widest = max(known.values(), default=0.0)
+    is_meant = not height or any(_LEAST_MEANT < length < _MOST_MEANT for length in (height, widest))
+    scale = 1.0 if is_meant else height / _USUAL_HEIGHT
     return scale, lambda code: known.get(code, 0.0)

@@ -8,8 +8,7 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from pypdf.errors import PyPdfError
-from pypdf.generic import ArrayObject, DictionaryObject, StreamObject
+from pypdf.generic import ArrayObject, DictionaryObject, PdfObject, StreamObject
 
 from qwen_pl.data.page.line import Box
 from qwen_pl.data.page.scripts import has_right_to_left
@@ -17,12 +16,13 @@ from qwen_pl.data.pdf.content import Damaged, operations
 from qwen_pl.data.pdf.open_file import Frame, turn_of, upright
 from qwen_pl.data.pdf.pieces import Run
 from qwen_pl.data.pdf.pypdf_drawn import Drawn, box_of
-from qwen_pl.data.pdf.pypdf_fonts import KnownFonts, Shown, ShownFont, entry, numbers
+from qwen_pl.data.pdf.pypdf_fonts import KnownFonts, Shown, ShownFont, entry, number, numbers
 from qwen_pl.data.pdf.pypdf_layers import Layers
 
 _MOST_FORMS = 1000  # of a page
 _MOST_STATES = 1000  # saved and not yet taken back
 _MOST_BYTES = 75_000_000  # of the content of one page
+_LONGEST_OF_NOTHING = 32  # bytes of a stream that is empty when it is unpacked
 _MOST_POINTS = 1000  # of a path that is looked at point by point
 _BACK = 400.0  # thousandths of the size: an offset to the left that is more than kerning
 _EMPTY_SPACE = 0.08  # of the size: a space that hardly moves the pen
@@ -144,18 +144,18 @@ class PageContent:
     def _unpacked(self, contents: Any) -> bytes:
         """The bytes of the streams that can be unpacked."""
         parts, length = [], 0
-        is_form = bool(self._open_forms)
-        streams = contents if isinstance(contents, ArrayObject) else [contents]
-        for part in streams:
+        what = "a form" if self._open_forms else "a part of the content"
+        for part in contents if isinstance(contents, ArrayObject) else [contents]:
             try:
-                stream = part.get_object()
+                stream = part.get_object() if isinstance(part, PdfObject) else None
                 data = stream.get_data() if isinstance(stream, StreamObject) else b""
             except MemoryError:
                 raise
-            except (PyPdfError, RecursionError, Exception) as error:
-                what = "a form" if is_form else "a part of the content"
+            except Exception as error:
                 self._leave_out(f"{what} is left out: {error}")
                 continue
+            if not data and number(entry(stream, "/Length"), 0.0) > _LONGEST_OF_NOTHING:
+                self._leave_out(f"{what} cannot be unpacked")
             length += len(data)
             if length > _MOST_BYTES:
                 self._leave_out(f"has more than {_MOST_BYTES} bytes, the rest is left out")
