@@ -8,12 +8,11 @@ from qwen_pl.data.page.line import Box
 from qwen_pl.data.pdf.boxes import merged
 from qwen_pl.data.pdf.open_file import MOST_DRAWN
 
-_THICKEST = 3.0  # points; of a ruling
-_SHORTEST = 6.0  # points; of a ruling
-_LONGER = 3.0  # times as long as it is thick
-_PAGE_SHARE = 0.8  # of the page: what covers more is its background
+_THICKEST = 2.5  # points; of a ruling
+_SHORTEST = 3.0  # points; of a ruling
+_LOWEST = 6.0  # points: what is lower can have no line of text in it, and is a part of a picture
+_PAGE_SHARE = 0.9  # of the page: what covers more is its background
 _SLANT = 0.5  # points by which a line may be off the horizontal or vertical
-_LEAST_PICTURE = 8.0  # points
 
 Point = tuple[float, float]
 
@@ -36,9 +35,11 @@ class Drawn:
         left, lower, right, upper = box
         width, height = right - left, upper - lower
         if min(width, height) <= _THICKEST:
-            if max(width, height) >= max(_SHORTEST, _LONGER * min(width, height)):
+            if max(width, height) >= _SHORTEST:
                 x, y = (left + right) / 2, (lower + upper) / 2
                 self._rule((left, y, right, y) if width > height else (x, lower, x, upper))
+        elif is_seen and min(width, height) < _LOWEST:
+            self.picture(box)
         elif is_seen and width * height <= _PAGE_SHARE * self._width * self._height:
             for side in (
                 (left, lower, right, lower),
@@ -73,8 +74,7 @@ class Drawn:
     def pictures(self) -> tuple[Box, ...]:
         """The boxes of pictures, put together where they touch or nearly do."""
         page = (0.0, 0.0, self._width, self._height)
-        boxes = map(_rounded, merged(self._boxes, page))
-        return tuple(b for b in boxes if min(b[2] - b[0], b[3] - b[1]) >= _LEAST_PICTURE)
+        return tuple(map(_rounded, merged(self._boxes, page)))
 
     def _rule(self, box: Box) -> None:
         is_near = box[0] <= self._width and box[2] >= 0 and box[1] <= self._height and box[3] >= 0
