@@ -173,8 +173,13 @@ def _is_stretched(seam: Seam) -> bool:
 
 
 def _opens_chapter(seam: Seam) -> bool:
-    line, usual = seam.line, seam.usual
-    return line.page != seam.before.page and (usual.is_sunk(line) or usual.is_large(line))
+    before, line, usual = seam.before, seam.line, seam.usual
+    if line.page == before.page:
+        return False
+    # A float may be above a line that goes on with a sentence.
+    is_alike = abs(line.line.size - before.line.size) < 0.5
+    goes_on = is_alike and (seam.is_in_sentence or (seam.is_filled and not before.ends_sentence))
+    return usual.is_large(line) or (usual.is_sunk(line) and not goes_on)
 
 
 def _is_below_gap(seam: Seam) -> bool:

@@ -50,6 +50,7 @@ _PART = re.compile(r"\([a-h]\)\s+\S")
 _LEADING = (
     1.45  # of the size: lines of a caption are no farther apart, unless those of the text are
 )
+_LONGEST_TITLE = 40  # letters of a piece
 _NEAR = 3.0  # of the size
 
 
@@ -117,7 +118,8 @@ def find_captions(pages: Sequence[LaidPage]) -> dict[LineIndex, int]:
             if _begins_caption(laid, index, size, leading):
                 number += 1
                 end = _end_of_caption(rows, index, leading)
-                found.update(((page, at), number) for at in range(index, end))
+                begin = _first_title(laid, index)
+                found.update(((page, at), number) for at in range(begin, end))
     return found
 
 
@@ -135,6 +137,24 @@ def _begins_caption(page: LaidPage, index: int, size: float, leading: float) -> 
     rest = row.text[label.end :]
     is_other_size = abs(row.size - size) > 0.03 * size
     return not rest[:1].islower() and (is_other_size or _is_beside_float(page, index))
+
+
+def _first_title(page: LaidPage, index: int) -> int:
+    """The index of the first of the rows before a caption that are titles of pictures above it."""
+    caption = page.rows[index]
+    first = index
+    while first and _is_title(page.rows[first - 1], caption):
+        first -= 1
+    titles = page.rows[first:index]
+    return first if titles and all(_is_beside_picture(page, row) for row in titles) else index
+
+
+def _is_title(row: Row, caption: Row) -> bool:
+    """Whether a row has a few words above a caption, set in or parted as titles of pictures are."""
+    is_short = len(row.text) < _LONGEST_TITLE * len(row.pieces) and not row.text.endswith(".")
+    is_apart = row.x > row.left + row.size or len(row.pieces) > 1
+    is_alike = row.role is Role.PROSE and row.size < 1.1 * caption.size and row.y > caption.y
+    return is_short and is_apart and is_alike
 
 
 def _continues(rows: Sequence[Row], index: int, leading: float, certain: bool = False) -> bool:

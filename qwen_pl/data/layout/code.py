@@ -19,7 +19,7 @@ _EXACT = 0.01  # of the width of a row, or this share of a letter:
 _EXACT_LETTERS = 0.4
 _MOST = 0.6  # of the letters of a document: then its prose is typed
 _FARTHEST = 5.0  # of the size, between two rows of a listing
-_ADDRESS = re.compile(r"\S+@\S+\.\w+|(https?|ftp)://\S+|www\.\S+")
+_ADDRESS = re.compile(r"\S+@\S+\.\w+|\S{0,3}(https?|ftp)://\S+|www\.\S+")
 
 
 def find_code(pages: Sequence[LaidPage]) -> dict[LineIndex, int]:

@@ -1,7 +1,7 @@
 from collections.abc import Sequence
 
 import pytest
-from line_maker import laid_page, set_text, texts_of
+from line_maker import laid_page, set_pieces, set_text, texts_of
 
 from qwen_pl.data.layout.captions import find_captions, label_of
 from qwen_pl.data.page.line import Box
@@ -86,6 +86,18 @@ def test_a_label_without_a_sign_needs_a_picture_beside_it_or_a_size_of_its_own()
 def test_parts_of_a_figure_have_captions_of_their_own() -> None:
     assert captions("(a) Left ways", pictures=[(72.0, 540.0, 300.0, 560.0)]) == [["(a) Left ways"]]
     assert captions("(a) Left ways") == []
+
+
+def test_titles_above_pictures_are_of_their_caption() -> None:
+    titles = set_pieces(["Left way|Right way"], columns=[120, 240], top=700)
+    caption = set_text(["Figure 1: (left) The one. (right) The other."], top=500)
+    below = [line._replace(y=line.y - 200) for line in PROSE]
+    pictures = [(100.0, 520.0, 340.0, 690.0)]
+    page = laid_page([*titles, *caption, *below], pictures=pictures)
+    expected = [["Left way Right way", "Figure 1: (left) The one. (right) The other."]]
+    assert texts_of(page, find_captions([page])) == expected
+    page = laid_page([*titles, *caption, *below])
+    assert texts_of(page, find_captions([page])) == [expected[0][1:]]
 
 
 @pytest.mark.parametrize(

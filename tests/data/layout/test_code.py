@@ -53,7 +53,9 @@ def test_a_line_of_prose_with_much_code_in_it_is_none() -> None:
     assert listings(*typed(LISTING), *mixed) == [["for x in y:", "print(x)"]]
 
 
-@pytest.mark.parametrize("text", ["https://example.org/a/b", "someone@example.org"])
+@pytest.mark.parametrize(
+    "text", ["https://example.org/a/b", "²https://a.org", "someone@example.org"]
+)
 def test_an_address_is_none(text: str) -> None:
     assert listings(*typed([text])) == []
 
