@@ -29,13 +29,17 @@ _SMALL = 0.85  # of the size
 
 
 def block_paragraphs(
-    role: Role, rows: Sequence[Row], page: int, joiner: LineJoiner
+    role: Role, rows: Sequence[Row], page: int, joiner: LineJoiner, before: Sequence[Row] = ()
 ) -> Iterator[Paragraph]:
-    """The paragraphs of one block; the ``page`` counts from 1."""
+    """The paragraphs of one block; the ``page`` counts from 1.
+
+    The rows that came ``before`` are those that the block has on the page before.
+    """
     if role is Role.TABLE:
         yield Paragraph(_table_text(rows, joiner), page, role=role)
     elif role is Role.CODE:
-        for paragraph in lines_as_they_are(_code_lines(rows), page):
+        newlines = 1 if before else 2
+        for paragraph in lines_as_they_are(_code_lines(rows, before), page, newlines):
             yield paragraph._replace(role=role)
     else:
         first, *others = [row.text for row in rows]
@@ -107,15 +111,22 @@ def _wrapped(rows: Sequence[Row], table: Sequence[Sequence[str]]) -> set[int]:
     return {i for i, drop in enumerate(drops, start=1) if drop <= tight and not table[i][0]}
 
 
-def _code_lines(rows: Sequence[Row]) -> Iterator[str]:
+def _code_lines(rows: Sequence[Row], before: Sequence[Row]) -> Iterator[str]:
     """The lines of a listing, set in as they were, with the blank ones between them."""
     listing = _without_counts(rows)
     pieces = [piece for line in listing for piece in line]
     if not pieces:
         return
     widths = [(p.end - p.x) / len(p.text) for p in pieces if p.end > p.x]
-    width = median(widths) if widths else 0.6 * pieces[0].size
+    width = (median(widths) if widths else 0.6 * pieces[0].size) or 1.0
     left = min(line[0].x for line in listing if line)
+    earlier = [line[0].x for line in _without_counts(before) if line]
+    if earlier:
+        # On the page before, the margin may be another: then it is not whole letters away.
+        first = min(earlier)
+        shift = rows[0].left - before[0].left
+        shift = 0.0 if abs((left - first) / width - round((left - first) / width)) < 0.2 else shift
+        left = min(left, first + shift)
     drops = Counter(round(2 * (a.y - b.y)) / 2 for a, b in pairwise(rows) if a.y > b.y)
     usual = [drop for drop, count in drops.items() if count > 0.1 * drops.total()]
     for index, line in enumerate(listing):
@@ -124,7 +135,7 @@ def _code_lines(rows: Sequence[Row]) -> Iterator[str]:
             yield from [""] * min(_MOST_BLANK, round(drop / min(usual)) - 1)
         text = ""
         for piece in line:
-            column = round((piece.x - left) / (width or 1.0))
+            column = round((piece.x - left) / width)
             text = text.ljust(max(column, len(text) + bool(text.strip()))) + piece.text
         yield text
 

@@ -103,6 +103,7 @@ def _write_paragraphs(
     pages: list[list[Row]] = []
     behind: defaultdict[LineIndex, list[Paragraph]] = defaultdict(list)
     last = (0, -1)  # row of the text
+    listing: list[Row] = []  # the last one's rows, on the last page that has some
     for number, page in enumerate(layout.pages):
         pages.append([])
         for role, rows in _blocks(page.rows, apart):
@@ -111,7 +112,11 @@ def _write_paragraphs(
                 result.blocks[role] += 0 if is_moved else 1
                 continue
             if role in apart:
-                behind[last] += block_paragraphs(role, [row for _, row in rows], number + 1, joiner)
+                own = [row for _, row in rows]
+                is_open = bool(listing) and (role, own[0].block) == (Role.CODE, listing[0].block)
+                before = listing if is_open else ()
+                behind[last] += block_paragraphs(role, own, number + 1, joiner, before)
+                listing = own if role is Role.CODE else listing
                 continue
             for index, row in rows:
                 last = (number, len(pages[-1]))

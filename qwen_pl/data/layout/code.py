@@ -19,6 +19,8 @@ _EXACT = 0.01  # of the width of a row, or this share of a letter:
 _EXACT_LETTERS = 0.4
 _MOST = 0.6  # of the letters of a document: then its prose is typed
 _FARTHEST = 5.0  # of the size, between two rows of a listing
+_LONGEST_CONTINUATION = 60  # letters
+_SMALL = 0.95  # of the usual size
 _ADDRESS = re.compile(r"\S+@\S+\.\w+|\S{0,3}(https?|ftp)://\S+|www\.\S+")
 
 
@@ -38,9 +40,9 @@ def find_code(pages: Sequence[LaidPage]) -> dict[LineIndex, int]:
     ]
     rows = [pages[page].rows[index] for page, index in where]
     flags = [is_code(row, widths) for row in rows]
-    exact = {at for at, flag in enumerate(flags) if flag}
-    for at, row in enumerate(rows):
-        flags[at] = at in exact or (bool({at - 1, at + 1} & exact) and _is_nearly_code(row, widths))
+    for order, step in ((range(1, len(rows)), -1), (range(len(rows) - 2, -1, -1), 1)):
+        for at in order:
+            flags[at] = flags[at] or (flags[at + step] and _is_nearly_code(rows[at], widths))
     letters = [len(row.text) for row in rows]
     if sum(n for n, flag in zip(letters, flags, strict=True) if flag) > _MOST * sum(letters):
         return {}
@@ -51,6 +53,35 @@ def find_code(pages: Sequence[LaidPage]) -> dict[LineIndex, int]:
         if flags[run[0]] and (len(run) > 1 or _is_alone(pages, where, run[0], leading)):
             found.update((where[at], number) for at in run)
     return found
+
+
+def find_continuations(pages: Sequence[LaidPage]) -> dict[LineIndex, int]:
+    """The rows at the head and foot of pages that only say that a listing or a table goes on.
+
+    They are set in beside one, and are in brackets and small, or on several pages.
+    """
+    size = usual_size(page.rows for page in pages)
+    edges: list[tuple[LineIndex, Row]] = []
+    for page, laid in enumerate(pages):
+        text = [
+            index for index, row in enumerate(laid.rows) if row.role in (Role.PROSE, Role.TABLE)
+        ]
+        for at, step in ((0, 1), (-1, -1)):
+            if len(text) > 1:
+                row, beside = laid.rows[text[at]], laid.rows[text[at + step]]
+                is_beside = beside.role is Role.TABLE or is_monospaced(beside.font)
+                is_set_in = (
+                    row.x > row.left + 2 * row.size and len(row.text) < _LONGEST_CONTINUATION
+                )
+                if row.role is Role.PROSE and is_beside and is_set_in:
+                    edges.append(((page, text[at]), row))
+    times = Counter(row.text for _, row in edges)
+    return {
+        where: 0
+        for where, row in edges
+        if times[row.text] > 1
+        or (row.text[0] + row.text[-1] in ("()", "[]") and row.size < _SMALL * size)
+    }
 
 
 def letter_widths(rows: Iterable[Row]) -> dict[str, float]:

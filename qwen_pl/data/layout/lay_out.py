@@ -4,7 +4,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from qwen_pl.data.layout.captions import find_captions
-from qwen_pl.data.layout.code import find_code
+from qwen_pl.data.layout.code import find_code, find_continuations
 from qwen_pl.data.layout.columns import level_rows, reading_order
 from qwen_pl.data.layout.contents import find_contents
 from qwen_pl.data.layout.drop_caps import place_drop_caps
@@ -62,6 +62,7 @@ def lay_out(sheets: Sequence[Sheet]) -> Layout:
     _give(pages, Role.CONTENTS, dict.fromkeys(find_contents([page.rows for page in pages]), 0))
     _give(pages, Role.TABLE, find_tables(pages))
     _give(pages, Role.CAPTION, find_captions(pages))
+    _give(pages, Role.RUNNING_HEAD, find_continuations(pages))
     _give(pages, Role.CODE, find_code(pages))
     _give(pages, Role.FORMULA, find_formulas(pages))
     _take_notes(layout, size)

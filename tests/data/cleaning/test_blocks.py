@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 
+import pytest
 from line_maker import laid_page, set_pieces, set_text
 
 from qwen_pl.data.cleaning.blocks import block_paragraphs, formula_text
@@ -50,6 +51,19 @@ def test_pieces_close_together_are_one_cell() -> None:
 def test_code_keeps_its_indentation_its_spaces_and_its_blank_lines() -> None:
     lines = ["def f(x):", "    if x:  # so", "        y()", "", "    z()"]
     assert code(lines) == "\n".join(lines)
+
+
+@pytest.mark.parametrize("margin", [72.0, 90.5])
+def test_code_that_goes_on_over_a_page_keeps_its_indentation(margin: float) -> None:
+    first = laid_page(set_text(["def f(x):", "    y()"], font="CMTT10")).rows
+    other = laid_page(
+        [
+            *set_text(["    z()"], top=700, x=margin, font="CMTT10"),
+            *set_text(["It is a truth"], top=600, x=margin),
+        ]
+    ).rows[:1]
+    [paragraph] = block_paragraphs(Role.CODE, other, 2, LineJoiner([], True), first)
+    assert (paragraph.text, paragraph.newlines) == ("    z()", 1)
 
 
 def test_pieces_of_a_line_of_code_stand_in_their_columns() -> None:

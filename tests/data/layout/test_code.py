@@ -1,7 +1,7 @@
 import pytest
 from line_maker import laid_page, set_pieces, set_text, texts_of
 
-from qwen_pl.data.layout.code import find_code
+from qwen_pl.data.layout.code import find_code, find_continuations
 from qwen_pl.data.page.line import Line, Page
 
 PROSE = set_text(8 * ["It is a truth universally acknowledged that a man in want of one"], top=760)
@@ -46,6 +46,18 @@ def test_a_listing_goes_on_over_pages() -> None:
     found = find_code(pages)
     assert len(found) == 4
     assert len(set(found.values())) == 1
+
+
+def test_a_line_that_says_that_a_listing_goes_on_is_of_neither_page() -> None:
+    says = [Line("(continues)", 300, y, 8, 344, "Serif") for y in (560, 772)]
+    below = [line._replace(y=line.y - 100) for line in PROSE]
+    pages = [
+        laid_page([*_uneven(PROSE), *typed(LISTING), says[0]]),
+        laid_page([says[1], *typed(LISTING, top=760), *_uneven(below)]),
+    ]
+    assert set(find_continuations(pages)) == {(0, 10), (1, 0)}
+    prose = [laid_page([*_uneven(PROSE), says[0]]), laid_page([says[1], *_uneven(PROSE)])]
+    assert find_continuations(prose) == {}
 
 
 def test_a_line_of_prose_with_much_code_in_it_is_none() -> None:
