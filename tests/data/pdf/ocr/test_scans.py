@@ -54,6 +54,9 @@ def test_straight_quotes_are_curled_in_a_text_that_has_curled_ones(seen: str, me
     assert [line.text for line in with_true_quotes([sheet(seen)])[0].lines] == [meant]
 
 
-def test_one_curled_quote_among_a_hundred_is_an_error_of_reading() -> None:
-    pages = [sheet("“I see", *['"I see," he said.'] * 100)]
-    assert with_true_quotes(pages) == pages
+@pytest.mark.parametrize(("num_curled", "is_curled"), [(1, False), (2, True)])
+def test_one_curled_quote_among_a_hundred_is_an_error_of_reading(
+    num_curled: int, is_curled: bool
+) -> None:
+    pages = [sheet(*["“I see"] * num_curled, *['"I see, he said.'] * 100)]
+    assert (with_true_quotes(pages) != pages) == is_curled
