@@ -25,6 +25,8 @@ from qwen_pl.data.page.line import Line, Page, Sheet
 from qwen_pl.data.pdf.read import PdfText
 from qwen_pl.data.report.file_report import FileReport, describe_file
 from qwen_pl.data.report.write import write_report
+from qwen_pl.data.texts.html_groups import html_groups
+from qwen_pl.data.texts.line_groups import clean_groups
 from qwen_pl.data.texts.text_file import clean_plain_text
 from qwen_pl.data.tokens.splits import split_corpus
 from qwen_pl.data.tokens.tokenizer import train_tokenizer
@@ -115,10 +117,14 @@ TEXTS: dict[str, tuple[int, Callable[[int], str]]] = {
     "quotations in quotations": (50_000, lambda n: ">" * n + "x\n" + ">" * n),
     "lists in lists": (20_000, lambda n: "- " * n + "x"),
     "fences that do not end": (5_000, lambda n: "```a\n\n" * n),
-    "ever longer fences": (1_000, lambda n: "\n".join("`" * i for i in range(3, n))),
     "a fence of blank lines": (20_000, lambda n: "```\n" + "\n" * n),
     "rows and rules": (5_000, lambda n: "* * * x\n| a |\n--|--\n" * n),
     "HTML": (5_000, lambda n: "<pre\n<!-- <div>\n\n" * n),
+    "tags that do not end": (20_000, lambda n: "<a b=\"<a b='<!" * n),
+    "marks alone": (50_000, lambda n: "<" * n + "<!--" * n),
+    "tables in tables": (3_000, lambda n: "<table><tr><td>a<td>b<p>" * n),
+    "lists in lists of HTML": (5_000, lambda n: "<ul><li>a <b> </b>" * n),
+    "raised letters": (5_000, lambda n: "<sup>a<a href='#'>b" * n + "</sup>c</a>" * n),
     "spaces and one word": (20_000, lambda n: (" " * 50 + "x\n") * n),
     "accents apart": (20_000, lambda n: "´ " * n + "`a`" * n),
     "spaces": (200_000, lambda n: "a" + " " * n + "b"),
@@ -223,6 +229,7 @@ def clean_text(text: str) -> object:
         for cleaning in (Cleaning(), _PLAIN)
         for suffix in (".txt", ".md")
     ]
+    chunks.append(clean_groups(html_groups(text), Cleaning()))
     for clean in chunks:
         describe_file(Path("made.txt"), "", None, clean)
         shingles(paragraph.text for paragraph in clean.paragraphs)

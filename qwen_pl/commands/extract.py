@@ -27,7 +27,7 @@ def main(args: list[str]) -> None:
     Raises:
         InputError: If a source is missing, none has text, or a source would be written over.
     """
-    parser = VerbParser("extract", "Turn PDFs, text and Markdown files into clean text.")
+    parser = VerbParser("extract", "Turn PDFs, EPUBs, HTML and other files into clean text.")
     add_corpus_options(parser)
     parser.add_argument(
         "--out",

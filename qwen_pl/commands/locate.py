@@ -82,7 +82,7 @@ def _show_step(folder: Path, step: int, only: int | None) -> None:
         first = order.start(samples[number])
         end = first + stretch.seq_len
         where = "; ".join(
-            f"{passage.source}, {_pages(passage.first_page, passage.last_page)}"
+            _place(passage.source, passage.first_page, passage.last_page)
             for passage in tokens.passages(first, end)
         )
         sample = f"step {step:,}, sample {number} of {len(samples):,}"
@@ -165,8 +165,12 @@ def _first_of(opened: Callable[[Path], Found], place: Path) -> Found:
         raise
 
 
-def _pages(first: int, last: int) -> str:
-    return f"page {first}" if first == last else f"pages {first}-{last}"
+def _place(source: str, first: int, last: int) -> str:
+    """Which pages of a file, or what it has instead."""
+    from qwen_pl.data.texts.text_file import part_name
+
+    name = part_name(source)
+    return f"{source}, {name} {first}" if first == last else f"{source}, {name}s {first}-{last}"
 
 
 def _show_text(text: str, config: Path) -> None:
@@ -206,7 +210,7 @@ def _show_text(text: str, config: Path) -> None:
             for piece in pieces
             if piece.document == hit.document and piece.first <= hit.paragraph < piece.end
         )
-        pages = _pages(hit.page, hit.last_page)
-        tell(f"{documents[hit.document].source}, {pages} ({split}): {hit.context}")
+        place = _place(documents[hit.document].source, hit.page, hit.last_page)
+        tell(f"{place} ({split}): {hit.context}")
     if more := sum(1 for _ in hits):
         tell(f"and {more:,} more")

@@ -62,6 +62,9 @@ def add_corpus_options(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="pages read as pictures: auto (those without text), never, always",
     )
+    parser.add_argument(
+        "--text_column", default="text", help="the name of the text in JSON Lines and Parquet"
+    )
     parser.add_argument("--password", default="", help="for encrypted PDFs")
     parser.add_argument("--strict", action="store_true", help="stop at a file that is not whole")
     parser.add_argument("--num_proc", type=int, help="processes; by default one for each core")
@@ -72,7 +75,12 @@ def reading_of(options: argparse.Namespace) -> "ReadingSettings":
     """How ``add_corpus_options`` say that files are read."""
     from qwen_pl.data.corpus.reading import ReadingSettings
 
-    return ReadingSettings(password=options.password, reader=options.reader, ocr=options.ocr)
+    return ReadingSettings(
+        password=options.password,
+        reader=options.reader,
+        ocr=options.ocr,
+        text_column=options.text_column,
+    )
 
 
 def corpus_of(options: argparse.Namespace, duplicates: "Duplicates") -> "Corpus":

@@ -103,6 +103,9 @@ class CleanText:
     left_out: set[Role] = field(default_factory=set)
     glued_ratio: float = 0.0
     """Share of the letters in words of more than 24: above 0.02, spaces were lost."""
+    status: str = "ok"
+    """Of a text file: what came of reading it, as of a PDF."""
+    reason: str = ""
 
     def measure(self, num_dehyphenated: int) -> None:
         """Notes what is known once all paragraphs are there."""

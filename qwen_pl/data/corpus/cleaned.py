@@ -19,7 +19,6 @@ from qwen_pl.data.pdf.child import Child, ChildStopped
 from qwen_pl.data.pdf.messages import note
 from qwen_pl.data.pdf.read import PdfLimits, PdfText
 from qwen_pl.data.report.file_report import FileReport, describe_file
-from qwen_pl.data.texts.text_encoding import CHUNK_CHARACTERS, TextEncoding
 from qwen_pl.data.texts.text_file import TextJob
 
 _START_SECONDS = 60.0
@@ -51,7 +50,7 @@ def cleaned_pdf(
 
 
 def cleaned_text(
-    file: SourceFile, encoding: TextEncoding, cleaning: Cleaning, blocks: Blocks, limits: PdfLimits
+    file: SourceFile, text: TextJob, cleaning: Cleaning, blocks: Blocks, limits: PdfLimits
 ) -> Iterator[Cleaned]:
     """Cleans a text file piece by piece, whatever its size.
 
@@ -60,8 +59,7 @@ def cleaned_text(
     Raises:
         ChildStopped: If a piece meets a limit; those before it have come.
     """
-    size = min(file.path.stat().st_size, 2 * CHUNK_CHARACTERS)
-    text = TextJob(str(file.path.resolve()), file.suffix, encoding, CHUNK_CHARACTERS)
+    size = min(file.path.stat().st_size, 2 * text.at_once)
     job = {"pdf": None, "num_pages": 0, "text": text}
     seconds = limits.page_seconds * (1 + size // _PAGE_CHARACTERS)
     return _cleaned(file, job, [], cleaning, blocks, limits, seconds)

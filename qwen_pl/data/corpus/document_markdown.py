@@ -45,7 +45,7 @@ def _block(paragraph: Paragraph) -> str:
     if paragraph.role is Role.TABLE:
         return _table(text)
     if paragraph.role is Role.ITEM:
-        return _item(text, max(paragraph.level, 1))
+        return _item(text.lstrip(), max(paragraph.level, 1))
     return "  \n".join(map(_plain, text.split("\n")))  # two spaces keep the end of a line
 
 

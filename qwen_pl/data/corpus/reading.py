@@ -35,10 +35,11 @@ from qwen_pl.data.page.line import sheet_of
 from qwen_pl.data.pdf.child import ChildStopped
 from qwen_pl.data.pdf.ocr.scans import SECONDS_A_PAGE
 from qwen_pl.data.pdf.read import PdfLimits, PdfText, read_pdf
-from qwen_pl.data.pdf.readers import reader_version
+from qwen_pl.data.pdf.readers import installed_version, reader_version
 from qwen_pl.data.processes import ProcessDied, map_in_processes
 from qwen_pl.data.report.file_report import FileReport, describe_file
-from qwen_pl.data.texts.text_encoding import find_encoding
+from qwen_pl.data.texts.text_encoding import CHUNK_CHARACTERS, TextEncoding, find_encoding
+from qwen_pl.data.texts.text_file import LINE_SUFFIXES, ROW_SUFFIXES, TextJob
 from qwen_pl.errors import InputError
 from qwen_pl.files import fingerprint, full_disk_in, remove, whole_file
 from qwen_pl.seals import (
@@ -71,10 +72,13 @@ class ReadingSettings:
     reader: str = "auto"
     ocr: str = "auto"
     blocks: Blocks = USUAL_BLOCKS
+    text_column: str = "text"
 
     def version(self, suffix: str) -> str:
         """Changes whenever a file with this suffix could give other text, limits left aside."""
         reader = reader_version(self.reader, self.ocr) if suffix == ".pdf" else suffix
+        if suffix in ROW_SUFFIXES:
+            reader += f" {self.text_column} {installed_version('pyarrow')}"
         ways = [dataclasses.asdict(way) for way in (self.cleaning, self.blocks)]
         return fingerprint([reader, CLEANING_VERSION, *ways, MINHASH_VERSION, _RECORD_VERSION])
 
@@ -233,9 +237,19 @@ def _read_pdf_file(
 
 
 def _read_text_file(file: SourceFile, settings: ReadingSettings, entry: TextEntry) -> FileText:
-    with file.path.open("rb") as opened:
-        encoding = find_encoding(opened)
-    pieces = cleaned_text(file, encoding, settings.cleaning, settings.blocks, settings.limits)
+    encoding = TextEncoding("utf-8")  # the others say themselves in which encoding they are
+    if file.suffix in LINE_SUFFIXES:
+        with file.path.open("rb") as opened:
+            encoding = find_encoding(opened)
+    job = TextJob(
+        str(file.path.resolve()),
+        file.suffix,
+        encoding,
+        CHUNK_CHARACTERS,
+        settings.text_column,
+        settings.limits.text_mb * 1_000_000,
+    )
+    pieces = cleaned_text(file, job, settings.cleaning, settings.blocks, settings.limits)
     made = _write(entry, file, None, pieces)
     if made.report.status in ("ok", "empty"):  # else a limit was met
         made.report.status = made.report.status if encoding.status == "ok" else encoding.status
@@ -277,7 +291,7 @@ def _sum(report: FileReport, more: FileReport) -> FileReport:
     report.blocks_left_out = sorted({*report.blocks_left_out, *more.blocks_left_out})
     report.blocks = dict(Counter(report.blocks) + Counter(more.blocks))
     report.pages = max(report.pages, more.pages)
-    if report.status == "empty":
+    if report.status == "empty" or more.status not in ("ok", "empty"):
         report.status, report.reason = more.status, more.reason
         report.empty_pages = more.empty_pages
     return report

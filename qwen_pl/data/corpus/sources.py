@@ -17,11 +17,12 @@ from typing import NamedTuple
 from unicodedata import normalize
 
 from qwen_pl.data.cache_dir import CACHE_TAG, CacheDir
+from qwen_pl.data.texts.text_file import SUFFIXES as TEXT_SUFFIXES
 from qwen_pl.errors import InputError
 from qwen_pl.files import expanded, remove, sha256
 from qwen_pl.seals import Damaged, read_sealed, tell_mended, write_sealed
 
-SUFFIXES = (".pdf", ".txt", ".md")
+SUFFIXES = (".pdf", *TEXT_SUFFIXES)
 _KINDS = ", ".join(SUFFIXES[:-1]) + " or " + SUFFIXES[-1]
 
 _MEMORY = "content hashes"
@@ -31,7 +32,7 @@ OnProblem = Callable[[str], None]
 
 
 class SourceFile(NamedTuple):
-    """A PDF, text or Markdown file."""
+    """A file of one of the kinds that are read."""
 
     path: Path
     sha256: str
@@ -39,7 +40,7 @@ class SourceFile(NamedTuple):
 
     @property
     def suffix(self) -> str:
-        return self.path.suffix.lower()
+        return suffix_of(self.path)
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,12 @@ class SourceFiles:
         return list(firsts.values())
 
 
+def suffix_of(path: Path) -> str:
+    """What kind of file it is, by its name in small letters; empty if of none that is read."""
+    name = path.name.lower()
+    return next((s for s in SUFFIXES if name.endswith(s) and len(name) > len(s)), "")
+
+
 class ContentHashes:
     """SHA-256 of files, remembered in a JSON file until a file is touched.
 
@@ -116,12 +123,12 @@ class ContentHashes:
 def find_sources(
     source: Source | Sequence[Source], on_problem: OnProblem | None = None
 ) -> list[Path]:
-    """Lists the PDF, text and Markdown files that ``source`` names: files, folders, glob patterns.
+    """Lists the files with text that ``source`` names: files, folders, glob patterns.
 
     Folders are searched to any depth, linked ones too, and so are folders that a pattern matches.
-    Hidden files and folders marked as a cache are passed over, ``chapter2`` comes before
-    ``chapter10``, and a pattern's suffix stands for both cases. A file that is reached in several
-    ways is taken once, by the name that came first.
+    Hidden files, our own reports and folders marked as a cache are passed over, ``chapter2`` comes
+    before ``chapter10``, and a pattern's suffix stands for both cases. A file that is reached in
+    several ways is taken once, by the name that came first.
 
     Args:
         source: One name or several; ``~`` stands for the home folder and ``**`` for any depth.
@@ -177,7 +184,7 @@ class _Search:
                 return files
             raise InputError(f"no {_KINDS} file in {path}")
         if os.path.isfile(path):
-            if path.suffix.lower() not in SUFFIXES:
+            if not suffix_of(path):
                 raise InputError(f"cannot read {path}: a source is a {_KINDS} file")
             return self._readable([path])
         matches = self._matches(Path(path.anchor), path.parts[bool(path.anchor) :])
@@ -202,7 +209,9 @@ class _Search:
                         yield from self._matches(folder / name, rest)
 
     def _below(self, folder: Path) -> Iterator[Path]:
-        return (inner / name for inner, names in self._walk(folder) for name in names)
+        for inner, names in self._walk(folder):
+            ours = {"report.html"} if "report.json" in names else set()
+            yield from (inner / name for name in names if name not in ours)
 
     def _walk(self, top: Path) -> Iterator[tuple[Path, list[str]]]:
         """A folder and those in it to any depth but for caches, with their files not hidden."""
@@ -226,7 +235,7 @@ class _Search:
     def _readable(self, paths: Iterable[Path]) -> list[Path]:
         readable = []
         for path in paths:
-            if path.suffix.lower() in SUFFIXES and os.path.isfile(path):
+            if suffix_of(path) and os.path.isfile(path):
                 if os.access(path, os.R_OK):
                     readable.append(path)
                 else:
@@ -255,11 +264,9 @@ def _fits(name: str, pattern: str) -> bool:
     """Whether a file's name fits one part of a pattern."""
     if name.startswith(".") and not pattern.startswith("."):
         return False
-    stem, dot, suffix = pattern.rpartition(".")
-    if (dot + suffix).lower() in SUFFIXES:
-        name_stem, name_dot, name_suffix = name.rpartition(".")
-        name = name_stem + name_dot + name_suffix.lower()
-        pattern = stem + dot + suffix.lower()
+    if suffix := suffix_of(Path(pattern)):
+        pattern = pattern[: -len(suffix)] + suffix
+        name = name[: -len(suffix)] + name[-len(suffix) :].lower()
     # An accented letter may be one character or two, which no one can see.
     return fnmatch(normalize("NFC", name), normalize("NFC", pattern))
 

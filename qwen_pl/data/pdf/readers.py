@@ -17,6 +17,7 @@ _PACKAGES = {
     "pdfium": "pypdfium2",
     "fonttools": "fonttools",
     "rapidocr": "rapidocr",
+    "pyarrow": "pyarrow",
     "onnxruntime": "onnxruntime",
 }
 _OCR_PACKAGES = ("rapidocr", "onnxruntime", "pdfium")

@@ -19,12 +19,14 @@ class DataSettings:
     It stands apart from the datamodule, so that ``prepare`` need not wait for PyTorch to load.
 
     Args:
-        source: PDF, text or Markdown files, folders of them, or glob patterns.
+        source: PDFs, text, Markdown, HTML, EPUB, JSON Lines or Parquet files, folders of them, or
+            glob patterns.
         cache_dir: Where text, tokenizers and token files are kept. May be deleted at any time.
         reader: What reads PDFs: pdfium; pypdf, which is slower; or auto, which takes pdfium, and
             pypdf for pages that pdfium does not read well.
         ocr: Which pages of PDFs are read as pictures, by OCR: auto for those without legible text,
             if rapidocr is installed; never; or always for all.
+        text_column: What the text of a row is called in JSON Lines and Parquet files.
         vocab_size: Ids of the tokenizer that is trained, special tokens included.
         tokenizer: Folder of a tokenizer to use instead of training one, or the id of a repository
             on the Hugging Face Hub, such as Qwen/Qwen3-0.6B.
@@ -63,6 +65,7 @@ class DataSettings:
         cache_dir: str = "data/cache",
         reader: str = "auto",
         ocr: str = "auto",
+        text_column: str = "text",
         vocab_size: int = 4096,
         tokenizer: str | None = None,
         max_train_bytes: int = 100_000_000,
@@ -93,7 +96,7 @@ class DataSettings:
             max_train_bytes=max_train_bytes,
             val_fraction=val_fraction,
             test_fraction=test_fraction,
-            reading=ReadingSettings(cleaning, limits, password, reader, ocr, blocks),
+            reading=ReadingSettings(cleaning, limits, password, reader, ocr, blocks, text_column),
             duplicates=duplicates,
             strict=strict,
         )

@@ -124,7 +124,9 @@ def describe_file(path: Path, sha256: str, pdf: PdfText | None, clean: CleanText
         pdf: What the reader gave; None for a text or Markdown file.
     """
     if pdf is None:
-        status, reason = ("ok", "") if clean.paragraphs else ("empty", "no text in the file")
+        status, reason = clean.status, clean.reason
+        if status == "ok" and not clean.paragraphs:
+            status, reason = "empty", "no text in the file"
         reader, producer, num_empty = "text", "", 0 if clean.paragraphs else 1
         num_pages = max((paragraph.page for paragraph in clean.paragraphs), default=1)
     else:

@@ -36,6 +36,8 @@ class LineGroup(NamedTuple):
     indent: str = ""
     """Before its first line, where that is to stay."""
     role: Role = Role.PROSE
+    level: int = 0
+    """As a paragraph's."""
 
 
 class LineReader(Protocol):
@@ -51,7 +53,7 @@ def clean_groups(groups: Sequence[LineGroup], cleaning: Cleaning) -> CleanText:
     fix = fix_characters if cleaning.characters else on_one_line
     prose = (group.lines for group in groups if group.kind is not Kind.CODE)
     joiner = LineJoiner((fix(line) for lines in prose for line in (*lines, "")), cleaning.hyphens)
-    for kind, lines, page, newlines, indent, role in groups:
+    for kind, lines, page, newlines, indent, role, level in groups:
         if kind is Kind.CODE:
             result.paragraphs += lines_as_they_are(lines, page, newlines, role)
         elif kind is Kind.KEPT:
@@ -59,7 +61,7 @@ def clean_groups(groups: Sequence[LineGroup], cleaning: Cleaning) -> CleanText:
             result.paragraphs += lines_as_they_are(kept, page, newlines, role)
         elif fixed := list(filter(None, map(fix, lines))):
             text = joined_text(fixed[0], fixed[1:], joiner.join)
-            result.paragraphs.append(Paragraph(indent + text, page, newlines, role))
+            result.paragraphs.append(Paragraph(indent + text, page, newlines, role, level))
     result.measure(joiner.num_dehyphenated)
     return result
 

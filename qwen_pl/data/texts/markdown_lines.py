@@ -256,7 +256,12 @@ class MarkdownLines:
         self._leaf = leaf
         kind, usual = _KINDS.get(leaf, _CODE)
         newlines = 1 + min(self._blank, 1)
-        self._group = LineGroup(kind, [line], self._page, newlines, indent, role or usual)
+        role, level = role or usual, 0
+        if role is Role.HEADING:
+            level = len(line) - len(line.lstrip("#"))
+        elif role is Role.ITEM:
+            level = sum(width > 0 for width in self._containers)
+        self._group = LineGroup(kind, [line], self._page, newlines, indent, role, level)
         self._blank = 0
 
     def _close(self, unless: _Leaf = _Leaf.NONE) -> None:
@@ -269,17 +274,17 @@ class MarkdownLines:
 
     def _flush(self) -> None:
         """Hands over what there is of the open block, which may go on."""
-        kind, lines, page, newlines, indent, role = self._group
-        num_blank = _num_blank(lines)  # they go on with what came before a chunk
-        lines, newlines = lines[num_blank:], newlines + num_blank
-        if kind is Kind.JOINED and max(map(len, lines), default=0) > _LONGEST_WRAPPED:
+        group = self._group
+        num_blank = _num_blank(group.lines)  # they go on with what came before a chunk
+        lines, newlines = group.lines[num_blank:], group.newlines + num_blank
+        if group.kind is Kind.JOINED and max(map(len, lines), default=0) > _LONGEST_WRAPPED:
             for number, line in enumerate(lines):
-                own = (newlines, indent) if number == 0 else (1, "")
-                self._done.append(LineGroup(kind, [line], page, *own, role))
+                own = group._replace(lines=[line], newlines=newlines)
+                self._done.append(own._replace(newlines=1, indent="") if number else own)
         elif lines:
-            self._done.append(LineGroup(kind, lines, page, newlines, indent, role))
+            self._done.append(group._replace(lines=lines, newlines=newlines))
             newlines = 1 + _num_blank(lines[::-1])
-        self._group = LineGroup(kind, [], self._page, newlines, role=role)
+        self._group = group._replace(lines=[], page=self._page, newlines=newlines, indent="")
 
 
 def _begins_block(line: str, place: int) -> bool:

@@ -41,6 +41,7 @@ _WIDTH = 0.9  # of all lines that may be wrapped are no longer than the margin
 _LOOSE = 0.8  # of the margin
 
 
+_MOST_BLOCKS = 1000  # of a file that are looked at, to know its habits
 _STRICT = 0.95  # of the lines that a paragraph goes on with follow full ones
 
 
@@ -204,6 +205,7 @@ class _Habits:
     """What a text shows of how its lines are broken."""
 
     def __init__(self, blocks: Sequence[Sequence[str]]) -> None:
+        blocks = blocks[:: len(blocks) // _MOST_BLOCKS + 1]
         lengths = sorted(len(before) for block in blocks for before, _ in _seams(block))
         self._margin = lengths[int(_WIDTH * len(lengths))] if lengths else 0
         seams = (seam for block in blocks for seam in _seams(block))

@@ -14,6 +14,8 @@ from qwen_pl.data.cleaning.clean_text import EVERY_STEP, Cleaning
 from qwen_pl.data.page.line import Line, Page, Sheet
 from qwen_pl.data.pdf.read import PdfText
 from qwen_pl.data.report.file_report import describe_file
+from qwen_pl.data.texts.html_groups import html_groups
+from qwen_pl.data.texts.line_groups import clean_groups
 from qwen_pl.data.texts.text_file import clean_plain_text
 
 PLAIN = dataclasses.replace(EVERY_STEP, characters=False, hyphens=False)
@@ -35,6 +37,7 @@ WORDS = [
         "(cid:1)",
     ),
     *("(cid:1)", "´", "\ufb01", ">", "> -", "   ```x", "\t", "<!--", "---", "a | b", "--|--"),
+    *("<p>", "<td>", "</td>", "<table>", "<li>", "<ul>", "<br>", "<sup>", "</sup>", '<a b="'),
 ]
 texts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=3).map("".join)
 lines = st.builds(
@@ -47,8 +50,10 @@ lines = st.builds(
 
 
 def clean_texts(text: str, cleaning=EVERY_STEP) -> None:
-    for suffix in (".txt", ".md"):
-        clean_plain_text(text, cleaning, suffix)
+    clean_plain_text(text, cleaning)
+    if cleaning is EVERY_STEP:
+        clean_plain_text(text, suffix=".md")
+        clean_groups(html_groups(text), cleaning)
 
 
 def describe(pages: list[Page], cleaning=EVERY_STEP) -> None:

@@ -11,14 +11,15 @@ import pytest
 from qwen_pl.data.cache_dir import CacheDir
 from qwen_pl.data.cleaning.block_policy import USUAL_BLOCKS
 from qwen_pl.data.cleaning.clean_text import EVERY_STEP, CleanText
-from qwen_pl.data.corpus import cleaned
+from qwen_pl.data.corpus import cleaned, reading
 from qwen_pl.data.corpus.reading import FileText, ReadingSettings, read_file
 from qwen_pl.data.corpus.sources import SourceFile
 from qwen_pl.data.page.line import Line, Sheet
 from qwen_pl.data.pdf.child import ChildStopped
 from qwen_pl.data.pdf.read import PdfLimits, PdfText
 from qwen_pl.data.report.file_report import describe_file
-from qwen_pl.data.texts.text_encoding import TextEncoding
+from qwen_pl.data.texts.text_encoding import CHUNK_CHARACTERS, TextEncoding
+from qwen_pl.data.texts.text_file import TextJob
 from qwen_pl.files import sha256
 
 MANY = "some words of a long paragraph\n" * 40_000  # a second and 100 MB of work
@@ -43,7 +44,8 @@ def read(file: SourceFile, **limits: float) -> FileText:
 
 
 def clean(file: SourceFile, **limits: float) -> list[cleaned.Cleaned]:
-    return list(cleaned.cleaned_text(file, UTF8, EVERY_STEP, USUAL_BLOCKS, PdfLimits(**limits)))
+    job = TextJob(str(file.path), file.suffix, UTF8, CHUNK_CHARACTERS, "text", 1 << 20)
+    return list(cleaned.cleaned_text(file, job, EVERY_STEP, USUAL_BLOCKS, PdfLimits(**limits)))
 
 
 LIMITS = {
@@ -89,7 +91,7 @@ def test_a_pdf_that_meets_a_limit_in_cleaning_has_that_for_its_status(tmp_path: 
 def test_pieces_before_the_one_that_meets_a_limit_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cleaned, "CHUNK_CHARACTERS", 1000)
+    monkeypatch.setattr(reading, "CHUNK_CHARACTERS", 1000)
     report = read(text_file(tmp_path, "Short.\n\n" * 100 + "x" * 5000), text_mb=0.001).report
     assert (report.status, report.characters) == ("timeout", 600)
 

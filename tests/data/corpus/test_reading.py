@@ -26,7 +26,7 @@ def paragraphs(read: FileText) -> list[str]:
 def test_a_large_text_is_cleaned_in_chunks_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str
 ) -> None:
-    monkeypatch.setattr("qwen_pl.data.corpus.cleaned.CHUNK_CHARACTERS", 100)
+    monkeypatch.setattr("qwen_pl.data.corpus.reading.CHUNK_CHARACTERS", 100)
     texts = [f"Paragraph {i} é 字 " + "word " * (i % 9) + "end." for i in range(60)]
     (tmp_path / "long.txt").write_text("\n\n".join(texts), encoding=encoding)
     found = read(tmp_path / "long.txt")
@@ -38,7 +38,7 @@ def test_a_large_text_is_cleaned_in_chunks_and_loses_nothing(
 def test_a_form_feed_begins_a_page_in_whatever_chunk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("qwen_pl.data.corpus.cleaned.CHUNK_CHARACTERS", 40)
+    monkeypatch.setattr("qwen_pl.data.corpus.reading.CHUNK_CHARACTERS", 40)
     text = "\f".join(f"On page {i} it says this.\n\n" for i in range(1, 8))
     (tmp_path / "paged.txt").write_text(text)
     found = read(tmp_path / "paged.txt")
@@ -50,7 +50,7 @@ def test_a_form_feed_begins_a_page_in_whatever_chunk(
 def test_a_text_of_a_single_line_is_cut_between_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("qwen_pl.data.corpus.cleaned.CHUNK_CHARACTERS", 100)
+    monkeypatch.setattr("qwen_pl.data.corpus.reading.CHUNK_CHARACTERS", 100)
     words = [f"word{i}" for i in range(200)]
     (tmp_path / "line.txt").write_text(" ".join(words))
     assert " ".join(paragraphs(read(tmp_path / "line.txt"))).split() == words

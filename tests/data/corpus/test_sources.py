@@ -57,7 +57,7 @@ def test_a_file_whose_name_looks_like_a_pattern_is_found(tmp_path: Path) -> None
     [
         ("none.pdf", "no such file or folder: .*none.pdf"),
         ("*.epub", "nothing matches .*epub"),
-        ("x.png", "cannot read .*x.png: a source is a .pdf, .txt or .md file"),
+        ("x.png", "cannot read .*x.png: a source is a .pdf, .txt, .* or .parquet file"),
     ],
 )
 def test_what_leads_to_no_file_is_named(shelf: Path, name: str, complaint: str) -> None:
@@ -66,7 +66,7 @@ def test_what_leads_to_no_file_is_named(shelf: Path, name: str, complaint: str) 
 
 
 def test_an_empty_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=f"no .pdf, .txt or .md file in {tmp_path}"):
+    with pytest.raises(InputError, match=f"no .pdf, .txt, .* or .parquet file in {tmp_path}"):
         find_sources(str(tmp_path))
 
 
@@ -187,7 +187,7 @@ def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.pdf")
     with pytest.raises(InputError, match="neither a file nor a folder"):
         find_sources(tmp_path / "pipe.pdf")
-    with pytest.raises(InputError, match=r"no \.pdf, \.txt or \.md file"):
+    with pytest.raises(InputError, match=r"no \.pdf, .* or \.parquet file"):
         find_sources(tmp_path)
 
 

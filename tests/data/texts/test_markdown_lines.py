@@ -87,11 +87,12 @@ def test_each_block_has_its_role() -> None:
     text = "# A\n\ntext\n\n- item\n  - item\n\n|a|\n\n```\ncode\n```\n\n    code\n\nB\n=\n"
     [clean] = clean_chunks([text], MarkdownLines(), EVERY_STEP)
     roles = [Role.HEADING, Role.PROSE, Role.ITEM, Role.ITEM, Role.TABLE, Role.CODE, Role.CODE]
+    assert [p.level for p in clean.paragraphs[:4]] == [1, 0, 1, 2]
     assert [p.role for p in clean.paragraphs] == [*roles, Role.HEADING, Role.HEADING]
 
 
 def test_code_of_any_length_comes_in_paragraphs_that_go_on() -> None:
-    code = "```\n" + "".join(f"line {i}\n" + "\n" * (i % 4) for i in range(40_000)) + "```\n"
+    code = "```\n" + "".join(f"line {i}\n" + "\n" * (i % 4) for i in range(10_000)) + "```\n"
     [clean] = clean_chunks([code], MarkdownLines(), EVERY_STEP)
     assert max(len(paragraph.text) for paragraph in clean.paragraphs) < 1 << 17
     assert written(code) == code == written(code, 1 << 17)
