@@ -65,17 +65,17 @@ print(json.dumps([pdf.status, len(pdf.pages), seconds, peak("self"), peaks.get("
 _DEFAULT = """
 import json, resource, sys
 from pathlib import Path
-from qwen_pl.data.cleaning.clean_text import Cleaning
 from qwen_pl.data.corpus.cleaned import cleaned_pdf, end_cleaning
 from qwen_pl.data.corpus.reading import ReadingSettings
 from qwen_pl.data.corpus.sources import SourceFile
-from qwen_pl.data.pdf.read import PdfLimits, read_pdf
+from qwen_pl.data.pdf.read import read_pdf
 def seconds():
     kinds = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
     return sum(use.ru_utime + use.ru_stime for use in map(resource.getrusage, kinds))
 started = seconds()
-pdf = read_pdf(Path(sys.argv[1]), reader=ReadingSettings().reader, ocr="never")
-pieces = list(cleaned_pdf(SourceFile(Path(sys.argv[1]), "0" * 64), pdf, Cleaning(), PdfLimits()))
+path, how = Path(sys.argv[1]), ReadingSettings()
+pdf = read_pdf(path, reader=how.reader, ocr="never")
+list(cleaned_pdf(SourceFile(path, "0" * 64), pdf, how.cleaning, how.blocks, how.limits))
 end_cleaning()
 print(json.dumps(seconds() - started))
 """

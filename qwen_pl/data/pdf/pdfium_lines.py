@@ -27,6 +27,10 @@ _SHORT = 8  # characters of a text whose spaces are looked at
 _FEW = 4  # letters of a text in which spaces may be hidden
 _TIGHT_WORD_GAP = 0.1  # of the size
 _WORD_GAP_SHARE = 0.6  # of the space between other words of the line
+_PRIVATE = re.compile("[\ue000-\uf8ff]")
+_BLANK = re.compile(" ")
+_SPACES = re.compile("  +")
+_WORD_ENDS = re.compile(rf"[\w{COMBINING}]")
 _SPACES = re.compile("  +")
 _WORD_ENDS = re.compile(rf"[\w{COMBINING}]")
 _SPACE = re.compile(r"(?<=[^\W\d_]) (?=[^\W\d_])")
@@ -173,7 +177,7 @@ def _parts(characters: Characters, run: _Run) -> list[_Run]:
     text, gap = characters.text[run.first : run.last + 1], characters.gap
     if is_right_to_left(text):
         return [run]
-    spaces = [at for at, letter in enumerate(text) if letter == " "]
+    spaces = [match.start() for match in _BLANK.finditer(text)]
     gaps = [gap(run.first + at - 1, run.first + at + 1, run.turn) for at in spaces]
     if not gaps:
         return [run]
@@ -337,6 +341,10 @@ def _gap(characters: Characters, line: list[_Run], run: _Run) -> float | None:
 
 def _join(characters: Characters, runs: list[_Run]) -> Line:
     """One line from its runs: it starts at the first, and has the size and font of most letters."""
+    if any(_PRIVATE.search(run.text) for run in runs):
+        from qwen_pl.data.pdf.glyph_names import plain_signs  # which few pages need
+
+        runs = [run._replace(text=plain_signs(run.text, run.font)) for run in runs]
     text, x, y, size = runs[0][:4]
     end, font = max(run.end for run in runs), runs[0].font
     if len(runs) > 1:

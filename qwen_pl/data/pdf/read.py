@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from qwen_pl.data.page.legibility import unreadable_shares
 from qwen_pl.data.page.line import Page, Sheet
 from qwen_pl.data.pdf.child import ChildStopped, Status
 from qwen_pl.data.pdf.messages import Opened, PageRead, messages
@@ -19,6 +20,8 @@ from qwen_pl.data.pdf.readers import (
 )
 from qwen_pl.data.pdf.second_reader import (
     DISAGREEMENT,
+    ENOUGH_BETTER,
+    FIRST_DOUBTFUL,
     better_pages,
     difference,
     doubtful_pages,
@@ -192,33 +195,42 @@ def _compare(pdf: PdfText, password: str, limits: PdfLimits, on_page: OnPage | N
     Returns:
         False if the readers do not find the same pages in the file.
     """
-    doubtful = doubtful_pages(pdf.pages, [number - 1 for number in pdf.lost_pages])
+    shares = unreadable_shares(pdf.pages)
+    doubtful = doubtful_pages(pdf.pages, shares, [number - 1 for number in pdf.lost_pages])
     sample = sampled_pages(pdf.num_pages, doubtful)
     second: dict[int, Sheet] = {}
-    wanted = sorted(doubtful | sample)
     lost: set[int] = set()
+    batch = doubtful[:FIRST_DOUBTFUL]
+    wanted = {*batch, *sample}
     while wanted:
-        read = _read(pdf.path, "pypdf", password, limits, on_page, wanted)
+        read = _read(pdf.path, "pypdf", password, limits, on_page, sorted(wanted))
         if read.num_pages not in (0, pdf.num_pages):
             return False
-        second |= dict(zip(wanted, read.sheets, strict=False))
+        second |= dict(zip(sorted(wanted), read.sheets, strict=False))
         lost |= {number - 1 for number in read.lost_pages}
         pdf.seconds += read.seconds
         limits = replace(limits, file_seconds=limits.file_seconds - read.seconds)
-        others = set(range(pdf.num_pages)) - second.keys()
+        has_ended = read.sheets and read.status in ("ok", "empty", "partial")
+        if not has_ended or limits.file_seconds <= 0:
+            break
         seen = sample & second.keys() - lost
-        share = difference([pdf.pages[at] for at in seen], [second[at].lines for at in seen])
-        if share <= DISAGREEMENT:
-            empty = {at for at, page in enumerate(pdf.pages) if not page}
-            others &= empty if any(second[at].lines for at in empty & second.keys()) else set()
-        is_over = read.status not in ("ok", "empty") or limits.file_seconds <= 0
-        wanted = [] if is_over else sorted(others)
+        if difference([pdf.pages[at] for at in seen], [second[at].lines for at in seen]) > (
+            DISAGREEMENT
+        ):
+            wanted = {*range(pdf.num_pages)} - second.keys()
+            continue
+        found = {at: second[at].lines for at in batch if at in second and at not in lost}
+        better = better_pages(pdf.pages, found, shares, doubtful)
+        batch = [at for at in doubtful if at not in second][: 2 * len(batch)]
+        wanted = {*batch} if len(better) >= ENOUGH_BETTER * len(found) else set()
+        if any(page and not pdf.pages[at] for at, page in found.items()):
+            wanted |= {at for at, page in enumerate(pdf.pages) if not page} - second.keys()
     compared = second.keys() - lost
     if not compared:
         return True
     by_pypdf = {index: second[index].lines for index in compared}
     share = difference([pdf.pages[at] for at in compared], by_pypdf.values())
-    taken = better_pages(pdf.pages, by_pypdf, doubtful)
+    taken = better_pages(pdf.pages, by_pypdf, shares, doubtful)
     program = f"pypdf {installed_version('pypdf')}"
     for index in taken:
         pdf.sheets[index] = second[index]

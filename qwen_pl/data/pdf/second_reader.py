@@ -14,29 +14,38 @@ from qwen_pl.data.page.line import Page
 
 DISAGREEMENT = 0.05
 """Share of the words of the pages compared above which all others are compared too."""
+FIRST_DOUBTFUL = 8
+"""Doubtful pages that are read first; twice as many follow if enough of them come out better."""
+ENOUGH_BETTER = 0.25
 
 _CLEARLY_MORE = 1.005  # times the letters
 _MUCH_MORE = 1.05  # times the letters, of a page that nothing is wrong with
 _MOST_COMPARED = 3  # pages of a file that are not doubtful
 _PAGES_FOR_EACH = 20  # so that a page and the start of a process take little beside them
 _SHORT_FILE = 5  # pages: of less, a page is compared as well
+_CONTEXT = 20  # other pages that tell of a document's languages
 _LISTED = 5
 _WORD = re.compile(r"[^\W\d_]{3,}")
 
 
-def doubtful_pages(pages: Sequence[Page], lost: Collection[int] = ()) -> set[int]:
-    """Pages, counted from 0, of which another reader may tell more: those ``lost``, and others.
+def doubtful_pages(
+    pages: Sequence[Page], shares: Sequence[float], lost: Collection[int] = ()
+) -> list[int]:
+    """Pages, counted from 0, of which another reader may tell more, the most doubtful first.
 
     Of empty pages, which most often are blank or scanned, only some are named.
+
+    Args:
+        shares: What of each page is unreadable.
     """
-    glued = {
-        index
-        for index, page in enumerate(pages)
-        if page and glued_ratio(_text(page)) > SURELY_GLUED
-    }
+    doubts = {index: share for index, share in enumerate(shares) if share}
+    for index, page in enumerate(pages):
+        if page and (glued := glued_ratio(_text(page))) > SURELY_GLUED:
+            doubts[index] = max(glued, doubts.get(index, 0.0))
     empty = [index for index, page in enumerate(pages) if not page]
-    some = {empty[at] for at in (0, len(empty) // 2, -1)} if empty else set()
-    return {*lost, *glued, *some, *_unreadable(pages)}
+    doubts |= {empty[at]: 1.0 for at in (0, len(empty) // 2, -1)} if empty else {}
+    doubts |= dict.fromkeys(lost, 2.0)
+    return sorted(doubts, key=lambda index: (-doubts[index], index))
 
 
 def sampled_pages(num_pages: int, doubtful: Collection[int]) -> set[int]:
@@ -50,24 +59,28 @@ def sampled_pages(num_pages: int, doubtful: Collection[int]) -> set[int]:
 
 
 def better_pages(
-    first: Sequence[Page], second: Mapping[int, Page], doubtful: Collection[int]
+    first: Sequence[Page],
+    second: Mapping[int, Page],
+    shares: Sequence[float],
+    doubtful: Collection[int],
 ) -> list[int]:
     """The pages, counted from 0, whose second reading is clearly the better one.
 
     Args:
         first: All pages.
         second: Some of them, as the second reader gives them.
+        shares: What of each page is unreadable in the first reading.
         doubtful: Those of which the first reading is doubted.
     """
-    mixed = [second.get(index, page) for index, page in enumerate(first)]
-    wrong = _unreadable(first) if doubtful else set()
-    still_wrong = _unreadable(mixed) if doubtful else set()
+    others = [page for index, page in enumerate(first) if index not in second]
+    context = others[:: 1 + len(others) // _CONTEXT]
+    of_second = dict(zip(second, unreadable_shares([*second.values(), *context]), strict=False))
     better = []
     for index, page in second.items():
         fewer, more = _worth(first[index]), _worth(page)
-        if index in wrong and index not in still_wrong:
+        if of_second[index] < shares[index]:
             is_better = 2 * more >= fewer
-        elif index in still_wrong and index not in wrong:
+        elif of_second[index] > shares[index]:
             is_better = False
         else:
             is_better = more > (_CLEARLY_MORE if index in doubtful else _MUCH_MORE) * fewer
@@ -121,10 +134,6 @@ def _worth(page: Page) -> float:
     text = _text(page)
     letters = sum(map(str.isalpha, text)) * (1 - glued_ratio(text))
     return letters - 2 * unknown_characters(text)
-
-
-def _unreadable(pages: Sequence[Page]) -> set[int]:
-    return {index for index, share in enumerate(unreadable_shares(pages)) if share > 0}
 
 
 def _words(pages: Iterable[Page]) -> Counter[str]:

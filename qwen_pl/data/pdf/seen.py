@@ -29,9 +29,9 @@ def seen_lines(
     """
     kept: list[Line] = []
     places: dict[tuple[str, int], list[Line]] = {}
-    painted = {
-        cell for at, line in enumerate(lines) if at not in unpainted for cell in _cells(line)
-    }
+    painted: set[tuple[int, int, int]] = set()
+    if unpainted:
+        painted.update(*(_cells(line) for at, line in enumerate(lines) if at not in unpainted))
     for at, line in enumerate(lines):
         x, y = _middle(line)
         if line[1:4] != NOWHERE and not (_in(x, y, page) or _in(*_start(line), page)):
