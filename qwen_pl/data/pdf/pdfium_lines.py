@@ -31,8 +31,6 @@ _PRIVATE = re.compile("[\ue000-\uf8ff]")
 _BLANK = re.compile(" ")
 _SPACES = re.compile("  +")
 _WORD_ENDS = re.compile(rf"[\w{COMBINING}]")
-_SPACES = re.compile("  +")
-_WORD_ENDS = re.compile(rf"[\w{COMBINING}]")
 _SPACE = re.compile(r"(?<=[^\W\d_]) (?=[^\W\d_])")
 _PAIR = re.compile(r"[^\s(“‘](?=[^\s.,;:!?)’”])")  # between which a space may be
 _NARROW = 0.15  # of the size: a narrower gap is none between words
