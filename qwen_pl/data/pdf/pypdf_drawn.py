@@ -1,7 +1,7 @@
 """What a page draws beside text: rulings, and the boxes of its pictures."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from qwen_pl.data.page.line import Box
@@ -12,6 +12,7 @@ _THICKEST = 2.5  # points; of a ruling
 _SHORTEST = 3.0  # points; of a ruling
 _LOWEST = 6.0  # points: what is lower can have no line of text in it, and is a part of a picture
 _PAGE_SHARE = 0.9  # of the page: what covers more is its background
+_MOST_AROUND = 100  # pictures of a page in which rulings are looked for
 _SLANT = 0.5  # points by which a line may be off the horizontal or vertical
 
 Point = tuple[float, float]
@@ -24,11 +25,6 @@ class Drawn:
         self._width, self._height = width, height
         self._rulings: dict[Box, None] = {}
         self._boxes: list[Box] = []
-
-    @property
-    def rulings(self) -> tuple[Box, ...]:
-        """Lines across and down."""
-        return tuple(self._rulings)
 
     def rectangle(self, box: Box, is_seen: bool = True) -> None:
         """A rectangle that is filled or has a frame; not seen is one as white as paper."""
@@ -76,10 +72,30 @@ class Drawn:
         page = (0.0, 0.0, self._width, self._height)
         return tuple(map(_rounded, merged(self._boxes, page)))
 
+    def rulings(self, pictures: Sequence[Box]) -> tuple[Box, ...]:
+        """Lines across and down but those that are a part of a picture."""
+        most = _PAGE_SHARE * self._width * self._height
+        around = [box for box in pictures[:_MOST_AROUND] if _area(box) < most]
+        return tuple(
+            ruling
+            for ruling in self._rulings
+            if not any(
+                box[0] - _SLANT <= ruling[0]
+                and ruling[2] <= box[2] + _SLANT
+                and box[1] - _SLANT <= ruling[1]
+                and ruling[3] <= box[3] + _SLANT
+                for box in around
+            )
+        )
+
     def _rule(self, box: Box) -> None:
         is_near = box[0] <= self._width and box[2] >= 0 and box[1] <= self._height and box[3] >= 0
         if is_near and len(self._rulings) < MOST_DRAWN:
             self._rulings[_rounded(box)] = None
+
+
+def _area(box: Box) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def box_of(points: Iterable[Point]) -> Box:

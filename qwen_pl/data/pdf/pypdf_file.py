@@ -96,7 +96,7 @@ class _Pages:
         pictures = content.drawn.pictures()
         lines = on_page(lines_of(_seen(content, pictures)), frame.shown)
         lines += form_lines(page, self._form, frame, self._fonts, self.layers)
-        return Sheet(lines, frame.shown, content.drawn.rulings, pictures), damage
+        return Sheet(lines, frame.shown, content.drawn.rulings(pictures), pictures), damage
 
 
 def _seen(content: PageContent, pictures: tuple[Box, ...]) -> list[Run]:

@@ -21,7 +21,7 @@ from qwen_pl.data.pdf.pypdf_layers import Layers
 
 _MOST_FORMS = 1000  # of a page
 _MOST_STATES = 1000  # saved and not yet taken back
-_MOST_BYTES = 75_000_000  # of the content of one page
+_MOST_BYTES = 75_000_000  # of the content of one page, with its forms
 _LONGEST_OF_NOTHING = 32  # bytes of a stream that is empty when it is unpacked
 _MOST_POINTS = 1000  # of a path that is looked at point by point
 _BACK = 400.0  # thousandths of the size: an offset to the left that is more than kerning
@@ -94,7 +94,7 @@ class PageContent:
         self._named_fonts: dict[str, ShownFont | None] = {}
         self._marks: list[bool | _Instead | None] = []  # True for a layer that is not shown
         self._num_hidden = 0
-        self._num_forms = 0
+        self._num_forms = self._num_bytes = 0
         self._open_forms: set[int] = set()
         self._points: list[list[tuple[float, float]]] = []
         self._num_points = 0
@@ -119,7 +119,10 @@ class PageContent:
 
     def follow_form(self, form: StreamObject, placed: Matrix = _UNMOVED) -> None:
         """Follows a form, which has a place and resources of its own."""
-        self._num_forms += 1
+        resources = entry(form, "/Resources")
+        # A plotted letter is a form without any.
+        shows_others = resources is None or "/Font" in resources or "/XObject" in resources
+        self._num_forms += shows_others
         if self._num_forms > _MOST_FORMS:
             self._leave_out(f"has more than {_MOST_FORMS} forms, the rest is left out")
             return
@@ -131,7 +134,7 @@ class PageContent:
         if box is not None:
             self._state.clip = _within(self._box(*box), state.clip)
         self._open_forms.add(id(form))
-        self.follow(form, entry(form, "/Resources") or self._resources)
+        self.follow(form, resources or self._resources)
         self._open_forms.discard(id(form))
         while len(self._marks) > marks:
             self._end_marked([])
@@ -143,7 +146,7 @@ class PageContent:
 
     def _unpacked(self, contents: Any) -> bytes:
         """The bytes of the streams that can be unpacked."""
-        parts, length = [], 0
+        parts: list[bytes] = []
         what = "a form" if self._open_forms else "a part of the content"
         for part in contents if isinstance(contents, ArrayObject) else [contents]:
             try:
@@ -156,8 +159,8 @@ class PageContent:
                 continue
             if not data and number(entry(stream, "/Length"), 0.0) > _LONGEST_OF_NOTHING:
                 self._leave_out(f"{what} cannot be unpacked")
-            length += len(data)
-            if length > _MOST_BYTES:
+            self._num_bytes += len(data)
+            if self._num_bytes > _MOST_BYTES:
                 self._leave_out(f"has more than {_MOST_BYTES} bytes, the rest is left out")
                 break
             parts.append(data)

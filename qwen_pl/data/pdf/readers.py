@@ -21,7 +21,7 @@ _PACKAGES = {
     "onnxruntime": "onnxruntime",
 }
 _OCR_PACKAGES = ("rapidocr", "onnxruntime", "pdfium")
-_REVISION = 3  # of this package's own part in reading
+_REVISION = 4  # of this package's own part in reading
 
 
 def check_reader(reader: str) -> None:

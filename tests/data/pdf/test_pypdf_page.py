@@ -73,6 +73,13 @@ def test_text_is_what_its_operators_show(content: bytes, expected: str) -> None:
     assert " ".join(texts(b"BT /F1 10 Tf 72 700 Td " + content + b" ET")) == expected
 
 
+def test_forms_that_can_show_no_text_are_as_many_as_they_like() -> None:
+    entries = b"/Subtype /Form /BBox [0 0 9 9] /Resources << /ExtGState << >> >>"
+    more = {10: stream(b"0 0 m 1 2 3 4 5 6 c f", entries)}
+    content = b"/X Do " * 1500 + shown(b"behind them")
+    assert texts(content, resources=b"/XObject << /X 10 0 R >>", more=more) == ["behind them"]
+
+
 def test_what_is_printed_twice_is_there_once() -> None:
     twice = b"BT /F1 10 Tf 72 700 Td (bold) Tj 0.3 0 Td (bold) Tj 18.6 0 Td (ll) Tj ET"
     assert texts(twice) == ["boldll"]
@@ -196,7 +203,7 @@ def test_what_is_beside_the_page_is_not_read_but_where_text_runs_off(
 def test_rulings_and_pictures_are_told() -> None:
     content = (
         b"72 700 400 0.4 re f 72 100 m 300 100 l S 1 g 0 0 600 700 re f 0 g"
-        b" 100 200 m 150 260 l 120 280 180 290 200 300 c S 72 400 50 30 re S " + IMAGE
+        b" 100 200 m 150 260 l 120 280 180 290 200 300 c S 72 20 50 30 re S " + IMAGE
     )
     sheet, _ = read(content)
     assert sheet.rulings[:2] == ((72, 700.2, 472, 700.2), (72, 100, 300, 100))
