@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -199,3 +200,15 @@ def test_a_parquet_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
     assert paragraphs(read(file, "words")) == [("a", 1)]
     [piece] = read(made_file(tmp_path, "b.parquet", "nonsense"))
     assert piece.reason.startswith("is no Parquet (")
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.jsonl.zst"])
+def test_without_pyarrow_a_line_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    [piece] = read(made_file(tmp_path, name, "anything"))
+    assert (piece.status, piece.reason) == (
+        "corrupt",
+        "needs a package more: pip install pyarrow",
+    )
