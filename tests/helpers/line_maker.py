@@ -26,6 +26,11 @@ def set_lines(
     ]
 
 
+def with_ends(lines: Iterable[Line]) -> Page:
+    """Lines of which the reader tells where they end, if letters are half as wide as high."""
+    return [line._replace(end=line.x + line.size / 2 * len(line.text)) for line in lines]
+
+
 def made_up_lines(number: int, page: int) -> list[str]:
     """Lines of text without sense or numbers, others for every page; all are nearly as long.
 

@@ -105,14 +105,16 @@ def _gutter(pieces: list[_Piece]) -> float | None:
     common = [place for place, _ in starts.most_common(8)]
     found: list[tuple[int, float]] = []
     for place in common:
-        right = [p for p in pieces if abs(p.line.x - place) <= _SLACK]
-        if len(right) < _FEWEST_ROWS:
+        beginning = [p for p in pieces if abs(p.line.x - place) <= _SLACK]
+        if len(beginning) < _FEWEST_ROWS:
             continue
-        left = [p for p in pieces if p.end < place - 1.0]
-        crossing = sum(p.line.x < place - _SLACK and p.end > place + _SLACK for p in pieces)
-        beside = _num_beside(left, right)
-        if len(left) >= _FEWEST_ROWS and beside >= _FEWEST_ROWS and crossing < 2 * len(right):
-            found.append((beside - crossing, min(p.line.x for p in right)))
+        gutter = min(p.line.x for p in beginning)
+        right = [p for p in pieces if p.line.x >= gutter]
+        left = [p for p in pieces if p.end < gutter - 1.0]
+        crossing = len(pieces) - len(right) - len(left)
+        beside = _num_beside(left, beginning)
+        if beside >= _FEWEST_ROWS and crossing < 2 * len(beginning):
+            found.append((_num_beside(left, right) - 3 * crossing, gutter))
     return max(found)[1] if found else None
 
 
@@ -172,8 +174,15 @@ def _are_columns(left: list[_Piece], right: list[_Piece], gutter: float) -> bool
 
 
 def _is_prose(column: list[_Piece]) -> bool:
-    """Whether most letters of a column are in lines that fill it."""
+    """Whether most letters of a column, or of those that it has in it, are in lines that fill it."""
     width = max(p.end for p in column) - min(p.line.x for p in column)
+    widest = sorted(p.end - p.line.x for p in column)[len(column) * 3 // 4]
+    if widest < width / 2 and (gutter := _gutter(column)) is not None:
+        parts = [
+            [p for p in column if p.line.x < gutter - _SLACK],
+            [p for p in column if p.line.x >= gutter - _SLACK],
+        ]
+        return all(map(_is_prose, parts)) if all(parts) else False
     wide = sum(len(p.line.text) for p in column if p.end - p.line.x > _WIDE * width)
     return wide > 0.5 * sum(len(p.line.text) for p in column) and width > 12 * column[0].line.size
 

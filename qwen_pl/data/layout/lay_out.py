@@ -3,6 +3,7 @@
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from qwen_pl.data.layout.bibliography import find_bibliography
 from qwen_pl.data.layout.captions import find_captions
 from qwen_pl.data.layout.code import find_code, find_continuations
 from qwen_pl.data.layout.columns import level_rows, reading_order
@@ -24,6 +25,8 @@ FORM_FONT = "@form"
 """Where a reader says that a line has been filled into a form, or written upon the page."""
 IN_TEXT = (Role.HEADING, Role.PROSE, Role.ITEM, Role.FORMULA, Role.BIBLIOGRAPHY)
 """Roles of rows that paragraphs are made of, one after another."""
+_CALLING = (Role.PROSE, Role.FORMULA)
+"""Roles of rows that may call footnotes, or be some."""
 
 
 @dataclass
@@ -65,6 +68,7 @@ def lay_out(sheets: Sequence[Sheet]) -> Layout:
     _give(pages, Role.RUNNING_HEAD, find_continuations(pages))
     _give(pages, Role.CODE, find_code(pages))
     _give(pages, Role.FORMULA, find_formulas(pages))
+    _give(pages, Role.BIBLIOGRAPHY, find_bibliography(pages))
     _take_notes(layout, size)
     return layout
 
@@ -130,7 +134,7 @@ def _laid(
 def _take_notes(layout: Layout, size: float) -> None:
     """Finds the footnotes among the rows of the text."""
     pages = layout.pages
-    indices = [[i for i, row in enumerate(page.rows) if row.role in IN_TEXT] for page in pages]
+    indices = [[i for i, row in enumerate(page.rows) if row.role in _CALLING] for page in pages]
     text = [[page.rows[i] for i in own] for page, own in zip(pages, indices, strict=True)]
     footnotes = take_footnotes(text, size)
     places: list[list[int]] = []  # of the rows that are left, in their pages

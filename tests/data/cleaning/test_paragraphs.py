@@ -1,7 +1,7 @@
 """Paragraphs are found by indents, gaps, sizes, bullets and short last lines."""
 
 import pytest
-from line_maker import set_lines
+from line_maker import set_lines, with_ends
 
 from qwen_pl.data.cleaning.paragraphs import RULES, Rule, Seam, deciding_rule, group_paragraphs
 from qwen_pl.data.layout.measures import Usual, place_lines, usual_size
@@ -157,8 +157,7 @@ def in_block(role: Role, block: int, texts: list[str], top: float = 700) -> list
 
 def ending(texts: list[str], top: float = 700) -> Page:
     """Lines of which the reader tells where they end."""
-    lines = set_lines(texts, top=top)
-    return [line._replace(end=line.x + 5 * len(line.text)) for line in lines]
+    return with_ends(set_lines(texts, top=top))
 
 
 CASES: dict[str, tuple[list[Page], str]] = {
