@@ -1,11 +1,12 @@
 """Finds where on a page rulings make a table: a few across it, or a grid."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import Enum
 from itertools import groupby, pairwise
 
 from qwen_pl.data.layout.captions import label_of
+from qwen_pl.data.layout.row import end_of
 from qwen_pl.data.page.fonts import is_monospaced
 from qwen_pl.data.page.line import Box, Line, Sheet, parted
 
@@ -17,6 +18,11 @@ _TABULAR = 0.4  # of the rows have several cells
 _TABULAR_OF_TALL = 0.7
 _SENTENCE = 40  # characters
 _MOST_LEVELS = 40  # of a page, those with most rulings
+_ACROSS = 0.6  # of the width
+_LEADERS = " . . . "  # of a table of contents
+_MOST_UPRIGHT = 500  # rulings of a page that part columns
+_HEADS_SET_IN = 10.0  # points, that one may be farther than others
+_SHORTEST_HEAD = 3  # letters; bullets and numbers of items are shorter
 _SAME_ROW = 0.4  # of the size
 
 
@@ -38,18 +44,21 @@ def ruled_areas(sheet: Sheet) -> list[Box]:
     levels = sorted(_levels(sheet.rulings), key=lambda level: -len(level[2]))[:_MOST_LEVELS]
     if not levels:
         return []
-    across = [r for r in sheet.rulings if r[2] - r[0] < 1]
+    upright = [r for r in sheet.rulings if r[2] - r[0] < 1][:_MOST_UPRIGHT]
     lines = sorted((line for line in sheet.lines if not line.turn), key=lambda line: line.y)
     heights = [line.y for line in lines]
     areas = []
     for left, right, ys in levels:
-        columns = any(left + _SAME < x < right - _SAME for x, *_ in across)
+        within = [(r[1], r[3]) for r in upright if left + _SAME < r[0] < right - _SAME]
         bands = []
         for lower, upper in pairwise(ys):
             inside = lines[bisect_left(heights, lower) : bisect_right(heights, upper)]
             inside = [line for line in inside if left - _SAME < line.x < right + _SAME]
             is_tall = upper - lower > _TALL * (sheet.box[3] - sheet.box[1]) > 0
-            bands.append((lower, upper, _kind(inside, columns, is_tall)))
+            columns = any(min(upper, b[1]) - max(lower, b[0]) > (upper - lower) / 2 for b in within)
+            is_page = is_tall and len(ys) == 2
+            kind = _Band.TEXT if is_page else _kind(inside, columns, is_tall)
+            bands.append((lower, upper, kind))
         for is_table, run in groupby(bands, lambda band: band[2] is not _Band.TEXT):
             table = _trimmed(list(run)) if is_table else []
             if table:
@@ -79,21 +88,49 @@ def _is_next(ys: list[float], y: float) -> bool:
     return y > ys[-1] + _SAME
 
 
-def _kind(inside: Iterable[Line], has_columns: bool, is_tall: bool) -> _Band:
+def _kind(inside: Sequence[Line], has_columns: bool, is_tall: bool) -> _Band:
     """What the lines between two rulings are; they come from below."""
+    if not is_tall and _has_heads(inside):
+        return _Band.ROWS
     rows = parted(inside, lambda row, line: line.y > row[-1].y + _SAME_ROW * line.size)
-    rows = [sorted(row, key=lambda line: line.x) for row in rows]
+    rows = [_without_bullet(sorted(row, key=lambda line: line.x)) for row in rows]
     if any(label_of(line.text) is not None for row in rows for line in row[:1]):
         return _Band.TEXT
     several = sum(len(row) > 1 for row in rows)
     sentences = sum(len(row[0].text) > _SENTENCE for row in rows)
     code = sum(all(is_monospaced(line.font) for line in row) for row in rows)
     is_text = sentences > len(rows) / 2 and (is_tall or not has_columns)
-    if is_text or (code > len(rows) / 2 and not has_columns):
+    is_text |= not has_columns and any(len(row) == 1 and _is_wide(row[0], inside) for row in rows)
+    if (
+        is_text
+        or any(_LEADERS in row[0].text for row in rows)
+        or (code > len(rows) / 2 and not has_columns)
+    ):
         return _Band.TEXT
     if several and several >= (_TABULAR_OF_TALL if is_tall else _TABULAR) * len(rows):
         return _Band.ROWS
     return _Band.TITLE if len(rows) <= _FEW_ROWS or has_columns else _Band.TEXT
+
+
+def _is_wide(line: Line, inside: Sequence[Line]) -> bool:
+    """Whether a line is a sentence across most of what stands between two rulings."""
+    width = max(map(end_of, inside)) - min(other.x for other in inside)
+    return len(line.text) > _SENTENCE and end_of(line) - line.x > _ACROSS * width
+
+
+def _without_bullet(row: list[Line]) -> list[Line]:
+    is_bullet = len(row) > 1 and not any(map(str.isalnum, row[0].text))
+    return row[1:] if is_bullet else row
+
+
+def _has_heads(inside: Sequence[Line]) -> bool:
+    """Whether short texts stand in a column of their own, left of cells of several lines."""
+    left = min((line.x for line in inside), default=0.0) + _HEADS_SET_IN
+    heads = [line for line in inside if line.x < left]
+    others = [line for line in inside if line.x >= left]
+    if not others or not all(_SHORTEST_HEAD <= len(line.text) <= _SENTENCE for line in heads):
+        return False
+    return max(map(end_of, heads)) < min(line.x for line in others)
 
 
 _Found = tuple[float, float, _Band]

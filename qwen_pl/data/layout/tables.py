@@ -72,7 +72,9 @@ def _aligned(page: LaidPage, taken: set[int]) -> list[list[int]]:
 
 
 def _may_be_row(row: Row) -> bool:
-    return row.role is Role.PROSE and row.size > 0 and len(row.pieces) > 1 < len(cells_of(row))
+    if row.role is not Role.PROSE or not row.size or " . . . " in row.text:
+        return False
+    return len(row.pieces) > 1 and len(cells_of(row)) > 1
 
 
 def _goes_on(rows: Sequence[Row], before: int, index: int) -> bool:

@@ -23,6 +23,25 @@ def test_a_table_is_between_its_first_and_its_last_ruling() -> None:
     assert areas(CELLS, across(72, 350, 712, 696, 660)) == [(72, 660, 350, 712)]
 
 
+def test_a_sentence_between_two_grids_is_of_neither() -> None:
+    other = [line._replace(y=line.y - 100) for line in CELLS]
+    rulings = across(72, 350, 712, 660, 612, 560)
+    bars = ((190.0, 660.0, 190.0, 712.0), (190.0, 560.0, 190.0, 612.0))
+    between = set_text(PROSE[:1], top=640)
+    assert areas(CELLS + between + other, rulings, bars) == [
+        (72, 660, 350, 712),
+        (72, 560, 350, 612),
+    ]
+
+
+def test_cells_may_be_sentences_of_several_lines_beside_their_heads() -> None:
+    rows = [f"{head}|{text}" for head, text in zip(["Austen", ""], PROSE, strict=True)]
+    cells = set_pieces(["Who|What she says", *rows], columns=[80, 200])
+    assert areas(cells, across(72, 520, 712, 696, 660)) == [(72, 660, 520, 712)]
+    items = set_pieces([f"•|{text}" for text in PROSE], columns=[80, 92])
+    assert areas(items, across(72, 520, 712, 680)) == []
+
+
 def test_a_ruling_may_be_drawn_in_parts() -> None:
     parts = across(72, 150, 712, 660) + across(150, 350, 712, 660)
     assert areas(CELLS, parts) == [(72, 660, 350, 712)]
