@@ -178,7 +178,9 @@ def _opens_chapter(seam: Seam) -> bool:
         return False
     # A float may be above a line that goes on with a sentence.
     is_alike = abs(line.line.size - before.line.size) < 0.5
-    goes_on = is_alike and (seam.is_in_sentence or (seam.is_filled and not before.ends_sentence))
+    is_flush = before.fullness > _FULL and line.fullness > _FULL and abs(line.offset) < SAME_PLACE
+    is_filled = seam.is_filled and (is_flush or not before.ends_sentence)
+    goes_on = is_alike and (seam.is_in_sentence or is_filled)
     return usual.is_large(line) or (usual.is_sunk(line) and not goes_on)
 
 

@@ -174,7 +174,7 @@ def _are_columns(left: list[_Piece], right: list[_Piece], gutter: float) -> bool
 
 
 def _is_prose(column: list[_Piece]) -> bool:
-    """Whether most letters of a column, or of those that it has in it, are in lines that fill it."""
+    """Whether most letters of a column, or of those inside it, are in lines that fill it."""
     width = max(p.end for p in column) - min(p.line.x for p in column)
     widest = sorted(p.end - p.line.x for p in column)[len(column) * 3 // 4]
     if widest < width / 2 and (gutter := _gutter(column)) is not None:
@@ -281,8 +281,9 @@ def _has_place(row: list[_Piece], starts: list[float], sign: _Piece) -> bool:
     gaps += [starts[at] - sign.end] if at < len(row) else []
     slack = 0.4 * line.size
     is_sign = len(sign.line.text) <= _SHORT
-    if is_sign and sign.line.size < _SMALLER * line.size and away < 0.4 * line.size and at:
-        slack *= 2
+    if sign.line.size < _SMALLER * line.size and away < 0.4 * line.size and at:
+        # An index stands below the exponent, both behind their letter.
+        return min(gaps) > -1.5 * line.size and sign.line.x < row[-1].end + line.size
     return min(gaps) > -slack and (min(gaps) < slack if is_sign else len(gaps) == 2)
 
 

@@ -9,10 +9,15 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 from qwen_pl.data.layout.measures import usual_leading
-from qwen_pl.data.layout.row import Placed, Row
+from qwen_pl.data.layout.roles import Role
+from qwen_pl.data.layout.row import LaidPage, Placed, Row
 from qwen_pl.data.page.line import LineIndex, is_large_initial, parted
 
 _SMALLER = 0.95  # of the size of the text
+_THIN = 2.0  # points: a ruling across
+_SHORTEST = 20.0  # points that a ruling above notes is long, and shorter than the column
+_SAME_PLACE = 4.0  # points
+_MOST_RULINGS = 50  # of a page, the last: what is drawn earlier is of tables and drawings
 _TIGHTER = 0.92  # of the distance of the lines of the text
 _FULL = 0.8  # of the letters of the longest line
 _RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹"
@@ -112,6 +117,28 @@ def find_note_beginnings(pages: Sequence[Sequence[Placed]], body_size: float) ->
             if highest.get(raised, -math.inf) > page[index].y:
                 found.add((number, index))
     return found
+
+
+def find_ruled_notes(page: LaidPage, body_size: float) -> list[int]:
+    """The indices of small rows at the foot of a column below a short ruling, in order.
+
+    They are notes, whether or not the text calls them: the addresses of authors have no mark.
+    """
+    found: set[int] = set()
+    middle = (page.box[1] + page.box[3]) / 2
+    for left, lower, right, upper in page.rulings[-_MOST_RULINGS:]:
+        if upper - lower > _THIN or not right - left > _SHORTEST or lower > middle:
+            continue
+        column = [
+            (index, row)
+            for index, row in enumerate(page.rows)
+            if row.right > 0 and abs(row.left - left) < _SAME_PLACE and row.y < lower
+        ]
+        is_short = all(right < row.right - _SHORTEST for _, row in column)
+        is_small = all(row.size < _SMALLER * body_size for _, row in column)
+        if is_short and is_small:
+            found.update(index for index, row in column if row.role is Role.PROSE)
+    return sorted(found)
 
 
 def _highest_marks(page: Sequence[Placed]) -> dict[str, float]:

@@ -10,7 +10,12 @@ from qwen_pl.data.layout.columns import level_rows, reading_order
 from qwen_pl.data.layout.contents import find_contents
 from qwen_pl.data.layout.drop_caps import place_drop_caps
 from qwen_pl.data.layout.figures import find_figures
-from qwen_pl.data.layout.footnotes import Note, find_note_beginnings, take_footnotes
+from qwen_pl.data.layout.footnotes import (
+    Note,
+    find_note_beginnings,
+    find_ruled_notes,
+    take_footnotes,
+)
 from qwen_pl.data.layout.formulas import find_formulas
 from qwen_pl.data.layout.margins import find_line_numbers, find_turned, without_numbers
 from qwen_pl.data.layout.measures import usual_size
@@ -27,6 +32,8 @@ IN_TEXT = (Role.HEADING, Role.PROSE, Role.ITEM, Role.FORMULA, Role.BIBLIOGRAPHY)
 """Roles of rows that paragraphs are made of, one after another."""
 _CALLING = (Role.PROSE, Role.FORMULA)
 """Roles of rows that may call footnotes, or be some."""
+
+_FULL = 0.95  # of the way to the right end of the column, from the left edge of the page
 
 
 @dataclass
@@ -150,3 +157,14 @@ def _take_notes(layout: Layout, size: float) -> None:
                 layout.without_calls[number, index] = kept[id(row.pieces)]
     for (number, place), notes in footnotes.called_by.items():
         layout.notes[number, places[number][place] if places[number] else 0] = notes
+    for number, page in enumerate(pages):
+        for index in find_ruled_notes(page, size):
+            row = page.rows[index]
+            page.rows[index] = row._replace(role=Role.FOOTNOTE)
+            caller = next((i for i in reversed(range(index)) if page.rows[i].role in _CALLING), 0)
+            notes = layout.notes.setdefault((number, caller), [])
+            is_next = index > 0 and page.rows[index - 1].role is Role.FOOTNOTE and notes
+            if is_next and page.rows[index - 1].end > _FULL * row.right:
+                notes[-1].lines.append(row.text)
+            else:
+                notes.append(Note("", [row.text]))

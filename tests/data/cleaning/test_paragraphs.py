@@ -267,6 +267,13 @@ def test_a_full_last_line_of_a_page_ends_no_paragraph() -> None:
     assert lengths(pages[1], ending(["A long word"])) == [9, 1]
 
 
+def test_a_page_may_go_on_below_what_floats_at_its_top() -> None:
+    full = "x" * 63 + "."
+    pages = [ending(["y" * 64] * 8 + [full]) for _ in range(4)]
+    assert lengths(*pages, ending(["z" * 64] * 3, top=500)) == [39]
+    assert lengths(*pages, ending(["A Title", "z" * 64], top=500))[0] == 36
+
+
 def test_text_in_capitals_is_no_verse() -> None:
     capitals = [line.upper() for line in VERSE]
     assert lengths(set_lines([*capitals, *[PROSE] * 9])) == [4, 9]

@@ -1,10 +1,12 @@
 """Footnotes leave the foot of the page for the line that calls them."""
 
 import pytest
-from line_maker import set_lines
+from line_maker import set_lines, with_ends
 
+from qwen_pl.data.cleaning.clean import clean_sheets
 from qwen_pl.data.layout.footnotes import Footnotes, find_note_beginnings, take_footnotes
-from qwen_pl.data.page.line import Line, Page
+from qwen_pl.data.layout.roles import Role
+from qwen_pl.data.page.line import Line, Page, Sheet
 
 
 def page(text: list[str], notes: list[str], x: float = 72) -> Page:
@@ -141,3 +143,16 @@ def test_the_call_is_looked_for_after_that_of_the_note_before() -> None:
 def test_the_beginnings_of_notes_are_told_from_running_feet() -> None:
     text = page(["Text⁷ here."], ["7. The note."])
     assert find_note_beginnings([text, page(["Text."], ["8 The foot"])], 10) == {(0, 1)}
+
+
+def test_small_lines_below_a_short_ruling_at_the_foot_are_notes_though_nothing_calls_them() -> None:
+    text = with_ends(set_lines([f"{n} " + "x" * 60 for n in range(9)]))
+    notes = with_ends(set_lines(["Email address: a@b.org", "Orcid: 0000"], top=100, size=8))
+    ruled = Sheet([*text, *notes], (0, 0, 612, 792), ((72, 112, 150, 112),))
+    next_page = Sheet(with_ends(set_lines(["goes on", "there."])), (0, 0, 612, 792))
+    paragraphs = clean_sheets([ruled, next_page]).paragraphs
+    assert [p.text for p in paragraphs if p.role is Role.FOOTNOTE] == [
+        "Email address: a@b.org",
+        "Orcid: 0000",
+    ]
+    assert clean_sheets([ruled._replace(rulings=())]).paragraphs[-1].role is Role.PROSE
