@@ -24,6 +24,7 @@ from qwen_pl.data.pdf.ocr.page_picture import (
     slope,
     turned_by,
     upright_boxes,
+    without_noise,
     without_specks,
 )
 from qwen_pl.data.pdf.open_file import OpenFile
@@ -85,7 +86,7 @@ def _sheet(document: pypdfium2.PdfDocument, index: int) -> tuple[Sheet, str]:
     picture, scale = rendered(document, index)
     if is_blank(picture):
         return Sheet([]), ""
-    picture = without_specks(picture)
+    picture = without_noise(without_specks(picture))
     boxes = _found(picture, scale)
     if len(boxes) and run_up_or_down(boxes):
         picture = turned_by(picture, 1)

@@ -23,6 +23,7 @@ _MARGIN = 0.33  # of a box's height, above and below its small letters
 _BODY = 0.4  # of the ink in the fullest row: between baseline and height of small letters is more
 _FLATTEST = 0.15  # of a box's height: the height of small letters
 _SPECK = 5  # pixels
+_NOISE = 2  # of 255, between a pixel and those around it
 _MANY_SPECKS = 0.1  # for each letter or other shape
 
 Rectangle = tuple[int, int, int, int]
@@ -180,6 +181,12 @@ def ink(crop: np.ndarray) -> np.ndarray:
     """Which pixels of a crop are ink, ``(h, w)`` bool, be it dark on light or light on dark."""
     _, dark = cv2.threshold(cv2.medianBlur(crop, 3), 0, 1, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
     return dark == (2 * np.count_nonzero(dark) <= dark.size)
+
+
+def without_noise(picture: np.ndarray) -> np.ndarray:
+    """A picture made softer, if most of its pixels differ from those around them."""
+    unlike = cv2.absdiff(picture, cv2.medianBlur(picture, 3))[::3, ::3]
+    return cv2.GaussianBlur(picture, (0, 0), 0.7) if np.median(unlike) >= _NOISE else picture
 
 
 def _sides(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -98,3 +98,12 @@ def test_many_specks_are_taken_away_and_points_are_not() -> None:
     assert (cleaned[210:] < 128).sum() <= 0.02 * (specked[210:] < 128).sum()
     assert (cleaned[200:204, 300:304] < 128).all()
     assert of_pages.without_specks(page) is page
+
+
+def test_a_noisy_picture_is_made_softer_and_a_clean_one_stays() -> None:
+    random = np.random.default_rng(1)
+    page = np.full((400, 600), 200, np.uint8)
+    page[100:130:3] = 20
+    noisy = (page + random.normal(0, 20, page.shape)).clip(0, 255).astype(np.uint8)
+    assert of_pages.without_noise(page) is page
+    assert of_pages.without_noise(noisy)[200:].std() < 0.8 * noisy[200:].std()
