@@ -135,7 +135,9 @@ def _write_paragraphs(
             text = formula_text([line.line for line in lines])
         else:
             text = _join(lines, joiner, cleaning)
-        result.paragraphs.append(Paragraph(text, first.page + 1, role=first.line.role))
+        result.paragraphs.append(
+            Paragraph(text, first.page + 1, role=first.line.role, level=first.line.level)
+        )
         for line in lines:
             result.paragraphs += behind[line.page, line.index]
     blocks.sift(result)

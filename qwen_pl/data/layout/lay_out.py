@@ -17,6 +17,7 @@ from qwen_pl.data.layout.footnotes import (
     take_footnotes,
 )
 from qwen_pl.data.layout.formulas import find_formulas
+from qwen_pl.data.layout.headings import find_headings
 from qwen_pl.data.layout.margins import find_line_numbers, find_turned, without_numbers
 from qwen_pl.data.layout.measures import usual_size
 from qwen_pl.data.layout.roles import Role
@@ -77,6 +78,11 @@ def lay_out(sheets: Sequence[Sheet]) -> Layout:
     _give(pages, Role.FORMULA, find_formulas(pages))
     _give(pages, Role.BIBLIOGRAPHY, find_bibliography(pages))
     _take_notes(layout, size)
+    headings = find_headings(pages, size)
+    _give(pages, Role.HEADING, {where: heading.number for where, heading in headings.items()})
+    for (page, index), heading in headings.items():
+        rows = pages[page].rows
+        rows[index] = rows[index]._replace(level=heading.level)
     return layout
 
 

@@ -41,6 +41,8 @@ class Row(NamedTuple):
     role: Role = Role.PROSE
     block: int = 0
     """Rows of one role and one number belong together: one table, one caption."""
+    level: int = 0
+    """How deep a heading is in the outline, from 1; 0 for all else."""
 
 
 class LaidPage(NamedTuple):
