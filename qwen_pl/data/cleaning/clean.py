@@ -29,6 +29,7 @@ from qwen_pl.data.page.line import LineIndex, Page, Sheet
 CLEANING_VERSION = 5
 """Changes whenever the same pages could give other paragraphs."""
 
+_ITEM = re.compile(r"([•‣◦▪▫■□●○∙⁃➢►✓]|\(?\d{1,2}[.)]\s)\s*[^\W_]")
 _NO_WORDS = (Role.MARGIN, Role.RUNNING_HEAD, Role.CONTENTS, Role.FIGURE)
 """Roles of rows that tell nothing of the words of the text."""
 
@@ -135,9 +136,8 @@ def _write_paragraphs(
             text = formula_text([line.line for line in lines])
         else:
             text = _join(lines, joiner, cleaning)
-        result.paragraphs.append(
-            Paragraph(text, first.page + 1, role=first.line.role, level=first.line.level)
-        )
+        role = Role.ITEM if first.line.role is Role.PROSE and _is_item(text) else first.line.role
+        result.paragraphs.append(Paragraph(text, first.page + 1, role=role, level=first.line.level))
         for line in lines:
             result.paragraphs += behind[line.page, line.index]
     blocks.sift(result)
@@ -149,6 +149,15 @@ def _write_paragraphs(
     if cleaning.contents:
         result.num_contents_lines = sum(row.role is Role.CONTENTS for row in rows_of_all)
     result.measure(joiner.num_dehyphenated)
+
+
+def _is_item(text: str) -> bool:
+    """Whether a paragraph is one of a list; a dash opens a speech as well.
+
+    >>> _is_item("• a cat"), _is_item("2. a dog"), _is_item("– Yes, she said."), _is_item("* * *")
+    (True, True, False, False)
+    """
+    return _ITEM.match(text) is not None
 
 
 def _blocks(

@@ -1,5 +1,6 @@
 """Gives every line of a document its role, and each page its lines in the order of reading."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -31,6 +32,8 @@ FORM_FONT = "@form"
 """Where a reader says that a line has been filled into a form, or written upon the page."""
 IN_TEXT = (Role.HEADING, Role.PROSE, Role.ITEM, Role.FORMULA, Role.BIBLIOGRAPHY)
 """Roles of rows that paragraphs are made of, one after another."""
+_LABEL_REACH = 0.7  # times the size: a value within this of a label's height is on its row
+_FARTHEST_VALUE = 150.0  # points that a value may stand behind its label
 _CALLING = (Role.PROSE, Role.FORMULA)
 """Roles of rows that may call footnotes, or be some."""
 
@@ -55,6 +58,7 @@ def lay_out(sheets: Sequence[Sheet]) -> Layout:
     and not empty. Heads come before the columns of their page, feet and what is beside the columns
     behind them.
     """
+    sheets = list(map(_with_values_beside_labels, sheets))
     forms = {
         (n, i): i
         for n, sheet in enumerate(sheets)
@@ -92,6 +96,29 @@ def _give(pages: list[LaidPage], role: Role, blocks: Mapping[LineIndex, int]) ->
         rows = pages[page].rows
         if rows[index].role is Role.PROSE:
             rows[index] = rows[index]._replace(role=role, block=block)
+
+
+def _with_values_beside_labels(sheet: Sheet) -> Sheet:
+    """A page on which what is filled in behind a label, on its row, is text like the label."""
+    if all(line.font != FORM_FONT for line in sheet.lines):
+        return sheet
+    labels = sorted(
+        (line for line in sheet.lines if line.font != FORM_FONT), key=lambda each: each.y
+    )
+    heights = [label.y for label in labels]
+    lines = []
+    for line in sheet.lines:
+        if line.font == FORM_FONT:
+            reach = _LABEL_REACH * line.size
+            beside = slice(
+                bisect_left(heights, line.y - reach), bisect_right(heights, line.y + reach)
+            )
+            before = [label for label in labels[beside] if label.end <= line.x + reach]
+            label = max(before, key=lambda label: label.end, default=None)
+            if label is not None and line.x - label.end < _FARTHEST_VALUE:
+                line = line._replace(y=label.y, font=label.font)
+        lines.append(line)
+    return sheet._replace(lines=lines)
 
 
 def _without(

@@ -12,6 +12,7 @@ from line_maker import made_up_lines, set_lines
 from benchmarks.text_quality import boundary_f1, edit_distance, read_truth, word_error_rate
 from qwen_pl.data.cleaning.clean import clean_pages
 from qwen_pl.data.cleaning.clean_text import Cleaning, CleanText, Paragraph
+from qwen_pl.data.layout.roles import Role
 from qwen_pl.data.page.line import Line, Page
 from qwen_pl.data.pdf.read import read_pdf
 
@@ -176,3 +177,19 @@ def test_no_letter_is_lost(lines: list[str]) -> None:
 
 def letters_of(text: str) -> str:
     return "".join(c for c in text if unicodedata.category(c)[0] in "LMN")
+
+
+def test_what_is_filled_in_behind_a_label_is_on_its_line_and_the_rest_behind_the_page() -> None:
+    label = Line("Name of owner:", 72, 700, 10, 140)
+    value = Line("Margaret", 150, 698, 9, 190, "@form")
+    note = Line("Call me", 400, 500, 9, 430, "@form")
+    text = Line("And so on.", 72, 650, 10, 120)
+    paragraphs = clean_pages([[label, text, note, value]]).paragraphs
+    assert [p.text for p in paragraphs] == ["Name of owner: Margaret", "And so on.", "Call me"]
+    assert paragraphs[-1].role is Role.FORM
+
+
+def test_items_of_lists_have_their_role() -> None:
+    page = set_lines(["Bring", "", "• a cat", "", "2. a dog", "", "– and no more"])
+    roles = [paragraph.role for paragraph in clean_pages([page]).paragraphs]
+    assert roles == [Role.PROSE, Role.ITEM, Role.ITEM, Role.PROSE]
