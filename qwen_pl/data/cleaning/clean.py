@@ -107,7 +107,7 @@ def _write_paragraphs(
     listing: list[Row] = []  # the last one's rows, on the last page that has some
     for number, page in enumerate(layout.pages):
         pages.append([])
-        for role, rows in _blocks(page.rows, apart):
+        for role, rows in _blocks(page.rows, APART):
             is_moved = role is Role.FOOTNOTE and moves_notes
             if role not in not_sought and (is_moved or blocks.fate(role) == "drop"):
                 result.blocks[role] += 0 if is_moved else 1
