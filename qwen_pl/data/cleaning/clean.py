@@ -16,6 +16,7 @@ from qwen_pl.data.cleaning.characters import (
 )
 from qwen_pl.data.cleaning.clean_text import EVERY_STEP, Cleaning, CleanText, Paragraph
 from qwen_pl.data.cleaning.hyphens import LineJoiner, join_initial, joined_text
+from qwen_pl.data.cleaning.items import item_levels
 from qwen_pl.data.cleaning.paragraphs import group_paragraphs
 from qwen_pl.data.cleaning.unreadable import with_bullets, without_unreadable
 from qwen_pl.data.layout.drop_caps import stands_beside
@@ -29,7 +30,6 @@ from qwen_pl.data.page.line import LineIndex, Page, Sheet
 CLEANING_VERSION = 5
 """Changes whenever the same pages could give other paragraphs."""
 
-_ITEM = re.compile(r"([•‣◦▪▫■□●○∙⁃➢►✓]|\(?\d{1,2}[.)]\s)\s*[^\W_]")
 _NO_WORDS = (Role.MARGIN, Role.RUNNING_HEAD, Role.CONTENTS, Role.FIGURE)
 """Roles of rows that tell nothing of the words of the text."""
 
@@ -130,14 +130,15 @@ def _write_paragraphs(
                     text = joined_text(note.lines[0], note.lines[1:], joiner.join)
                     behind[last].append(Paragraph(text, number + 1, role=Role.FOOTNOTE))
     result.paragraphs += behind[0, -1]
-    for lines in group_paragraphs(pages):
+    grouped = group_paragraphs(pages)
+    for lines, depth in zip(grouped, item_levels(grouped), strict=True):
         first = lines[0]
         if first.line.role is Role.FORMULA:
             text = formula_text([line.line for line in lines])
         else:
             text = _join(lines, joiner, cleaning)
-        role = Role.ITEM if first.line.role is Role.PROSE and _is_item(text) else first.line.role
-        result.paragraphs.append(Paragraph(text, first.page + 1, role=role, level=first.line.level))
+        role, level = (Role.ITEM, depth) if depth else (first.line.role, first.line.level)
+        result.paragraphs.append(Paragraph(text, first.page + 1, role=role, level=level))
         for line in lines:
             result.paragraphs += behind[line.page, line.index]
     blocks.sift(result)
@@ -149,15 +150,6 @@ def _write_paragraphs(
     if cleaning.contents:
         result.num_contents_lines = sum(row.role is Role.CONTENTS for row in rows_of_all)
     result.measure(joiner.num_dehyphenated)
-
-
-def _is_item(text: str) -> bool:
-    """Whether a paragraph is one of a list; a dash opens a speech as well.
-
-    >>> _is_item("• a cat"), _is_item("2. a dog"), _is_item("– Yes, she said."), _is_item("* * *")
-    (True, True, False, False)
-    """
-    return _ITEM.match(text) is not None
 
 
 def _blocks(

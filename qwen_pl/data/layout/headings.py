@@ -36,7 +36,8 @@ class _Found(NamedTuple):
 def find_headings(pages: Sequence[LaidPage], size: float) -> dict[LineIndex, Heading]:
     """The rows of headings; the ``size`` is that of the text, in points.
 
-    The level is that of its number, "2.3", or else the rank of its size among those of headings.
+    The level is the rank of its size among those of headings. With a number, "2.3", it is that of
+    the headings with one number, and one more for each number behind the first.
     """
     letters: Counter[bool] = Counter()
     for page in pages:
@@ -56,12 +57,21 @@ def find_headings(pages: Sequence[LaidPage], size: float) -> dict[LineIndex, Hea
                 blocks.append(block)
     sizes = sorted({round(block[0].row.size) for block in blocks}, reverse=True)
     ranks = {size: min(rank, _DEEPEST) for rank, size in enumerate(sizes, start=1)}
+    depths = [_depth(block[0].row) for block in blocks]
+    of_ranks = [ranks[round(block[0].row.size)] for block in blocks]
+    chapters = Counter(rank for rank, depth in zip(of_ranks, depths, strict=True) if depth == 1)
+    chapter = chapters.most_common(1)[0][0] if chapters else 1
     found = {}
-    for number, block in enumerate(blocks, start=1):
-        numbered = _NUMBER.match(block[0].row.text)
-        level = numbered[1].count(".") + 1 if numbered else ranks[round(block[0].row.size)]
+    for number, (block, rank, depth) in enumerate(zip(blocks, of_ranks, depths, strict=True), 1):
+        level = min(chapter + depth - 1, _DEEPEST) if depth else rank
         found.update({each.where: Heading(number, level) for each in block})
     return found
+
+
+def _depth(row: Row) -> int:
+    """Of how many numbers its own one is made; 0 if it has none."""
+    numbered = _NUMBER.match(row.text)
+    return numbered[1].count(".") + 1 if numbered else 0
 
 
 def _is_set_off(row: Row, size: float, tells_bold: bool) -> bool:
