@@ -187,9 +187,3 @@ def test_what_is_filled_in_behind_a_label_is_on_its_line_and_the_rest_behind_the
     paragraphs = clean_pages([[label, text, note, value]]).paragraphs
     assert [p.text for p in paragraphs] == ["Name of owner: Margaret", "And so on.", "Call me"]
     assert paragraphs[-1].role is Role.FORM
-
-
-def test_items_of_lists_have_their_role() -> None:
-    page = set_lines(["Bring", "", "• a cat", "", "2. a dog", "", "– and no more"])
-    roles = [paragraph.role for paragraph in clean_pages([page]).paragraphs]
-    assert roles == [Role.PROSE, Role.ITEM, Role.ITEM, Role.PROSE]
