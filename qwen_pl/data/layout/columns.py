@@ -17,6 +17,7 @@ _SMALLER = 0.9  # of the usual size: a line of small signs
 _SHORT = 4  # letters of such a sign
 _LOOKED_AT = 4  # rows above and below a sign
 _MOST_COLUMNS = 4
+_MOST_AREAS = 50  # of tables on a page
 _FEWEST_ROWS = 5  # of a column that tells of others
 _WIDE = 0.6  # of the width of a column: a line of prose
 _SLACK = 3.0  # points
@@ -59,7 +60,7 @@ class _Piece(NamedTuple):
 
 def _with_tables(pieces: list[_Piece], areas: Sequence[Box]) -> list[_Piece]:
     """The pieces, with one for each table that is as wide as the table."""
-    for left, lower, right, upper in areas:
+    for left, lower, right, upper in areas[:_MOST_AREAS]:
         inside: list[_Piece] = []
         others: list[_Piece] = []
         for piece in pieces:
@@ -173,16 +174,16 @@ def _are_columns(left: list[_Piece], right: list[_Piece], gutter: float) -> bool
     return beside >= _FEWEST_ROWS and switches <= beside // 4
 
 
-def _is_prose(column: list[_Piece]) -> bool:
+def _is_prose(column: list[_Piece], columns: int = _MOST_COLUMNS) -> bool:
     """Whether most letters of a column, or of those inside it, are in lines that fill it."""
     width = max(p.end for p in column) - min(p.line.x for p in column)
     widest = sorted(p.end - p.line.x for p in column)[len(column) * 3 // 4]
-    if widest < width / 2 and (gutter := _gutter(column)) is not None:
+    if columns > 1 and widest < width / 2 and (gutter := _gutter(column)) is not None:
         parts = [
             [p for p in column if p.line.x < gutter - _SLACK],
             [p for p in column if p.line.x >= gutter - _SLACK],
         ]
-        return all(map(_is_prose, parts)) if all(parts) else False
+        return all(part and _is_prose(part, columns - 1) for part in parts)
     wide = sum(len(p.line.text) for p in column if p.end - p.line.x > _WIDE * width)
     return wide > 0.5 * sum(len(p.line.text) for p in column) and width > 12 * column[0].line.size
 

@@ -191,10 +191,13 @@ def _take_notes(layout: Layout, size: float) -> None:
     for (number, place), notes in footnotes.called_by.items():
         layout.notes[number, places[number][place] if places[number] else 0] = notes
     for number, page in enumerate(pages):
-        for index in find_ruled_notes(page, size):
-            row = page.rows[index]
+        found = set(find_ruled_notes(page, size))
+        caller = 0
+        for index, row in enumerate(page.rows):
+            if index not in found:
+                caller = index if row.role in _CALLING else caller
+                continue
             page.rows[index] = row._replace(role=Role.FOOTNOTE)
-            caller = next((i for i in reversed(range(index)) if page.rows[i].role in _CALLING), 0)
             notes = layout.notes.setdefault((number, caller), [])
             is_next = index > 0 and page.rows[index - 1].role is Role.FOOTNOTE and notes
             if is_next and page.rows[index - 1].end > _FULL * row.right:
