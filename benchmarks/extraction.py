@@ -30,7 +30,8 @@ print(json.dumps(time.process_time() - started))
 _OURS = """
 import json, sys, time
 from importlib import import_module
-reader = import_module(f"qwen_pl.data.pdf.{sys.argv[3]}_file")
+from qwen_pl.data.pdf.worker import READER_MODULES
+reader = import_module(READER_MODULES[sys.argv[3]])
 started = time.process_time()
 file = reader.open_file(sys.argv[1], "")
 for index in range(min(file.num_pages, int(sys.argv[2]))):

@@ -43,7 +43,7 @@ TABLE = [
         "help would say (default: None); tests/commands/test_commands.py",
     ),
     PrivateName(
-        "data/pdf/glyph_names.py",
+        "data/pdf/fonts/glyph_names.py",
         "_codecs",
         "pypdf",
         "TeX's names of glyphs and the encodings of PDF; no public list of them that pip installs",

@@ -6,7 +6,7 @@ from pathlib import Path
 from pdf_writer import KindPage, write_kinds
 
 from qwen_pl.data.layout.roles import Role
-from qwen_pl.data.pdf.standard_widths import standard_width, standard_widths
+from qwen_pl.data.pdf.pypdf.standard_widths import standard_width, standard_widths
 
 FONTS = {
     "F2": "Times-Roman",

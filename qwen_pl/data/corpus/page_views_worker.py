@@ -48,7 +48,7 @@ def _messages(job: dict[str, Any], sheets: list[Any]) -> Iterator[dict[str, Any]
     from qwen_pl.data.cleaning.clean import laid_out
     from qwen_pl.data.cleaning.clean_text import Cleaning, CleanText
     from qwen_pl.data.page.line import sheet_of
-    from qwen_pl.data.pdf.pdfium_file import open_document
+    from qwen_pl.data.pdf.pdfium.file import open_document
 
     yield {"type": "ready"}
     layout = laid_out(list(map(sheet_of, sheets)), Cleaning(**job["cleaning"]), CleanText())

@@ -29,9 +29,9 @@ _LARGEST_TO_REPAIR = 128 << 20  # bytes; they are all held in memory
 # pypdf may swallow the error that a limit gives, so that what is watched must be met first; pdfium
 # aborts.
 _HEADROOM = {"pypdf": 1.25, "pdfium": 1.0, "ocr": 1.0}
-_MODULES = {
-    "pypdf": "qwen_pl.data.pdf.pypdf_file",
-    "pdfium": "qwen_pl.data.pdf.pdfium_file",
+READER_MODULES = {
+    "pypdf": "qwen_pl.data.pdf.pypdf.file",
+    "pdfium": "qwen_pl.data.pdf.pdfium.file",
     "ocr": "qwen_pl.data.pdf.ocr.ocr_file",
 }
 
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def _messages(job: dict[str, Any]) -> Iterator[bytes]:
-    reader = import_module(_MODULES[job["reader"]])  # under the memory limit
+    reader = import_module(READER_MODULES[job["reader"]])  # under the memory limit
     yield _message("ready")
     damage = ""
     try:

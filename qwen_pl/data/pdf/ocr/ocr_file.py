@@ -28,7 +28,7 @@ from qwen_pl.data.pdf.ocr.page_picture import (
     without_specks,
 )
 from qwen_pl.data.pdf.open_file import OpenFile
-from qwen_pl.data.pdf.pdfium_file import open_document, producer
+from qwen_pl.data.pdf.pdfium.file import open_document, producer
 
 _FINDS_LINES, _READS_LINES = "PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx"
 _SEEN_DPI = 90  # of the picture in which lines are looked for

@@ -13,11 +13,11 @@ from pypdf.generic import DictionaryObject
 
 from qwen_pl.data.page.line import Box, Sheet
 from qwen_pl.data.pdf.open_file import Frame, NeedsPassword, OpenFile, valid_unicode
-from qwen_pl.data.pdf.pieces import Run, lines_of, on_page
-from qwen_pl.data.pdf.pypdf_fonts import KnownFonts, entry, numbers
-from qwen_pl.data.pdf.pypdf_forms import form_lines
-from qwen_pl.data.pdf.pypdf_layers import Layers
-from qwen_pl.data.pdf.pypdf_page import PageContent
+from qwen_pl.data.pdf.pypdf.fonts import KnownFonts, entry, numbers
+from qwen_pl.data.pdf.pypdf.forms import form_lines
+from qwen_pl.data.pdf.pypdf.layers import Layers
+from qwen_pl.data.pdf.pypdf.page import PageContent
+from qwen_pl.data.pdf.pypdf.pieces import Run, lines_of, on_page
 
 _USUAL_BOX = (0.0, 0.0, 612.0, 792.0)
 _CELL = 6.0  # points, in which it is seen whether text stands on other text

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from fontTools.encodings.StandardEncoding import StandardEncoding
 
-from qwen_pl.data.pdf.glyph_names import glyph_text
+from qwen_pl.data.pdf.fonts.glyph_names import glyph_text
 
 _LARGEST = 64 << 20  # bytes
 _MOST_ENTRIES = 200_000  # of one table

@@ -9,7 +9,7 @@ import pypdfium2.raw as pdfium
 from qwen_pl.data.page.line import Box
 from qwen_pl.data.pdf.boxes import merged
 from qwen_pl.data.pdf.open_file import FARTHEST, MOST_DRAWN, Frame
-from qwen_pl.data.pdf.pdfium_characters import with_addresses
+from qwen_pl.data.pdf.pdfium.characters import with_addresses
 
 _MOST_OBJECTS = 20_000  # of a page that are looked at
 _MOST_SEGMENTS = 200  # of a path that are looked at; one with more is a picture

@@ -12,8 +12,8 @@ from qwen_pl.data.page.fonts import is_monospaced
 from qwen_pl.data.page.line import Line, is_large_initial, parted
 from qwen_pl.data.page.scripts import COMBINING, is_right_to_left
 from qwen_pl.data.pdf.open_file import raise_number, valid_unicode
-from qwen_pl.data.pdf.pdfium_characters import HYPHEN, Characters
-from qwen_pl.data.pdf.pdfium_objects import Looked
+from qwen_pl.data.pdf.pdfium.characters import HYPHEN, Characters
+from qwen_pl.data.pdf.pdfium.objects import Looked
 from qwen_pl.data.pdf.seen import seen_lines
 
 # Lines end in "\r\n"; a "\r" by itself is the code of a sign in a font without a map to Unicode.
@@ -340,7 +340,7 @@ def _gap(characters: Characters, line: list[_Run], run: _Run) -> float | None:
 def _join(characters: Characters, runs: list[_Run]) -> Line:
     """One line from its runs: it starts at the first, and has the size and font of most letters."""
     if any(_PRIVATE.search(run.text) for run in runs):
-        from qwen_pl.data.pdf.glyph_names import plain_signs  # which few pages need
+        from qwen_pl.data.pdf.fonts.glyph_names import plain_signs  # which few pages need
 
         runs = [run._replace(text=plain_signs(run.text, run.font)) for run in runs]
     text, x, y, size = runs[0][:4]

@@ -11,10 +11,10 @@ from pypdf.generic import DictionaryObject, StreamObject, TextStringObject
 
 from qwen_pl.data.page.line import Line
 from qwen_pl.data.pdf.open_file import FORM_FONT, Frame
-from qwen_pl.data.pdf.pieces import lines_of
-from qwen_pl.data.pdf.pypdf_fonts import KnownFonts, entry, number, numbers
-from qwen_pl.data.pdf.pypdf_layers import Layers
-from qwen_pl.data.pdf.pypdf_page import PageContent
+from qwen_pl.data.pdf.pypdf.fonts import KnownFonts, entry, number, numbers
+from qwen_pl.data.pdf.pypdf.layers import Layers
+from qwen_pl.data.pdf.pypdf.page import PageContent
+from qwen_pl.data.pdf.pypdf.pieces import lines_of
 
 _MOST = 5_000  # annotations of a page
 _DEEPEST = 100  # fields in one another

@@ -13,10 +13,10 @@ import pypdfium2.raw as pdfium
 
 from qwen_pl.data.page.line import Sheet
 from qwen_pl.data.pdf.open_file import FORM_FONT, Frame, NeedsPassword, OpenFile
-from qwen_pl.data.pdf.pdfium_characters import Characters
-from qwen_pl.data.pdf.pdfium_fonts import told_text
-from qwen_pl.data.pdf.pdfium_lines import lines_of_page
-from qwen_pl.data.pdf.pdfium_objects import Looked
+from qwen_pl.data.pdf.pdfium.characters import Characters
+from qwen_pl.data.pdf.pdfium.fonts import told_text
+from qwen_pl.data.pdf.pdfium.lines import lines_of_page
+from qwen_pl.data.pdf.pdfium.objects import Looked
 
 _PACKED_OBJECTS = re.compile(rb"/Type\s*/ObjStm")
 _LONGEST_DICTIONARY = 1_000  # bytes, of a stream of packed objects
@@ -89,7 +89,7 @@ class _Pages:
 
     @cached_property
     def _by_pypdf(self) -> OpenFile:
-        from qwen_pl.data.pdf import pypdf_file  # which few files need
+        from qwen_pl.data.pdf.pypdf import file as pypdf_file  # which few files need
 
         return pypdf_file.open_file(self._source, self._password)
 

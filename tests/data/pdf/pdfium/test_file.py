@@ -132,8 +132,8 @@ def test_a_page_that_needs_too_much_memory_costs_that_page_only(path: Path) -> N
 def test_spaces_as_narrow_as_another_of_their_line_are_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from qwen_pl.data.pdf.pdfium_characters import Characters
-    from qwen_pl.data.pdf.pdfium_lines import _Run, _spaced
+    from qwen_pl.data.pdf.pdfium.characters import Characters
+    from qwen_pl.data.pdf.pdfium.lines import _Run, _spaced
 
     shown, found = "he is an old Manx cat", "he is anold Manxcat"
     left = [5 * index for index, letter in enumerate(shown) if letter != " "]

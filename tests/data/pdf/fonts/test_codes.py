@@ -17,8 +17,8 @@ from pypdf.generic import (
     NumberObject,
 )
 
-from qwen_pl.data.pdf.font_codes import FontCodes, font_codes
-from qwen_pl.data.pdf.font_programs import NO_PROGRAM, read_program
+from qwen_pl.data.pdf.fonts.codes import FontCodes, font_codes
+from qwen_pl.data.pdf.fonts.programs import NO_PROGRAM, read_program
 
 UNKNOWN = "\ufffd"
 IDENTITY = b"1 beginbfrange <0000> <FFFF> <0000> endbfrange"

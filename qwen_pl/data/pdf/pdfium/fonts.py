@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pypdfium2.raw as pdfium
 
 from qwen_pl.data.pdf.open_file import UNKNOWN
-from qwen_pl.data.pdf.pdfium_characters import with_addresses
+from qwen_pl.data.pdf.pdfium.characters import with_addresses
 
 if TYPE_CHECKING:
-    from qwen_pl.data.pdf.font_programs import FontProgram
+    from qwen_pl.data.pdf.fonts.programs import FontProgram
 
 _LARGEST = 32 << 20  # bytes of a program
 _MOST_PROGRAMS = 16  # that are kept
@@ -94,7 +94,7 @@ def _program(address: int | None) -> "FontProgram | None":
 
     In the place of one that is not embedded pdfium may have put another.
     """
-    from qwen_pl.data.pdf.font_programs import NO_PROGRAM, read_program  # a large import
+    from qwen_pl.data.pdf.fonts.programs import NO_PROGRAM, read_program  # a large import
 
     size, font = c_size_t(), ctypes.cast(address or 0, pdfium.FPDF_FONT)
     if not font or pdfium.FPDFFont_GetIsEmbedded(font) != 1:

@@ -19,8 +19,8 @@ from pypdf.generic import (
 )
 
 from qwen_pl.data.page.scripts import has_right_to_left
-from qwen_pl.data.pdf.font_codes import FontCodes, font_codes
-from qwen_pl.data.pdf.standard_widths import standard_width, standard_widths
+from qwen_pl.data.pdf.fonts.codes import FontCodes, font_codes
+from qwen_pl.data.pdf.pypdf.standard_widths import standard_width, standard_widths
 
 _MOST_RANGES = 10_000  # of the widths of one font
 _USUAL_WIDTH = 0.5

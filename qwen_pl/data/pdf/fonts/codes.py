@@ -16,8 +16,8 @@ from typing import Any
 
 from pypdf.generic import ArrayObject, DictionaryObject, NameObject, NumberObject, StreamObject
 
-from qwen_pl.data.pdf.font_programs import NO_PROGRAM, FontProgram, read_program
-from qwen_pl.data.pdf.glyph_names import encoding, glyph_text, plain_signs
+from qwen_pl.data.pdf.fonts.glyph_names import encoding, glyph_text, plain_signs
+from qwen_pl.data.pdf.fonts.programs import NO_PROGRAM, FontProgram, read_program
 from qwen_pl.data.pdf.open_file import UNKNOWN, valid_unicode
 
 _LARGEST_MAP = 8 << 20  # bytes of a map to Unicode or of codes

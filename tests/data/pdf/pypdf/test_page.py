@@ -3,7 +3,7 @@
 import pytest
 
 from qwen_pl.data.page.line import Line, Sheet
-from qwen_pl.data.pdf.pypdf_file import open_file
+from qwen_pl.data.pdf.pypdf.file import open_file
 
 FONT = b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>"
 TO_UNICODE = (

@@ -12,12 +12,12 @@ from pypdf.generic import ArrayObject, DictionaryObject, PdfObject, StreamObject
 
 from qwen_pl.data.page.line import Box
 from qwen_pl.data.page.scripts import has_right_to_left
-from qwen_pl.data.pdf.content import Damaged, operations
 from qwen_pl.data.pdf.open_file import Frame, turn_of, upright
-from qwen_pl.data.pdf.pieces import Run
-from qwen_pl.data.pdf.pypdf_drawn import Drawn, box_of
-from qwen_pl.data.pdf.pypdf_fonts import KnownFonts, Shown, ShownFont, entry, number, numbers
-from qwen_pl.data.pdf.pypdf_layers import Layers
+from qwen_pl.data.pdf.pypdf.content import Damaged, operations
+from qwen_pl.data.pdf.pypdf.drawn import Drawn, box_of
+from qwen_pl.data.pdf.pypdf.fonts import KnownFonts, Shown, ShownFont, entry, number, numbers
+from qwen_pl.data.pdf.pypdf.layers import Layers
+from qwen_pl.data.pdf.pypdf.pieces import Run
 
 _MOST_FORMS = 1000  # of a page
 _MOST_STATES = 1000  # saved and not yet taken back
