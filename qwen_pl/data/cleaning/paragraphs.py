@@ -17,6 +17,10 @@ BLOCKS = frozenset({Role.HEADING, Role.FORMULA, Role.BIBLIOGRAPHY})
 _FULL = 0.98  # of the way to where most lines end
 _STRETCHED = 2.0  # times the size, from one line to the next
 _FAR = 4.0  # times the size: no gap between two paragraphs is as wide
+_SHRED = 0.8  # of the size of the paragraph, and less
+_LONGEST_SHRED = 6  # characters
+_LONGEST_SIGN = 3
+_MOST_SHREDS = 4  # behind one line
 _WIDEST_FIRST_INDENT = 2.2  # times the size
 _BROKEN_WORD = re.compile(r"[^\W\d_][-\u00ad\u2010]$")
 _SPEECH_END = re.compile(r"[.!?…—][”»“]$")
@@ -42,7 +46,7 @@ class Seam:
 
     def __init__(self, paragraph: list[PlacedLine], line: PlacedLine, usual: Usual) -> None:
         self.paragraph = paragraph
-        self.first, self.before, self.line = paragraph[0], paragraph[-1], line
+        self.first, self.before, self.line = paragraph[0], _last_whole(paragraph), line
         self.usual = usual
         is_higher = line.line.y > self.before.line.y + 1.0
         self.is_at_break = line.page != self.before.page or is_higher
@@ -75,6 +79,25 @@ class Seam:
     def initials(self) -> list[PlacedLine]:
         """What may be a large initial at the beginning of the paragraph."""
         return [line for line in self.paragraph[:2] if may_be_initial(line.text)]
+
+
+def _last_whole(paragraph: list[PlacedLine]) -> PlacedLine:
+    """The last line but for shreds: indices and large signs that are parted from their line."""
+    last = paragraph[-_MOST_SHREDS:]
+    for before, line in zip(reversed(last[:-1]), reversed(last[1:]), strict=True):
+        if not _is_shred(before, line):
+            return line
+    return last[0]
+
+
+def _is_shred(before: PlacedLine, line: PlacedLine) -> bool:
+    """Whether a short row behind another is a part of its line, by its size or its height."""
+    size = before.line.size
+    if line.page != before.page or not size or len(line.text) > _LONGEST_SHRED:
+        return False
+    is_sign = len(line.text) <= _LONGEST_SIGN and not any(map(str.isalnum, line.text))
+    is_near = 0 <= before.line.y - line.line.y < _SHRED * size
+    return 0 < line.line.size < _SHRED * size or (is_sign and is_near)
 
 
 class Rule(NamedTuple):
@@ -138,6 +161,12 @@ def _is_on_same_row(seam: Seam) -> bool:
     before, line = seam.before.line, seam.line.line
     is_level = abs(before.y - line.y) < 0.3 * max(line.size, before.size)
     return is_level and seam.line.page == seam.before.page
+
+
+def _is_parted(seam: Seam) -> bool:
+    drop = seam.before.line.y - seam.line.line.y
+    is_near = 0 <= drop < _SHRED * seam.before.line.size
+    return is_near and _is_shred(seam.before, seam.line)
 
 
 def _ends_broken_word(seam: Seam) -> bool:
@@ -291,6 +320,7 @@ RULES = (
     Rule(GOES_ON, _follows_lone_quote, "a quotation mark by itself opens what stands after it"),
     Rule(GOES_ON, _is_around_initial, "lines are set in there only to make room for the initial"),
     Rule(GOES_ON, _is_on_same_row, "what stands on one row was parted by the reader alone"),
+    Rule(GOES_ON, _is_parted, "an index or a large sign of a formula hangs below its line"),
     Rule(GOES_ON, _ends_broken_word, "a word is in one paragraph, whatever its places"),
     Rule(GOES_ON, _ends_broken_address, "so is an address of the web"),
     Rule(BEGINS, _differs_in_size, "headings and quotations have a size of their own"),

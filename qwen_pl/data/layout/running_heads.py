@@ -50,7 +50,8 @@ def find_running_heads(pages: list[Page]) -> set[LineIndex]:
     - has a number that grows with the page number, as on at least three pages nearby,
     - or begins or ends like lines in its place on many pages nearby,
     - or stands where most pages nearby have a line of the first two kinds,
-    - or stands apart from the text, where many pages nearby have a line, if some of these agree.
+    - or stands apart from the text, where many pages nearby have a line, if some of these agree,
+    - or is the outermost on a page where most pages nearby have their page number.
 
     The first lines of captions and references are none, nor are titles that count with the pages.
     """
@@ -72,7 +73,40 @@ def find_running_heads(pages: list[Page]) -> set[LineIndex]:
         others = [rest for rest in rests if rest]
         if len(others) < len(rests) / 3:  # or else the text begins right below the heads
             heads = heads.union(*{id(rest): rest for rest in others}.values())
-    return heads
+    return heads | _in_place_of_numbers(pages, candidates, counting, heads)
+
+
+def _in_place_of_numbers(
+    pages: list[Page],
+    candidates: list[_EdgeLine],
+    counting: set[LineIndex],
+    heads: set[LineIndex],
+) -> set[LineIndex]:
+    """Outermost rows at the height of page numbers, on pages that have no head at that edge.
+
+    The first page of a paper often has there where it was submitted.
+    """
+    numbers: dict[tuple[str, int], list[_EdgeLine]] = defaultdict(list)
+    for line in candidates:
+        if line.where in counting and line.line.size:
+            numbers[line.edge, round(line.line.y)].append(line)
+    with_number = {place: _Pages(lines) for place, lines in numbers.items()}
+    with_head = {(line.page, line.edge) for line in candidates if line.where in heads}
+    outermost: dict[tuple[int, str], float] = {}
+    for line in candidates:
+        own = line.page, line.edge
+        farther = max if line.edge == "top" else min
+        outermost[own] = farther(outermost.get(own, line.line.y), line.line.y)
+    found = set()
+    for line in candidates:
+        own, height = (line.page, line.edge), line.line.y
+        if own in with_head or abs(height - outermost[own]) >= _ROW_HEIGHT or not line.line.size:
+            continue
+        alike = with_number.get((line.edge, round(height)))
+        first, last = max(line.page - _NEARBY, 0), min(line.page + _NEARBY, len(pages) - 1)
+        if alike and alike.near(line.page) >= max(_REPEATS, 0.6 * (last - first)):
+            found.add(line.where)
+    return found
 
 
 def _edge_lines(pages: list[Page]) -> Iterator[_EdgeLine]:

@@ -165,7 +165,11 @@ CASES: dict[str, tuple[list[Page], str]] = {
     "_is_unplaced": ([[Line(FULL, 0, 0, 0), *set_lines(["It", FULL])]], "It"),
     "_follows_lone_quote": ([[*set_lines(["“", "", "", "It is"])]], "It"),
     "_is_around_initial": ([[Line("T", 72, 688, 30), *set_lines(["His", FULL], x=92)]], "His"),
-    "_is_on_same_row": ([[*set_lines([FULL] * 9), Line("®", 400, 604, 14)]], "®"),
+    "_is_on_same_row": ([[*set_lines([FULL] * 9), Line("No", 400, 604, 14)]], "No"),
+    "_is_parted": (
+        [[*set_lines([*[FULL] * 8, FULL + "."]), Line("‖", 400, 598, 10)]],
+        "‖",
+    ),
     "_ends_broken_word": ([set_lines([FULL, "a short, inter-", "", "", "rupted line"])], "rupted"),
     "_ends_broken_address": ([set_lines([FULL, "http:", "", "", "//a.org/b"])], "//"),
     "_differs_in_size": ([[*set_lines([FULL], top=712, size=14), *set_lines(["It", FULL])]], "It"),
@@ -283,3 +287,12 @@ def test_a_heading_of_several_lines_is_no_verse() -> None:
     heading = set_lines(["Notes by the", "Author, to this", "Work and to the", "Hall"], size=14)
     prose = set_lines([PROSE] * 9, top=600)
     assert lengths(heading + prose) == [4, 9]
+
+
+@pytest.mark.parametrize("shred", [("13 .", 7, 600.5), ("cc", 6, 596.0), ("‖", 10, 598.0)])
+def test_a_paragraph_goes_on_behind_what_is_parted_from_its_line(
+    shred: tuple[str, float, float],
+) -> None:
+    text, size, y = shred
+    above, below = set_lines([PROSE] * 9), set_lines([PROSE] * 5, top=592)
+    assert lengths([*above, Line(text, 380, y, size), *below]) == [15]
