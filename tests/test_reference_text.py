@@ -74,7 +74,7 @@ def test_prepare_prepares_the_reference_text_too(qwen_pl: Run, config: Path, oth
     ("name", "words"),
     [
         ("none.pdf", ["data.reference_text", "no such file or folder: none.pdf"]),
-        ("empty.txt", ["data.reference_text", "no text in empty.txt"]),
+        ("empty.txt", ["data.reference_text", "empty.txt: no text in the file"]),
         ("table.csv", ["data.reference_text", "cannot read table.csv"]),
     ],
 )

@@ -77,7 +77,7 @@ def label_of(text: str) -> Label | None:
     """The label that a text begins with.
 
     >>> label_of("Figure 3: Two ways")
-    Label(kind=<Kind.FIGURE: 'figure'>, sign=':', end=9)
+    Label(kind=<Kind.FIGURE: 'figure'>, sign=':', end=10)
     >>> label_of("Tables are 3 of them"), label_of("figure 3 shows")
     (None, None)
     """

@@ -214,6 +214,7 @@ def _split_notes(foot: list[Row], called: set[str]) -> tuple[list[Row], list[Not
     """Lines before the first mark, and notes.
 
     >>> from qwen_pl.data.layout.row import rows_of
+    >>> from qwen_pl.data.page.line import Line
     >>> lines = ["went on.", "³ See there.", "⁴ And here,", "12 lines on."]
     >>> _split_notes(rows_of([Line(text, 0, 0, 8) for text in lines]), {"3", "4"})[1]
     [Note(mark='3', lines=['See there.']), Note(mark='4', lines=['And here,', '12 lines on.'])]
