@@ -18,15 +18,10 @@ if TYPE_CHECKING:
 SINGLE = (".txt", ".md")
 _LISTED = 20
 _VIEWS = "pages.html"
-_LINK_TO_VIEWS = b'<p><a href="pages.html">Pages and their blocks</a></p>\n'
+_LINK_TO_VIEWS = f'<p><a href="{_VIEWS}">Pages and their blocks</a></p>\n'.encode()
 
 
-def main(args: list[str]) -> None:
-    """Writes the text of all sources to one file, to a folder, or to standard output.
-
-    Raises:
-        InputError: If a source is missing, none has text, or a source would be written over.
-    """
+def _parser() -> VerbParser:
     parser = VerbParser("extract", "Turn PDFs, EPUBs, HTML and other files into clean text.")
     add_corpus_options(parser)
     parser.add_argument(
@@ -47,7 +42,16 @@ def main(args: list[str]) -> None:
         metavar="PAGES",
         help="show what is seen on pages such as 3-5 of each PDF, beside the report",
     )
-    options = parser.parse_args(args)
+    return parser
+
+
+def main(args: list[str]) -> None:
+    """Writes the text of all sources to one file, to a folder, or to standard output.
+
+    Raises:
+        InputError: If a source is missing, none has text, or a source would be written over.
+    """
+    options = _parser().parse_args(args)
 
     from qwen_pl.data.cache_dir import CorpusEntry
     from qwen_pl.data.corpus.corpus import problem

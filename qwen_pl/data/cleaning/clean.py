@@ -142,6 +142,12 @@ def _write_paragraphs(
         for line in lines:
             result.paragraphs += behind[line.page, line.index]
     blocks.sift(result)
+    _count(layout, cleaning, result)
+    result.measure(joiner.num_dehyphenated)
+
+
+def _count(layout: Layout, cleaning: Cleaning, result: CleanText) -> None:
+    """Tells what the steps have found in a document."""
     result.num_footnotes = sum(map(len, layout.notes.values())) if cleaning.footnotes else 0
     rows_of_all = [row for page in layout.pages for row in page.rows]
     if cleaning.running_heads:
@@ -149,7 +155,6 @@ def _write_paragraphs(
         result.running_heads = Counter(re.sub(r"\d+", "#", text) for text in heads)
     if cleaning.contents:
         result.num_contents_lines = sum(row.role is Role.CONTENTS for row in rows_of_all)
-    result.measure(joiner.num_dehyphenated)
 
 
 def _blocks(

@@ -30,8 +30,6 @@ from qwen_pl.data.page.line import Line, LineIndex, Sheet
 
 FORM_FONT = "@form"
 """Where a reader says that a line has been filled into a form, or written upon the page."""
-IN_TEXT = (Role.HEADING, Role.PROSE, Role.ITEM, Role.FORMULA, Role.BIBLIOGRAPHY)
-"""Roles of rows that paragraphs are made of, one after another."""
 _LABEL_REACH = 0.7  # times the size: a value within this of a label's height is on its row
 _FARTHEST_VALUE = 150.0  # points that a value may stand behind its label
 _CALLING = (Role.PROSE, Role.FORMULA)

@@ -16,6 +16,7 @@ from typing import Any
 
 from pypdf.generic import ArrayObject, DictionaryObject, NameObject, NumberObject, StreamObject
 
+from qwen_pl.data.pdf.entries import descendant_of, entry
 from qwen_pl.data.pdf.fonts.glyph_names import encoding, glyph_text, plain_signs
 from qwen_pl.data.pdf.fonts.programs import NO_PROGRAM, FontProgram, read_program
 from qwen_pl.data.pdf.open_file import UNKNOWN, valid_unicode
@@ -110,9 +111,9 @@ def font_codes(font: DictionaryObject) -> FontCodes:
     Raises:
         MemoryError: If there is not enough.
     """
-    name = str(_get(font, "/BaseFont") or "").lstrip("/").split("+", 1)[-1]
+    name = str(entry(font, "/BaseFont") or "").lstrip("/").split("+", 1)[-1]
     told = _told(font)
-    if _get(font, "/Subtype") == "/Type0":
+    if entry(font, "/Subtype") == "/Type0":
         ranges, more, numbers = _composite(font)
     else:
         ranges, more, numbers = [(0, 0xFF, 1)], [*_simple(font, name, told)], {}
@@ -121,13 +122,13 @@ def font_codes(font: DictionaryObject) -> FontCodes:
 
 def _told(font: DictionaryObject) -> dict[int, str]:
     """What the map to Unicode says."""
-    texts, _ = _map(_stream_data(_get(font, "/ToUnicode")))
+    texts, _ = _map(_stream_data(entry(font, "/ToUnicode")))
     texts = {
         code: UNKNOWN if _CONTROLS.fullmatch(text) or not text else text
         for code, text in texts.items()
         if not "\x80" <= text <= "\x9f"  # which are codes of Windows
     }
-    is_composite = _get(font, "/Subtype") == "/Type0"
+    is_composite = entry(font, "/Subtype") == "/Type0"
     counts = Counter(text for text in texts.values() if text > " ")
     wrong = {
         text
@@ -144,7 +145,7 @@ def _only_gives_codes_back(texts: dict[int, str], font: DictionaryObject) -> boo
     same = sum(text == chr(code) for code, text in texts.items() if code < 0xD800)
     if same < _FEWEST_SAME or same < 0.9 * len(texts):
         return False
-    by_glyph = _program(_descendant(font)).by_glyph
+    by_glyph = _program(descendant_of(font)).by_glyph
     other = sum(by_glyph.get(code, text) != text for code, text in texts.items())
     return other > len(by_glyph) / 2
 
@@ -157,15 +158,15 @@ def _simple(
     Codes that a glyph has a name for, or of which the map says nothing that can be meant, as zeros,
     do not have the text of the usual encoding.
     """
-    named = _get(font, "/Encoding")
+    named = entry(font, "/Encoding")
     names: dict[int, str] = {}
     base = named if isinstance(named, NameObject) else None
     if isinstance(named, DictionaryObject):
-        base = _get(named, "/BaseEncoding")
-        names = _differences(_get(named, "/Differences"))
+        base = entry(named, "/BaseEncoding")
+        names = _differences(entry(named, "/Differences"))
     family = re.split("[-,]", name)[0]
     is_dingbat = family == "ZapfDingbats"
-    is_type3 = _get(font, "/Subtype") == "/Type3"
+    is_type3 = entry(font, "/Subtype") == "/Type3"
 
     def of_name(code: int) -> str:
         glyph = names.get(code)
@@ -182,7 +183,7 @@ def _simple(
         yield lambda code: own.get(code, "")
     texts = encoding(str(base or ""))
     is_symbolic = _flags(font) & 4 and not _flags(font) & 32
-    is_usual = not (is_symbolic and _get(font, "/Subtype") == "/TrueType" and not names)
+    is_usual = not (is_symbolic and entry(font, "/Subtype") == "/TrueType" and not names)
     if is_usual:
         yield lambda code: "" if code in names or code in told else texts.get(code, "")
     program: list[FontProgram] = []  # read when it is needed
@@ -205,8 +206,8 @@ def _composite(
     font: DictionaryObject,
 ) -> tuple[Ranges, list[Callable[[int], str]], dict[int, int]]:
     """How the codes of a composite font are parted, what tells their text, and their numbers."""
-    named = _get(font, "/Encoding")
-    descendant = _descendant(font)
+    named = entry(font, "/Encoding")
+    descendant = descendant_of(font)
     glyph_of_cid = _glyph_numbers(descendant)
     program: list[FontProgram] = []
     two_bytes = [(0, 0xFFFF, 2)]
@@ -255,28 +256,22 @@ def _decoded(data: bytes, codec: str) -> str:
 
 def _glyph_numbers(descendant: DictionaryObject) -> Callable[[int], int]:
     """From the numbers of characters to those of glyphs in the program."""
-    table = _stream_data(_get(descendant, "/CIDToGIDMap"))
+    table = _stream_data(entry(descendant, "/CIDToGIDMap"))
     return lambda cid: int.from_bytes(table[2 * cid : 2 * cid + 2], "big") if table else cid
-
-
-def _descendant(font: DictionaryObject) -> DictionaryObject:
-    fonts = _get(font, "/DescendantFonts")
-    first = fonts[0].get_object() if isinstance(fonts, ArrayObject) and fonts else None
-    return first if isinstance(first, DictionaryObject) else DictionaryObject()
 
 
 def _program(font: DictionaryObject) -> FontProgram:
     """The program that a font embeds."""
-    descriptor = _get(font, "/FontDescriptor")
+    descriptor = entry(font, "/FontDescriptor")
     if not isinstance(descriptor, DictionaryObject):
         return NO_PROGRAM
-    files = (_get(descriptor, name) for name in ("/FontFile2", "/FontFile3", "/FontFile"))
+    files = (entry(descriptor, name) for name in ("/FontFile2", "/FontFile3", "/FontFile"))
     return next((read_program(data) for file in files if (data := _stream_data(file))), NO_PROGRAM)
 
 
 def _flags(font: DictionaryObject) -> int:
-    descriptor = _get(font, "/FontDescriptor")
-    flags = _get(descriptor, "/Flags") if isinstance(descriptor, DictionaryObject) else None
+    descriptor = entry(font, "/FontDescriptor")
+    flags = entry(descriptor, "/Flags") if isinstance(descriptor, DictionaryObject) else None
     return int(flags) if isinstance(flags, NumberObject) else 0
 
 
@@ -383,12 +378,3 @@ def _stream_data(stream: Any) -> bytes:
         raise
     except Exception:
         return b""
-
-
-def _get(dictionary: DictionaryObject, key: str) -> Any:
-    try:
-        return dictionary[key].get_object() if key in dictionary else None
-    except MemoryError:
-        raise
-    except Exception:
-        return None

@@ -8,6 +8,7 @@ import pypdfium2.raw as pdfium
 
 from qwen_pl.data.page.line import Box
 from qwen_pl.data.pdf.boxes import merged
+from qwen_pl.data.pdf.matrices import UNMOVED, Matrix, product
 from qwen_pl.data.pdf.open_file import FARTHEST, MOST_DRAWN, Frame
 from qwen_pl.data.pdf.pdfium.characters import with_addresses
 
@@ -29,8 +30,6 @@ _NOT_PAINTED = (3, 7)  # render modes
 _BEZIER = pdfium.FPDF_SEGMENT_BEZIERTO
 _TEXT, _PATH, _IMAGE, _SHADING, _FORM = 1, 2, 3, 4, 5
 
-_Matrix = tuple[float, float, float, float, float, float]
-_PLAIN: _Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 _num_objects = with_addresses(pdfium.FPDFPage_CountObjects, c_int)
 _object = with_addresses(pdfium.FPDFPage_GetObject, c_void_p, c_int)
@@ -69,7 +68,7 @@ class Looked:
         """Addresses of text objects of which nothing is shown within their clip or the page."""
         self.unpainted: set[int] = set()
         """Addresses of text objects that are there to be searched or copied, and not seen."""
-        self.texts: dict[int, _Matrix] = {}
+        self.texts: dict[int, Matrix] = {}
         """The text objects by their addresses, with what places the form that they are in."""
         self.has_layers = False
         """Whether anything may belong to a layer, which may be switched off."""
@@ -93,7 +92,7 @@ class Looked:
         self._name_length = ctypes.c_ulong()
         address = ctypes.cast(handle, c_void_p).value or 0
         for index in range(min(_num_objects(address), _MOST_OBJECTS)):
-            self._look_at(_object(address, index), _PLAIN, self.page, 0)
+            self._look_at(_object(address, index), UNMOVED, self.page, 0)
 
     @property
     def pictures(self) -> list[Box]:
@@ -107,7 +106,7 @@ class Looked:
             x, y = _moved(self._six[4], self._six[5], self.texts[text])
         return self._frame.point(x, y)
 
-    def _look_at(self, seen: int, matrix: _Matrix, clip: Box, depth: int) -> None:
+    def _look_at(self, seen: int, matrix: Matrix, clip: Box, depth: int) -> None:
         self._left_to_see -= 1
         if self._left_to_see < 0 or not seen:
             return
@@ -128,7 +127,7 @@ class Looked:
         if kind == _FORM:
             self.has_layers = True  # pdfium does not tell of the layer of a form
             if depth < _DEEPEST and _matrix(seen, self._six):
-                inner = _product(tuple(self._six), matrix)
+                inner = product(tuple(self._six), matrix)
                 for index in range(min(_num_in_form(seen), self._left_to_see)):
                     self._look_at(_object_in_form(seen, index), inner, inner_clip, depth + 1)
             return
@@ -153,7 +152,7 @@ class Looked:
                 return True
         return False
 
-    def _clipped(self, path: int, matrix: _Matrix, clip: Box) -> Box:
+    def _clipped(self, path: int, matrix: Matrix, clip: Box) -> Box:
         """What is left of a box within a clip path."""
         for index in range(min(_num_clips(path), _MOST_CLIPS)):
             number = _num_clip_segments(path, index)
@@ -168,19 +167,19 @@ class Looked:
             clip = (box and _common(box, clip)) or (clip[0], clip[1], clip[0], clip[1])
         return clip
 
-    def _box(self, seen: int, matrix: _Matrix) -> Box | None:
+    def _box(self, seen: int, matrix: Matrix) -> Box | None:
         """The rectangle around an object, as it is shown."""
         return self._framed(tuple(self._four), matrix) if _bounds(seen, *self._addresses) else None
 
-    def _framed(self, box: tuple[float, ...], matrix: _Matrix) -> Box | None:
+    def _framed(self, box: tuple[float, ...], matrix: Matrix) -> Box | None:
         """A rectangle as it is shown; None if it is not one of this page."""
         left, lower, right, upper = box
-        if matrix is _PLAIN and self._is_plain:
+        if matrix is UNMOVED and self._is_plain:
             if not (-FARTHEST < left <= right < FARTHEST and -FARTHEST < lower <= upper < FARTHEST):
                 return None
             x, y = self._corner
             return left - x, lower - y, right - x, upper - y
-        if matrix is not _PLAIN:
+        if matrix is not UNMOVED:
             corners = [_moved(x, y, matrix) for x in (left, right) for y in (lower, upper)]
             left, right = min(x for x, _ in corners), max(x for x, _ in corners)
             lower, upper = min(y for _, y in corners), max(y for _, y in corners)
@@ -188,7 +187,7 @@ class Looked:
             return None
         return self._frame.rectangle(left, lower, right, upper)
 
-    def _look_at_path(self, seen: int, box: Box, matrix: _Matrix, clip: Box) -> None:
+    def _look_at_path(self, seen: int, box: Box, matrix: Matrix, clip: Box) -> None:
         left, lower, right, upper = box
         wide, high = right - left, upper - lower
         if not _draw_mode(seen, byref(self._mode), byref(self._stroke)):
@@ -223,12 +222,12 @@ class Looked:
             left = right = (left + right) / 2
         self.rulings.append(rounded((left, lower, right, upper)))
 
-    def _sides(self, seen: int, box: Box, matrix: _Matrix, clip: Box) -> list[Box] | None:
+    def _sides(self, seen: int, box: Box, matrix: Matrix, clip: Box) -> list[Box] | None:
         """The lines of a path if all of them run across or down, otherwise None."""
         number = _num_segments(seen)
         if not 0 < number <= _MOST_SEGMENTS or not _matrix(seen, self._six):
             return None
-        matrix = _product(tuple(self._six), matrix)
+        matrix = product(tuple(self._six), matrix)
         if number <= _SIDES + 1 and self._is_rectangle(seen, number, matrix):
             left, lower, right, upper = box
             return [
@@ -252,7 +251,7 @@ class Looked:
                     if min(abs(to_x - x), abs(to_y - y)) > _THIN:
                         return None
                     line = (min(x, to_x), min(y, to_y), max(x, to_x), max(y, to_y))
-                    side = self._framed(line, _PLAIN)
+                    side = self._framed(line, UNMOVED)
                     side = side and _common(side, clip)
                     if side is not None:
                         sides.append(side)
@@ -261,7 +260,7 @@ class Looked:
             before = point
         return sides
 
-    def _is_rectangle(self, seen: int, number: int, matrix: _Matrix) -> bool:
+    def _is_rectangle(self, seen: int, number: int, matrix: Matrix) -> bool:
         """Whether a path of four or five points is a rectangle that stands upright."""
         segments = [_segment(seen, index) for index in range(number)]
         if number < _SIDES or _BEZIER in map(_segment_type, segments):
@@ -295,21 +294,7 @@ def _has_middle(box: Box, clip: Box) -> bool:
     return clip[0] <= x <= clip[2] and clip[1] <= y <= clip[3]
 
 
-def _product(first: Any, second: _Matrix) -> _Matrix:
-    """What moves a point by the first matrix, then by the second."""
-    a, b, c, d, e, f = first
-    p, q, r, s, t, u = second
-    return (
-        a * p + b * r,
-        a * q + b * s,
-        c * p + d * r,
-        c * q + d * s,
-        e * p + f * r + t,
-        e * q + f * s + u,
-    )
-
-
-def _moved(x: float, y: float, matrix: _Matrix) -> tuple[float, float]:
+def _moved(x: float, y: float, matrix: Matrix) -> tuple[float, float]:
     a, b, c, d, e, f = matrix
     return a * x + c * y + e, b * x + d * y + f
 

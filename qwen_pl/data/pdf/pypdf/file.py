@@ -12,8 +12,9 @@ import pypdf.filters
 from pypdf.generic import DictionaryObject
 
 from qwen_pl.data.page.line import Box, Sheet
+from qwen_pl.data.pdf.entries import entry, numbers
 from qwen_pl.data.pdf.open_file import Frame, NeedsPassword, OpenFile, valid_unicode
-from qwen_pl.data.pdf.pypdf.fonts import KnownFonts, entry, numbers
+from qwen_pl.data.pdf.pypdf.fonts import KnownFonts
 from qwen_pl.data.pdf.pypdf.forms import form_lines
 from qwen_pl.data.pdf.pypdf.layers import Layers
 from qwen_pl.data.pdf.pypdf.page import PageContent

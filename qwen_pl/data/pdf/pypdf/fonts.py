@@ -13,12 +13,12 @@ from pypdf.generic import (
     ArrayObject,
     DictionaryObject,
     NameObject,
-    PdfObject,
     StreamObject,
     TextStringObject,
 )
 
 from qwen_pl.data.page.scripts import has_right_to_left
+from qwen_pl.data.pdf.entries import descendant_of, entry, number, numbers
 from qwen_pl.data.pdf.fonts.codes import FontCodes, font_codes
 from qwen_pl.data.pdf.pypdf.standard_widths import standard_width, standard_widths
 
@@ -53,7 +53,7 @@ class ShownFont:
         self._texts = _Table(lambda code: _standing(self._codes, code))
         subtype = entry(font, "/Subtype")
         self._is_composite = subtype == "/Type0"
-        described = _descendant(font) if self._is_composite else font
+        described = descendant_of(font) if self._is_composite else font
         self.name = _name(font)
         """Without the tag of a subset."""
         self.is_vertical = self._is_composite and _is_vertical(font)
@@ -151,34 +151,6 @@ class _Table(dict[int, Any]):
         return value
 
 
-def entry(dictionary: Any, key: str) -> Any:
-    """An entry of a dictionary, followed to what it refers to; None if it is not there."""
-    if not isinstance(dictionary, dict):
-        return None
-    try:
-        value = dictionary.get(key)
-        return value.get_object() if isinstance(value, PdfObject) else value
-    except MemoryError:
-        raise
-    except Exception:
-        return None
-
-
-def number(value: Any, otherwise: float) -> float:
-    """A number as a float, and another value as one given."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return otherwise
-    return float(value) if math.isfinite(value) else otherwise
-
-
-def numbers(values: Any, length: int) -> tuple[float, ...] | None:
-    """So many numbers of an array; None if it is none."""
-    if not isinstance(values, list | tuple) or len(values) < length:
-        return None
-    found = [v.get_object() if hasattr(v, "get_object") else v for v in values[:length]]
-    return tuple(number(value, 0.0) for value in found)
-
-
 def _standing(codes: FontCodes, code: int) -> str:
     """The text of a code, from left to right as it stands."""
     text = codes.text(code)
@@ -190,12 +162,6 @@ def _name(font: DictionaryObject) -> str:
     text = str(name).removeprefix("/") if isinstance(name, NameObject | TextStringObject) else ""
     tag, plus, rest = text.partition("+")
     return rest if plus and len(tag) == 6 and tag.isupper() else text
-
-
-def _descendant(font: DictionaryObject) -> DictionaryObject:
-    fonts = entry(font, "/DescendantFonts")
-    first = fonts[0].get_object() if isinstance(fonts, ArrayObject) and fonts else None
-    return first if isinstance(first, DictionaryObject) else DictionaryObject()
 
 
 def _is_vertical(font: DictionaryObject) -> bool:

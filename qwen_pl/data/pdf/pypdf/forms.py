@@ -10,8 +10,9 @@ from typing import Any
 from pypdf.generic import DictionaryObject, StreamObject, TextStringObject
 
 from qwen_pl.data.page.line import Line
+from qwen_pl.data.pdf.entries import entry, number, numbers
 from qwen_pl.data.pdf.open_file import FORM_FONT, Frame
-from qwen_pl.data.pdf.pypdf.fonts import KnownFonts, entry, number, numbers
+from qwen_pl.data.pdf.pypdf.fonts import KnownFonts
 from qwen_pl.data.pdf.pypdf.layers import Layers
 from qwen_pl.data.pdf.pypdf.page import PageContent
 from qwen_pl.data.pdf.pypdf.pieces import lines_of

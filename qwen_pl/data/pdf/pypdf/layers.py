@@ -7,7 +7,7 @@ from typing import Any
 
 from pypdf.generic import DictionaryObject
 
-from qwen_pl.data.pdf.pypdf.fonts import entry
+from qwen_pl.data.pdf.entries import entry
 
 _MOST_LAYERS = 10_000
 

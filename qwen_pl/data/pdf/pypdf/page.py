@@ -12,10 +12,12 @@ from pypdf.generic import ArrayObject, DictionaryObject, PdfObject, StreamObject
 
 from qwen_pl.data.page.line import Box
 from qwen_pl.data.page.scripts import has_right_to_left
+from qwen_pl.data.pdf.entries import entry, number, numbers
+from qwen_pl.data.pdf.matrices import UNMOVED, Matrix, product
 from qwen_pl.data.pdf.open_file import Frame, turn_of, upright
 from qwen_pl.data.pdf.pypdf.content import Damaged, operations
 from qwen_pl.data.pdf.pypdf.drawn import Drawn, box_of
-from qwen_pl.data.pdf.pypdf.fonts import KnownFonts, Shown, ShownFont, entry, number, numbers
+from qwen_pl.data.pdf.pypdf.fonts import KnownFonts, Shown, ShownFont
 from qwen_pl.data.pdf.pypdf.layers import Layers
 from qwen_pl.data.pdf.pypdf.pieces import Run
 
@@ -31,9 +33,7 @@ _FEW = (2, 3, 4)  # letters of a text in which spaces may be hidden
 _BESIDE = 2.0  # points that text may begin outside of what is shown
 _UNSEEN = 3  # the mode of text that is not painted
 
-Matrix = tuple[float, float, float, float, float, float]
 _EVERYWHERE: Box = (-math.inf, -math.inf, math.inf, math.inf)
-_UNMOVED: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 
 class Hidden(NamedTuple):
@@ -87,7 +87,7 @@ class PageContent:
         self._state = _State(_frame_matrix(frame), _EVERYWHERE)
         self._saved: list[_State] = []
         self._unsaved = 0
-        self._line = _UNMOVED
+        self._line = UNMOVED
         self._pen = 0.0
         self._at: Matrix | None = None  # of text, when it was last asked for
         self._resources: Any = None
@@ -117,7 +117,7 @@ class PageContent:
         finally:
             self._resources, self._named_fonts = before
 
-    def follow_form(self, form: StreamObject, placed: Matrix = _UNMOVED) -> None:
+    def follow_form(self, form: StreamObject, placed: Matrix = UNMOVED) -> None:
         """Follows a form, which has a place and resources of its own."""
         resources = entry(form, "/Resources")
         # A plotted letter is a form without any.
@@ -129,7 +129,7 @@ class PageContent:
         state, saved, marks = self._state, self._saved, len(self._marks)
         line, pen, unsaved = self._line, self._pen, self._unsaved
         self._state, self._saved, self._unsaved = state.copy(), [], 0
-        self._move(_times(numbers(entry(form, "/Matrix"), 6) or _UNMOVED, placed))
+        self._move(product(numbers(entry(form, "/Matrix"), 6) or UNMOVED, placed))
         box = numbers(entry(form, "/BBox"), 4)
         if box is not None:
             self._state.clip = _within(self._box(*box), state.clip)
@@ -185,7 +185,7 @@ class PageContent:
         self._move((a, b, c, d, e, f))
 
     def _move(self, matrix: Matrix) -> None:
-        self._state.matrix, self._at = _times(matrix, self._state.matrix), None
+        self._state.matrix, self._at = product(matrix, self._state.matrix), None
 
     def _color(self, operands: list[Any]) -> None:
         values = [value for value in operands if isinstance(value, float)]
@@ -230,7 +230,7 @@ class PageContent:
     # Where text stands
 
     def _begin_text(self, operands: list[Any]) -> None:
-        self._line, self._pen, self._at = _UNMOVED, 0.0, None
+        self._line, self._pen, self._at = UNMOVED, 0.0, None
 
     def _set_line(self, operands: list[Any]) -> None:
         a, b, c, d, e, f = operands
@@ -336,7 +336,7 @@ class PageContent:
             return
         matrix = self._at
         if matrix is None:
-            matrix = self._at = _times(self._line, state.matrix)
+            matrix = self._at = product(self._line, state.matrix)
         a, b, c, d, e, f = matrix
         if font.is_vertical:  # the pen goes down, and the next line is to the left
             a, b, c, d = -c, -d, a, b
@@ -547,20 +547,6 @@ def _follows(before: Run, run: Run) -> bool:
     """Whether a run goes on with the word before it."""
     is_near = before.y == run.y and run.x - before.pen < before.gap
     return is_near and not before.text.endswith(" ")
-
-
-def _times(first: tuple[float, ...], second: Matrix) -> Matrix:
-    """One matrix after another."""
-    a, b, c, d, e, f = first
-    p, q, r, s, x, y = second
-    return (
-        a * p + b * r,
-        a * q + b * s,
-        c * p + d * r,
-        c * q + d * s,
-        e * p + f * r + x,
-        e * q + f * s + y,
-    )
 
 
 def _frame_matrix(frame: Frame) -> Matrix:
